@@ -1,0 +1,34 @@
+#pragma once
+
+#include <memory>
+
+#include "qfw/backend.h"
+#include "qfw/options.h"
+#include "session.h"
+
+namespace qfw::cpu {
+
+/// oneDNN for matmuls and pooling, own fused kernels for everything between them, one static plan per graph.
+class CpuBackend final : public Backend {
+ public:
+  struct Options {
+    int threads = 0;
+    static void declare(Declare<Options>& option) {
+      option("threads", &Options::threads, "threads to compute with; 0: OMP_NUM_THREADS, or else one per physical core",
+             {.min = 0, .max = 1024});
+    }
+  };
+  explicit CpuBackend(const Options& options);
+
+  std::string describe() const override;
+  int threads() const override { return session_->threads; }
+  Support supports(const Graph& graph, const Node& node) const override;
+  std::unique_ptr<Executable> compile(const Graph& graph, Communicator& replicas) override;
+  void read(std::string_view variable, HostTensor to) const override;
+  void write(std::string_view variable, HostView from) override;
+
+ private:
+  std::shared_ptr<Session> session_;  // executables may outlive the backend
+};
+
+}  // namespace qfw::cpu

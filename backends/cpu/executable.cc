@@ -1,0 +1,133 @@
+#include "executable.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <iostream>
+#include <string_view>
+
+#include "qfw/error.h"
+#include "threads.h"
+
+namespace qfw::cpu {
+
+CpuExecutable::CpuExecutable(const Graph& graph, std::shared_ptr<Session> session, Communicator& replicas)
+    : session_(std::move(session)), inputs_(graph.inputs) {
+  const ThreadScope scope(session_->threads);
+  for (const Fetch& fetch : graph.fetches) fetches_.emplace_back(fetch.name, graph.type(fetch.use));
+  variables_ = session_->variables.declare(graph.variables);
+  program_ = lower(graph, *session_, replicas);
+  session_->reserve_arena(program_.arena_bytes);
+
+  for (const Instruction& instruction : program_.instructions) {
+    pointers_.push_back({std::vector<const void*>(instruction.inputs.size()), std::vector<void*>(instruction.outputs.size())});
+    const std::string_view kind = instruction.kernel->kind();
+    const auto found =
+        std::find_if(timings_.begin(), timings_.end(), [&](const Timing& timing) { return timing.kind == kind; });
+    timing_of_.push_back(static_cast<int>(found - timings_.begin()));
+    if (found == timings_.end()) timings_.push_back({.kind = std::string(kind)});
+  }
+  const char* wanted = std::getenv("QFW_DUMP");
+  if (wanted != nullptr && std::string_view(wanted).find("plan") != std::string_view::npos) {
+    std::clog << fmt::format("==== cpu plan ({})\n{}", graph.training ? "training" : "evaluation", program_.str());
+  }
+}
+
+void CpuExecutable::run(Step step, std::span<const HostView> feeds, std::span<const HostTensor> fetches) {
+  check(feeds, fetches);
+  require_variables();
+  step_ = static_cast<float>(step.index);
+  const std::vector<Instruction>& instructions = program_.instructions;
+  for (std::size_t i = 0; i < instructions.size(); ++i) {
+    for (std::size_t k = 0; k < instructions[i].inputs.size(); ++k) {
+      pointers_[i].inputs[k] = resolve(instructions[i].inputs[k], feeds, fetches);
+    }
+    for (std::size_t k = 0; k < instructions[i].outputs.size(); ++k) {
+      pointers_[i].outputs[k] = resolve(instructions[i].outputs[k], feeds, fetches);
+    }
+  }
+
+  const ThreadScope scope(session_->threads);
+  using Clock = std::chrono::steady_clock;
+  for (std::size_t i = 0; i < instructions.size(); ++i) {
+    const Clock::time_point start = profile_ ? Clock::now() : Clock::time_point{};
+    instructions[i].kernel->run(step, pointers_[i].inputs, pointers_[i].outputs);
+    if (!profile_) continue;
+    Timing& timing = timings_[timing_of_[i]];
+    timing.milliseconds += std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+    ++timing.calls;
+  }
+  for (const int variable : program_.variables_written) variables_[variable]->written = true;
+}
+
+void CpuExecutable::profile(bool on) {
+  if (on) {
+    for (Timing& timing : timings_) timing.milliseconds = 0, timing.calls = 0;
+  }
+  profile_ = on;
+}
+
+std::vector<Executable::Timing> CpuExecutable::timings() const {
+  std::vector<Timing> sorted = timings_;
+  std::erase_if(sorted, [](const Timing& timing) { return timing.calls == 0; });
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [](const Timing& a, const Timing& b) { return a.milliseconds > b.milliseconds; });
+  return sorted;
+}
+
+std::int64_t CpuExecutable::arena_bytes() const { return static_cast<std::int64_t>(program_.arena_bytes); }
+
+void CpuExecutable::check(std::span<const HostView> feeds, std::span<const HostTensor> fetches) const {
+  const auto complain = [](const char* what, std::size_t index, const std::string& name, const TensorType& asked,
+                           const TensorType& found, std::size_t bytes) {
+    fail(Error::Category::usage, "cpu",
+         fmt::format("{} {} is {}, found {} in {} bytes", what, index, asked.str(), found.str(), bytes), name,
+         "pass tensors of the graph's own types");
+  };
+  if (feeds.size() != inputs_.size() || fetches.size() != fetches_.size()) {
+    fail(Error::Category::usage, "cpu",
+         fmt::format("the graph has {} inputs and {} fetches, found {} feeds and {} places to fetch to", inputs_.size(),
+                     fetches_.size(), feeds.size(), fetches.size()),
+         {}, "pass one tensor for each");
+  }
+  for (std::size_t i = 0; i < feeds.size(); ++i) {
+    if (feeds[i].type != inputs_[i].type || feeds[i].bytes.size() != inputs_[i].type.bytes()) {
+      complain("input", i, inputs_[i].name, inputs_[i].type, feeds[i].type, feeds[i].bytes.size());
+    }
+  }
+  for (std::size_t i = 0; i < fetches.size(); ++i) {
+    if (fetches[i].type != fetches_[i].second || fetches[i].bytes.size() != fetches_[i].second.bytes()) {
+      complain("fetch", i, fetches_[i].first, fetches_[i].second, fetches[i].type, fetches[i].bytes.size());
+    }
+  }
+}
+
+void CpuExecutable::require_variables() const {
+  for (const int variable : program_.variables_read) {
+    if (variables_[variable]->written) continue;
+    fail(Error::Category::usage, "variable", "read by this step but never written", variables_[variable]->name,
+         "initialise it or load a checkpoint before the first step");
+  }
+}
+
+std::byte* CpuExecutable::resolve(const Place& place, std::span<const HostView> feeds, std::span<const HostTensor> fetches) {
+  switch (place.home) {
+    case Place::Home::arena:
+      return session_->arena.data() + place.offset;
+    case Place::Home::variable:
+      return variables_[place.index]->data;
+    case Place::Home::feed:
+      return const_cast<std::byte*>(feeds[place.index].bytes.data());  // an input only: never written
+    case Place::Home::fetch:
+      return fetches[place.index].bytes.data();
+    case Place::Home::constant:
+      return program_.constants.data() + place.offset;
+    case Place::Home::step:
+      return reinterpret_cast<std::byte*>(&step_);
+  }
+  return nullptr;
+}
+
+}  // namespace qfw::cpu

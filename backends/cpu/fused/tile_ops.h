@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "qfw/tensor.h"
+
+/// The loops over one tile, in the widest instruction set of the machine. A tile is `rows` rows of `cols` floats (or, where
+/// said, words), one behind the other; cols is a multiple of tile_step, so no loop over a tile has a remainder.
+namespace qfw::cpu {
+
+inline constexpr std::size_t tile_step = 16;
+
+enum class TileUnary : std::uint8_t {
+  negate,
+  relu,
+  abs,
+  exp,
+  log,
+  sqrt,
+  tanh,
+  floor,
+  round_even,
+  is_finite,
+  round_bf16,  ///< to the nearest bf16, halves to even
+  to_float,
+  to_int,  ///< between s32 words and floats
+  count
+};
+enum class TileBinary : std::uint8_t { add, subtract, multiply, divide, minimum, maximum, less, less_equal, equal, count };
+
+/// What an operand is beside a full tile: one row that serves all rows, or one number.
+enum class TileKind : std::uint8_t { full_full, full_row, row_full, full_scalar, scalar_full, count };
+
+/// Of select(condition, a, b): which of a and b is one number.
+enum class SelectKind : std::uint8_t { full_full, full_scalar, scalar_full, scalar_scalar, count };
+
+struct TileOps {
+  using Unary = void (*)(const float* a, float* out, std::size_t n);
+  using Binary = void (*)(const float* a, const float* b, float* out, std::size_t rows, std::size_t cols);
+  using Select = void (*)(const float* condition, const float* a, const float* b, float* out, std::size_t n);
+  using Load = void (*)(const void* from, float* to, std::size_t n);   ///< any n; s32 stays words
+  using Store = void (*)(const float* from, void* to, std::size_t n);  ///< any n
+  using Rows = void (*)(const float* x, float* result, std::size_t rows, std::size_t cols);
+
+  Unary unary[static_cast<int>(TileUnary::count)];
+  Binary binary[static_cast<int>(TileBinary::count)][static_cast<int>(TileKind::count)];
+  Select select[static_cast<int>(SelectKind::count)];
+  Load load[5];  ///< by DType
+  Store store[5];
+  Store store_rounding;  ///< to bf16, of floats not yet rounded
+
+  Rows sum_rows, max_rows, min_rows;  ///< join every row to `result`
+  void (*moments_rows)(const float* x, float* sums, float* squares, std::size_t rows, std::size_t cols);
+  double (*sum)(const float* x, std::size_t n);  ///< any n
+  float (*max)(const float* x, std::size_t n, float start);
+  float (*min)(const float* x, std::size_t n, float start);
+  const char* name;
+};
+
+const TileOps& tile_ops();
+
+/// The same with doubles, in index order: for sums that must equal the reference's.
+void sum_rows_in_order(const float* x, double* result, std::size_t rows, std::size_t pitch, std::size_t cols);
+void squares_rows_in_order(const float* x, double* result, std::size_t rows, std::size_t pitch, std::size_t cols);
+double sum_in_order(const float* x, std::size_t n, double start);
+double squares_in_order(const float* x, std::size_t n, double start);
+
+}  // namespace qfw::cpu

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+
+#include "qfw/backend.h"
+#include "qfw/graph.h"
+
+namespace qfw::cpu {
+
+/// One piece of work of a compiled step: dense row-major tensors in, dense row-major tensors out.
+class Kernel {
+ public:
+  Kernel() = default;
+  Kernel(const Kernel&) = delete;
+  Kernel& operator=(const Kernel&) = delete;
+  virtual ~Kernel() = default;
+
+  virtual const char* kind() const = 0;                      ///< under which profiles count it; a literal
+  virtual std::string implementation() const { return {}; }  ///< for people: which of several ways it works
+  /// Whether that output may lie where that input lies.
+  virtual bool in_place(int /*input*/, int /*output*/) const { return false; }
+  virtual void run(Executable::Step step, std::span<const void* const> inputs, std::span<void* const> outputs) = 0;
+};
+
+/// To write a tensor of `bytes` somewhere else: fetches, and next values of variables that could not be written in place.
+std::unique_ptr<Kernel> make_copy(const char* kind, std::size_t bytes, int threads);
+
+std::unique_ptr<Kernel> make_transpose(const Graph& graph, const Node& node, int threads);
+/// Whether swapping these axes moves no element, as of [N, 1].
+bool transpose_is_alias(const Shape& shape, const Axes& axes);
+
+std::unique_ptr<Kernel> make_broadcast(const Graph& graph, const Node& node, int threads);
+std::unique_ptr<Kernel> make_random_uniform(const Node& node, int threads);
+
+/// As many inputs as outputs, each reduced over all replicas, in one call of the communicator.
+std::unique_ptr<Kernel> make_all_reduce(std::span<const std::size_t> counts, Across how, Communicator& replicas);
+
+/// The core's reference kernel of the op: for what is rare.
+std::unique_ptr<Kernel> make_reference(const Graph& graph, const Node& node);
+
+/// A number of the type, repeated.
+void fill_constant(const TensorType& type, double value, std::byte* to);
+
+}  // namespace qfw::cpu

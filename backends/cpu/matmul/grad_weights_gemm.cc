@@ -1,0 +1,171 @@
+#include "matmul/grad_weights_gemm.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "qfw/tensor.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "matmul/grad_weights_gemm.cc"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+#include "hwy/highway.h"
+#include "matmul/rows-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace qfw::cpu::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Sizes of what is gathered at once: a panel of grad and the strip of src it meets share the first-level cache, all of it fits
+// the second.
+constexpr std::int64_t slice_rows = 192, slice_depth = 16 * gradient_tile, slice_channels = 256;
+constexpr std::int64_t row_gap = 16;  // spreads the rows of a strip over the cache's sets
+
+using D = hn::ScalableTag<float>;
+using V = hn::Vec<D>;
+
+std::int64_t lanes() { return static_cast<std::int64_t>(hn::Lanes(D())); }
+
+struct Plain {
+  float padding() const { return 0; }
+  HWY_INLINE void operator()(const float* from, std::int64_t count, float* to) const {
+    std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(float));
+  }
+};
+struct Widened {
+  float padding() const { return 0; }
+  HWY_INLINE void operator()(const BFloat16* from, std::int64_t count, float* to) const {
+    const hn::ScalableTag<std::uint32_t> d;
+    const hn::Rebind<std::uint16_t, decltype(d)> half;
+    std::int64_t i = 0;
+    for (; i + lanes() <= count; i += lanes()) {
+      const auto bits = hn::LoadU(half, reinterpret_cast<const std::uint16_t*>(from) + i);
+      hn::StoreU(hn::BitCast(D(), hn::ShiftLeft<16>(hn::PromoteTo(d, bits))), D(), to + i);
+    }
+    for (; i < count; ++i) to[i] = static_cast<float>(from[i]);
+  }
+};
+
+/// Rows of grad, channels [o, o_end), as panels [panel][row][2 * lanes], padded with zeros.
+template <class Copy, class From>
+void pack_grad(const Copy& copy, const From* grad, std::int64_t stride, std::int64_t rows, std::int64_t channels, float* to) {
+  const std::int64_t width = 2 * lanes();
+  for (std::int64_t r = 0; r < rows; ++r, grad += stride) {
+    for (std::int64_t o = 0; o < channels; o += width) {
+      float* at = to + o * rows + r * width;
+      const std::int64_t count = std::min(width, channels - o);
+      copy(grad + o, count, at);
+      std::fill(at + count, at + width, 0.0f);
+    }
+  }
+}
+
+#if HWY_ARCH_X86 && HWY_TARGET > HWY_AVX3 && HWY_TARGET != HWY_SCALAR
+// As in integer_gemm.cc: keeps GCC 12 from spilling the accumulators.
+#define QFW_ROW_ENDS(x, y) asm volatile("" : "+x"(x.raw), "+x"(y.raw))
+#else
+#define QFW_ROW_ENDS(x, y)
+#endif
+
+template <int Depth>
+HWY_NOINLINE void tile(const float* a, std::int64_t a_stride, const float* b, std::int64_t rows, float* dst, std::int64_t stride,
+                       std::int64_t channels, bool add) {
+  const D d;
+  const std::int64_t n = lanes();
+  V sums[Depth][2];
+#pragma GCC unroll 6
+  for (int k = 0; k < Depth; ++k) sums[k][0] = sums[k][1] = hn::Zero(d);
+  for (std::int64_t r = 0; r < rows; ++r, a += a_stride, b += 2 * n) {
+    const V b0 = hn::Load(d, b), b1 = hn::Load(d, b + n);
+#pragma GCC unroll 6
+    for (int k = 0; k < Depth; ++k) {
+      const V x = hn::Set(d, a[k]);
+      sums[k][0] = hn::MulAdd(x, b0, sums[k][0]);
+      sums[k][1] = hn::MulAdd(x, b1, sums[k][1]);
+      QFW_ROW_ENDS(sums[k][0], sums[k][1]);
+    }
+  }
+  if (channels == 2 * n) {
+#pragma GCC unroll 6
+    for (int k = 0; k < Depth; ++k) {
+      float* at = dst + k * stride;
+      hn::StoreU(add ? hn::Add(sums[k][0], hn::LoadU(d, at)) : sums[k][0], d, at);
+      hn::StoreU(add ? hn::Add(sums[k][1], hn::LoadU(d, at + n)) : sums[k][1], d, at + n);
+    }
+    return;
+  }
+  HWY_ALIGN float line[2 * hn::MaxLanes(D())];
+#pragma GCC unroll 6
+  for (int k = 0; k < Depth; ++k) {
+    hn::Store(sums[k][0], d, line);
+    hn::Store(sums[k][1], d, line + n);
+    for (std::int64_t o = 0; o < channels; ++o) dst[k * stride + o] = line[o] + (add ? dst[k * stride + o] : 0.0f);
+  }
+}
+
+template <class Copy, class From>
+void multiply_as(const GradientProduct& product, const GradientBlock& block) {
+  const Geometry& g = product.geometry;
+  const std::int64_t width = 2 * lanes(), stride = slice_depth + row_gap;
+  auto* strip = reinterpret_cast<float*>(block.buffer);
+  float* panels = strip + slice_rows * stride;
+  for (std::int64_t o = 0; o < g.og(); o += slice_channels) {
+    const std::int64_t channels = std::min(slice_channels, g.og() - o), first = block.group * g.og() + o;
+    for (std::int64_t row = block.row; row < block.row_end; row += slice_rows) {
+      const std::int64_t rows = std::min(slice_rows, block.row_end - row);
+      pack_grad(Copy(), static_cast<const From*>(product.grad) + row * g.o + first, g.o, rows, channels, panels);
+      for (std::int64_t k = block.k; k < block.k_end; k += slice_depth) {
+        const std::int64_t k_end = std::min(block.k_end, k + slice_depth);
+        copy_rows(Rows<From>{g, static_cast<const From*>(product.src), block.group, row, row + rows, k, k_end}, Copy(), strip, stride);
+        for (std::int64_t p = 0; p < channels; p += width) {
+          const float* b = panels + p * rows;
+          const std::int64_t columns = std::min(width, channels - p);
+          const bool add = row > block.row;
+          for (std::int64_t i = k; i < k_end; i += gradient_tile) {
+            const float* a = strip + (i - k);
+            float* dst = block.dst + i * g.o + first + p;
+            switch (std::min(gradient_tile, k_end - i)) {
+              case 1: tile<1>(a, stride, b, rows, dst, g.o, columns, add); break;
+              case 2: tile<2>(a, stride, b, rows, dst, g.o, columns, add); break;
+              case 3: tile<3>(a, stride, b, rows, dst, g.o, columns, add); break;
+              case 4: tile<4>(a, stride, b, rows, dst, g.o, columns, add); break;
+              case 5: tile<5>(a, stride, b, rows, dst, g.o, columns, add); break;
+              default: tile<6>(a, stride, b, rows, dst, g.o, columns, add);
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+void multiply_gradient(const GradientProduct& product, const GradientBlock& block) {
+  if (product.bf16) {
+    multiply_as<Widened, BFloat16>(product, block);
+  } else {
+    multiply_as<Plain, float>(product, block);
+  }
+}
+
+std::size_t buffer_bytes(const Geometry& g) {
+  const std::int64_t width = 2 * lanes(), channels = (std::min(slice_channels, g.og()) + width - 1) / width * width;
+  return static_cast<std::size_t>(slice_rows * (slice_depth + row_gap + channels)) * sizeof(float) + 64;
+}
+
+const char* target() { return hwy::TargetName(HWY_TARGET); }
+
+}  // namespace qfw::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace qfw::cpu {
+
+HWY_EXPORT(multiply_gradient);
+HWY_EXPORT(buffer_bytes);
+HWY_EXPORT(target);
+
+const char* gradient_target() { return HWY_DYNAMIC_DISPATCH(target)(); }
+std::size_t gradient_buffer_bytes(const Geometry& g) { return HWY_DYNAMIC_DISPATCH(buffer_bytes)(g); }
+void multiply(const GradientProduct& product, const GradientBlock& block) { HWY_DYNAMIC_DISPATCH(multiply_gradient)(product, block); }
+
+}  // namespace qfw::cpu
+#endif

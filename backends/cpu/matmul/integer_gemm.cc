@@ -1,0 +1,390 @@
+#include "matmul/integer_gemm.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "matmul/integer_gemm.cc"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+#include "hwy/cache_control.h"
+#include "hwy/highway.h"
+#include "matmul/rows-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace qfw::cpu::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Bytes of one row's slice of the depth: six of them and a panel's slice share the first-level cache.
+constexpr std::int64_t slice_bytes = 1024;
+constexpr std::int64_t row_gap = 64;  // keeps rows of a packed slice out of each other's cache sets
+
+struct BytesWithOffset {
+  std::uint8_t offset;
+  std::uint8_t padding() const { return offset; }
+
+  HWY_INLINE void operator()(const std::uint8_t* from, std::int64_t count, std::uint8_t* to) const {
+    if (offset == 0) {
+      std::memcpy(to, from, static_cast<std::size_t>(count));
+      return;
+    }
+    std::int64_t i = 0;
+#if HWY_TARGET != HWY_SCALAR
+    const hn::FixedTag<std::uint8_t, 16> d;
+    const auto add = hn::Set(d, offset);
+    for (; i + 16 <= count; i += 16) hn::StoreU(hn::Add(hn::LoadU(d, from + i), add), d, to + i);
+#endif
+    for (; i < count; ++i) to[i] = static_cast<std::uint8_t>(from[i] + offset);
+  }
+};
+
+template <class Byte>
+struct BytesToPairs {
+  std::int16_t padding() const { return 0; }
+
+  HWY_INLINE void operator()(const std::uint8_t* bytes, std::int64_t count, std::int16_t* to) const {
+    const auto* from = reinterpret_cast<const Byte*>(bytes);
+    std::int64_t i = 0;
+#if HWY_TARGET != HWY_SCALAR
+    const hn::FixedTag<std::int16_t, 8> d;
+    const hn::Rebind<Byte, decltype(d)> narrow;
+    for (; i + 8 <= count; i += 8) hn::StoreU(hn::PromoteTo(d, hn::LoadU(narrow, from + i)), d, to + i);
+    if (i == count) return;
+    if (count >= 8) {  // the last vector overlaps the one before
+      hn::StoreU(hn::PromoteTo(d, hn::LoadU(narrow, from + count - 8)), d, to + count - 8);
+      return;
+    }
+#endif
+    for (; i < count; ++i) to[i] = from[i];
+  }
+};
+using UnsignedToPairs = BytesToPairs<std::uint8_t>;
+using SignedToPairs = BytesToPairs<std::int8_t>;
+
+/// Where a tile's sums go: added to what is there, or to minus the compensation, or alone.
+struct Target {
+  std::int32_t* dst;
+  std::int64_t stride, columns;
+  const std::int32_t* compensation;
+  bool add, stream;
+};
+
+#if HWY_TARGET == HWY_SCALAR
+// Processors of before 2006, and nothing else: plain loops.
+constexpr bool bytes_possible = false;
+std::int64_t panel() { return 8; }
+
+template <int Rows>
+void tile(const IntegerProduct&, const std::byte* a, std::int64_t a_stride, const std::byte* b, std::int64_t depth,
+          const Target& to) {
+  const auto *left = reinterpret_cast<const std::int16_t*>(a), *right = reinterpret_cast<const std::int16_t*>(b);
+  for (int r = 0; r < Rows; ++r) {
+    for (std::int64_t j = 0; j < to.columns; ++j) {
+      std::int32_t sum = to.add ? to.dst[r * to.stride + j] : 0;
+      for (std::int64_t k = 0; k < depth; ++k) sum += left[r * a_stride + k] * right[(k / 2 * 8 + j) * 2 + k % 2];
+      to.dst[r * to.stride + j] = sum;
+    }
+  }
+}
+#else
+using D32 = hn::ScalableTag<std::int32_t>;
+using D16 = hn::Repartition<std::int16_t, D32>;
+using D8 = hn::Repartition<std::int8_t, D32>;
+using DU8 = hn::Repartition<std::uint8_t, D32>;
+using V32 = hn::Vec<D32>;
+using V16 = hn::Vec<D16>;
+
+constexpr bool bytes_possible = true;
+#if HWY_TARGET <= HWY_AVX3
+HWY_INLINE V32 multiply_pairs(V16 a, V16 b) { return V32{_mm512_madd_epi16(a.raw, b.raw)}; }
+HWY_INLINE V16 multiply_bytes(hn::Vec<DU8> a, hn::Vec<D8> b) { return V16{_mm512_maddubs_epi16(a.raw, b.raw)}; }
+#elif HWY_TARGET <= HWY_AVX2
+HWY_INLINE V32 multiply_pairs(V16 a, V16 b) { return V32{_mm256_madd_epi16(a.raw, b.raw)}; }
+HWY_INLINE V16 multiply_bytes(hn::Vec<DU8> a, hn::Vec<D8> b) { return V16{_mm256_maddubs_epi16(a.raw, b.raw)}; }
+#else
+HWY_INLINE V32 multiply_pairs(V16 a, V16 b) { return V32{_mm_madd_epi16(a.raw, b.raw)}; }
+HWY_INLINE V16 multiply_bytes(hn::Vec<DU8> a, hn::Vec<D8> b) { return V16{_mm_maddubs_epi16(a.raw, b.raw)}; }
+#endif
+
+HWY_INLINE V32 repeat(const void* four_bytes) {
+  std::int32_t word;
+  std::memcpy(&word, four_bytes, sizeof(word));
+  return hn::Set(D32(), word);
+}
+
+std::int64_t panel() { return 2 * static_cast<std::int64_t>(hn::Lanes(D32())); }
+
+// GCC 12 hoists the loads of later rows into the accumulators' registers unless each row ends here. 512-bit code has enough.
+#if HWY_TARGET > HWY_AVX3
+#define QFW_ROW_ENDS(x, y) asm volatile("" : "+x"(x.raw), "+x"(y.raw))
+#else
+#define QFW_ROW_ENDS(x, y)
+#endif
+
+template <int Rows>
+HWY_NOINLINE void sum_pairs(const std::int16_t* a, std::int64_t a_stride, const std::int16_t* b, std::int64_t depth,
+                            std::int32_t* tile) {
+  const D16 d;
+  const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  V32 sums[Rows][2];
+#pragma GCC unroll 6
+  for (int r = 0; r < Rows; ++r) sums[r][0] = sums[r][1] = hn::Zero(D32());
+  for (std::int64_t k = 0; k < depth; k += 2, b += 2 * lanes) {
+    const V16 b0 = hn::Load(d, b), b1 = hn::Load(d, b + lanes);
+#pragma GCC unroll 6
+    for (int r = 0; r < Rows; ++r) {
+      const V16 pair = hn::BitCast(d, repeat(a + r * a_stride + k));
+      sums[r][0] = hn::Add(sums[r][0], multiply_pairs(pair, b0));
+      sums[r][1] = hn::Add(sums[r][1], multiply_pairs(pair, b1));
+      QFW_ROW_ENDS(sums[r][0], sums[r][1]);
+    }
+  }
+#pragma GCC unroll 6
+  for (int r = 0; r < Rows; ++r) {
+    hn::Store(sums[r][0], D32(), tile + r * lanes);
+    hn::Store(sums[r][1], D32(), tile + r * lanes + lanes / 2);
+  }
+}
+
+/// Adds to the tile; 16 bits hold the sums of `depth`.
+template <int Rows>
+HWY_NOINLINE void add_bytes(const std::uint8_t* a, std::int64_t a_stride, const std::int8_t* b, std::int64_t depth,
+                            std::int32_t* tile) {
+  const D8 d;
+  const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d)), wide = lanes / 4;
+  V16 sums[Rows][2];
+#pragma GCC unroll 6
+  for (int r = 0; r < Rows; ++r) sums[r][0] = sums[r][1] = hn::Zero(D16());
+  for (std::int64_t k = 0; k < depth; k += 4, b += 2 * lanes) {
+    const auto b0 = hn::Load(d, b), b1 = hn::Load(d, b + lanes);
+#pragma GCC unroll 6
+    for (int r = 0; r < Rows; ++r) {
+      const auto four = hn::BitCast(DU8(), repeat(a + r * a_stride + k));
+      sums[r][0] = hn::Add(sums[r][0], multiply_bytes(four, b0));
+      sums[r][1] = hn::Add(sums[r][1], multiply_bytes(four, b1));
+      QFW_ROW_ENDS(sums[r][0], sums[r][1]);
+    }
+  }
+  const V16 ones = hn::Set(D16(), 1);
+#pragma GCC unroll 6
+  for (int r = 0; r < Rows; ++r) {
+#pragma GCC unroll 2
+    for (int j = 0; j < 2; ++j) {
+      std::int32_t* at = tile + (2 * r + j) * wide;
+      hn::Store(hn::Add(hn::Load(D32(), at), multiply_pairs(sums[r][j], ones)), D32(), at);
+    }
+  }
+}
+
+template <int Rows>
+HWY_INLINE void store(const std::int32_t* tile, const Target& to) {
+  const D32 d;
+  const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  for (int r = 0; r < Rows; ++r, tile += 2 * lanes) {
+    std::int32_t* line = to.dst + r * to.stride;
+    if (to.columns < 2 * lanes) {
+      for (std::int64_t j = 0; j < to.columns; ++j) {
+        line[j] = tile[j] + (to.add ? line[j] : 0) - (to.compensation != nullptr ? to.compensation[j] : 0);
+      }
+      continue;
+    }
+#pragma GCC unroll 2
+    for (int j = 0; j < 2; ++j) {
+      std::int32_t* at = line + j * lanes;
+      V32 sum = hn::Load(d, tile + j * lanes);
+      if (to.add) sum = hn::Add(sum, hn::LoadU(d, at));
+      if (to.compensation != nullptr) sum = hn::Sub(sum, hn::LoadU(d, to.compensation + j * lanes));
+      if (to.stream) {
+        hn::Stream(sum, d, at);
+      } else {
+        hn::StoreU(sum, d, at);
+      }
+    }
+  }
+}
+
+template <int Rows>
+void tile(const IntegerProduct& product, const std::byte* a, std::int64_t a_stride, const std::byte* b, std::int64_t depth,
+          const Target& to) {
+  HWY_ALIGN std::int32_t sums[Rows * 2 * hn::MaxLanes(D32())];
+  if (product.bytes) {
+    const auto* codes = reinterpret_cast<const std::uint8_t*>(a);
+    const auto* weights = reinterpret_cast<const std::int8_t*>(b);
+    std::memset(sums, 0, sizeof(sums));
+    for (std::int64_t k = 0; k < depth; k += 4 * product.widen_after) {
+      add_bytes<Rows>(codes + k, a_stride, weights + k * panel(), std::min(depth - k, 4 * product.widen_after), sums);
+    }
+  } else {
+    sum_pairs<Rows>(reinterpret_cast<const std::int16_t*>(a), a_stride, reinterpret_cast<const std::int16_t*>(b), depth, sums);
+  }
+  store<Rows>(sums, to);
+}
+#endif  // HWY_SCALAR
+
+void multiply(const IntegerProduct& product, const IntegerBlock& block) {
+  const Geometry& g = product.geometry;
+  const std::int64_t width = panel(), panels = (g.og() + width - 1) / width;
+  const std::int64_t size = product.bytes ? 1 : 2, slice = slice_bytes / size, depth = g.depth(), padded = (depth + 3) / 4 * 4;
+  // Rows that lie in memory as the loop wants them need no copy, unless they are so long that they share cache sets.
+  const bool in_place = product.bytes && product.offset == 0 && g.rows_are_pixels() && depth % 4 == 0 && g.c < slice_bytes;
+  const auto* weights = static_cast<const std::byte*>(product.weights) + block.group * panels * width * padded * size;
+  for (std::int64_t k = 0; k < depth; k += slice) {
+    const std::int64_t k_end = std::min(depth, k + slice), steps = (k_end - k + 3) / 4 * 4;
+    const std::byte* rows = block.buffer;
+    std::int64_t stride = steps + row_gap / size;
+    if (in_place) {
+      rows = reinterpret_cast<const std::byte*>(product.src) + block.row * g.c + block.group * g.cg() + k;
+      stride = g.c;
+    } else {
+      const Rows<std::uint8_t> from{g, product.src, block.group, block.row, block.row_end, k, k_end};
+      if (product.bytes) {
+        copy_rows(from, BytesWithOffset{static_cast<std::uint8_t>(product.offset)}, reinterpret_cast<std::uint8_t*>(block.buffer), stride);
+      } else if (product.src_signed) {
+        copy_rows(from, SignedToPairs{}, reinterpret_cast<std::int16_t*>(block.buffer), stride);
+      } else {
+        copy_rows(from, UnsignedToPairs{}, reinterpret_cast<std::int16_t*>(block.buffer), stride);
+      }
+    }
+    for (std::int64_t p = block.panel; p < block.panel_end; ++p) {
+      const std::byte* b = weights + (p * padded + k) * width * size;
+      const bool compensate = k == 0 && product.compensation != nullptr;
+      Target to{nullptr, g.o, std::min(width, g.og() - p * width),
+                compensate ? product.compensation + (block.group * panels + p) * width : nullptr, k > 0, product.stream};
+      for (std::int64_t r = block.row; r < block.row_end; r += integer_tile_rows) {
+        const std::byte* a = rows + (r - block.row) * stride * size;
+        to.dst = product.dst + r * g.o + block.group * g.og() + p * width;
+        switch (std::min(integer_tile_rows, block.row_end - r)) {
+          case 1: tile<1>(product, a, stride, b, steps, to); break;
+          case 2: tile<2>(product, a, stride, b, steps, to); break;
+          case 3: tile<3>(product, a, stride, b, steps, to); break;
+          case 4: tile<4>(product, a, stride, b, steps, to); break;
+          case 5: tile<5>(product, a, stride, b, steps, to); break;
+          default: tile<6>(product, a, stride, b, steps, to);
+        }
+      }
+    }
+  }
+  if (product.stream) hwy::FlushStream();
+}
+
+bool possible() { return bytes_possible; }
+const char* target() { return hwy::TargetName(HWY_TARGET); }
+
+int greatest(const std::int8_t* weights, std::int64_t count) {
+  int result = 0;
+  std::int64_t i = 0;
+#if HWY_TARGET != HWY_SCALAR
+  const D8 d;
+  const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  auto least = hn::Zero(d), most = hn::Zero(d);
+  for (; i + lanes <= count; i += lanes) {
+    const auto v = hn::LoadU(d, weights + i);
+    least = hn::Min(least, v);
+    most = hn::Max(most, v);
+  }
+  HWY_ALIGN std::int8_t low[hn::MaxLanes(D8())], high[hn::MaxLanes(D8())];
+  hn::Store(least, d, low);
+  hn::Store(most, d, high);
+  for (std::int64_t j = 0; j < lanes; ++j) result = std::max({result, -static_cast<int>(low[j]), static_cast<int>(high[j])});
+#endif
+  for (; i < count; ++i) result = std::max(result, std::abs(static_cast<int>(weights[i])));
+  return result;
+}
+
+#if HWY_TARGET != HWY_SCALAR
+/// 16 channels of four rows of weights at `from` to `to`, channel by channel.
+HWY_INLINE void interleave(const std::int8_t* from, std::int64_t stride, bool bytes, std::byte* to, std::int64_t step) {
+  const hn::FixedTag<std::int8_t, 16> d;
+  const hn::Repartition<std::int16_t, decltype(d)> d16;
+  const auto r0 = hn::LoadU(d, from), r1 = hn::LoadU(d, from + stride);
+  const auto r2 = hn::LoadU(d, from + 2 * stride), r3 = hn::LoadU(d, from + 3 * stride);
+  const auto low01 = hn::InterleaveLower(d, r0, r1), high01 = hn::InterleaveUpper(d, r0, r1);
+  const auto low23 = hn::InterleaveLower(d, r2, r3), high23 = hn::InterleaveUpper(d, r2, r3);
+  if (bytes) {
+    auto* out = reinterpret_cast<std::int16_t*>(to);
+    const auto l0 = hn::BitCast(d16, low01), l1 = hn::BitCast(d16, low23), h0 = hn::BitCast(d16, high01), h1 = hn::BitCast(d16, high23);
+    hn::StoreU(hn::InterleaveLower(d16, l0, l1), d16, out);
+    hn::StoreU(hn::InterleaveUpper(d16, l0, l1), d16, out + 8);
+    hn::StoreU(hn::InterleaveLower(d16, h0, h1), d16, out + 16);
+    hn::StoreU(hn::InterleaveUpper(d16, h0, h1), d16, out + 24);
+    return;
+  }
+  const hn::Half<decltype(d)> half;
+  for (int i = 0; i < 2; ++i) {
+    auto* out = reinterpret_cast<std::int16_t*>(to) + i * step;
+    const auto low = i == 0 ? low01 : low23, high = i == 0 ? high01 : high23;
+    hn::StoreU(hn::PromoteTo(d16, hn::LowerHalf(half, low)), d16, out);
+    hn::StoreU(hn::PromoteTo(d16, hn::UpperHalf(half, low)), d16, out + 8);
+    hn::StoreU(hn::PromoteTo(d16, hn::LowerHalf(half, high)), d16, out + 16);
+    hn::StoreU(hn::PromoteTo(d16, hn::UpperHalf(half, high)), d16, out + 24);
+  }
+}
+
+#endif
+
+void pack(const std::int8_t* weights, std::int64_t depth, std::int64_t columns, std::int64_t stride, bool bytes, int offset,
+          void* packed, std::int32_t* compensation) {
+  const std::int64_t width = panel(), group = bytes ? 4 : 2;
+  auto* out = static_cast<std::byte*>(packed);
+  std::int64_t k = 0;
+#if HWY_TARGET != HWY_SCALAR
+  if (columns == width && width % 16 == 0) {
+    for (; k + 4 <= depth; k += 4) {
+      for (std::int64_t j = 0; j < width; j += 16) {
+        interleave(weights + k * stride + j, stride, bytes, out + (k * width + j * group) * (bytes ? 1 : 2), 2 * width);
+      }
+    }
+  }
+#endif
+  for (std::int64_t padded = (depth + 3) / 4 * 4; k < padded; ++k) {
+    for (std::int64_t j = 0; j < width; ++j) {
+      const std::int8_t w = k < depth && j < columns ? weights[k * stride + j] : std::int8_t{0};
+      const std::int64_t at = k / group * group * width + j * group + k % group;
+      if (bytes) {
+        reinterpret_cast<std::int8_t*>(out)[at] = w;
+      } else {
+        reinterpret_cast<std::int16_t*>(out)[at] = w;
+      }
+    }
+  }
+  if (compensation == nullptr) return;
+  std::fill(compensation, compensation + width, 0);
+  for (k = 0; k < depth; ++k) {
+    for (std::int64_t j = 0; j < columns; ++j) compensation[j] += weights[k * stride + j];
+  }
+  for (std::int64_t j = 0; j < columns; ++j) compensation[j] *= offset;
+}
+
+std::size_t buffer_bytes(std::int64_t rows, std::int64_t depth) {
+  const std::int64_t row = std::min(slice_bytes, 2 * ((depth + 3) / 4 * 4)) + row_gap;
+  return static_cast<std::size_t>(rows * row + 64);
+}
+
+}  // namespace qfw::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace qfw::cpu {
+
+HWY_EXPORT(multiply);
+HWY_EXPORT(panel);
+HWY_EXPORT(possible);
+HWY_EXPORT(target);
+HWY_EXPORT(greatest);
+HWY_EXPORT(pack);
+HWY_EXPORT(buffer_bytes);
+
+std::int64_t integer_panel() { return HWY_DYNAMIC_DISPATCH(panel)(); }
+bool integer_bytes_possible() { return HWY_DYNAMIC_DISPATCH(possible)(); }
+const char* integer_target() { return HWY_DYNAMIC_DISPATCH(target)(); }
+std::int64_t integer_depth(std::int64_t depth) { return (depth + 3) / 4 * 4; }
+std::size_t integer_buffer_bytes(std::int64_t rows, std::int64_t depth) { return HWY_DYNAMIC_DISPATCH(buffer_bytes)(rows, depth); }
+int greatest(const std::int8_t* weights, std::int64_t count) { return HWY_DYNAMIC_DISPATCH(greatest)(weights, count); }
+void pack_panel(const std::int8_t* weights, std::int64_t depth, std::int64_t columns, std::int64_t stride, bool bytes, int offset,
+                void* packed, std::int32_t* compensation) {
+  HWY_DYNAMIC_DISPATCH(pack)(weights, depth, columns, stride, bytes, offset, packed, compensation);
+}
+void multiply(const IntegerProduct& product, const IntegerBlock& block) { HWY_DYNAMIC_DISPATCH(multiply)(product, block); }
+
+}  // namespace qfw::cpu
+#endif

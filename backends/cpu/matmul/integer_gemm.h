@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "matmul/geometry.h"
+
+/// Exact integer convolution as a product of packed matrices, for processors without u8 x s8 instructions. Two inner loops:
+/// pairs of 16 bits (always exact), and pairs of 8 bits whose 16-bit sums are widened before they could overflow.
+namespace qfw::cpu {
+
+inline constexpr std::int64_t integer_tile_rows = 6;  ///< of one inner loop, in registers
+
+/// One convolution's operands for one run. Panels hold `panel` output channels each, of one group.
+struct IntegerProduct {
+  Geometry geometry;
+  const std::uint8_t* src = nullptr;  ///< s8 if src_signed
+  bool src_signed = false;
+  int offset = 0;      ///< added to src to make it u8, in the 8-bit loop
+  bool bytes = false;  ///< which loop
+  std::int64_t widen_after = 0;  ///< 8-bit loop: steps of four products that 16 bits can hold
+  const void* weights = nullptr;  ///< packed: s16 [panel][depth / 2][channel][2] or s8 [panel][depth / 4][channel][4]
+  const std::int32_t* compensation = nullptr;  ///< what offset adds to each (padded) output channel
+  std::int32_t* dst = nullptr;
+  bool stream = false;  ///< dst will not be read from the caches
+};
+/// Of one thread's turn: rows of the product and panels of one group.
+struct IntegerBlock {
+  std::int64_t group = 0, row = 0, row_end = 0, panel = 0, panel_end = 0;
+  std::byte* buffer = nullptr;  ///< integer_buffer_bytes() of the thread's own
+};
+
+std::int64_t integer_panel();                  ///< output channels of one panel
+bool integer_bytes_possible();                 ///< whether the 8-bit loop exists here
+const char* integer_target();                  ///< instruction set, for people
+std::int64_t integer_depth(std::int64_t depth);  ///< rounded up as packed
+std::size_t integer_buffer_bytes(std::int64_t rows, std::int64_t depth);
+
+/// Greatest absolute value.
+int greatest(const std::int8_t* weights, std::int64_t count);
+/// Packs `columns` output channels (of rows `stride` apart) into one panel and sums them into compensation * offset.
+void pack_panel(const std::int8_t* weights, std::int64_t depth, std::int64_t columns, std::int64_t stride, bool bytes, int offset,
+                void* packed, std::int32_t* compensation);
+void multiply(const IntegerProduct& product, const IntegerBlock& block);
+
+}  // namespace qfw::cpu

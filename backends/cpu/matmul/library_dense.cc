@@ -1,0 +1,71 @@
+#include <memory>
+#include <string>
+
+#include "matmul/convert.h"
+#include "matmul/make.h"
+#include "matmul/primitive.h"
+
+namespace qfw::cpu {
+namespace {
+
+using dnnl::memory;
+
+memory::desc matrix(std::int64_t rows, std::int64_t columns, DType type) {
+  return {{rows, columns}, library_type(type), memory::format_tag::ab};
+}
+
+class LibraryDense final : public MatmulKernel {
+ public:
+  LibraryDense(const Graph& graph, const Node& node, KernelContext& context) : context_(context), g_(geometry_of(graph, node)) {
+    const DType type = graph.type(node.inputs[0]).dtype, weights_type = graph.type(node.inputs[1]).dtype;
+    integer_ = is_integer(type);
+    through_f32_ = type == DType::bf16 && !library_has_bf16();
+    const auto computed = [this](DType t) { return through_f32_ ? DType::f32 : t; };
+    const memory::desc src = matrix(g_.n, g_.c, computed(type)), weights = matrix(g_.c, g_.o, computed(weights_type));
+    const memory::desc dst = matrix(g_.n, g_.o, integer_ ? DType::s32 : computed(type));
+    const dnnl::matmul::primitive_desc desc(context.engine, src, weights, dst, library_attributes());
+    implementation_ = desc.impl_info_str();
+    product_ = Primitive(context, desc, dnnl::matmul(desc), {{DNNL_ARG_SRC, src}, {DNNL_ARG_WEIGHTS, weights}, {DNNL_ARG_DST, dst}}, layout_);
+    if (through_f32_) {
+      src_ = layout_.take(src.get_size());
+      weights_ = layout_.take(weights.get_size());
+      dst_ = layout_.take(dst.get_size());
+    }
+    context.scratch.reserve(layout_.size());
+  }
+
+  void run(std::span<const void* const> inputs, void* output) override {
+    std::byte* scratch = context_.scratch.data();
+    const auto wide = [&](const void* from, std::int64_t count, std::size_t at) {
+      if (!through_f32_) return from;
+      widen(static_cast<const BFloat16*>(from), count, reinterpret_cast<float*>(scratch + at), context_.threads);
+      return static_cast<const void*>(scratch + at);
+    };
+    product_.set(DNNL_ARG_SRC, wide(inputs[0], g_.n * g_.c, src_));
+    product_.set(DNNL_ARG_WEIGHTS, wide(inputs[1], g_.c * g_.o, weights_));
+    product_.set(DNNL_ARG_DST, through_f32_ ? scratch + dst_ : output);
+    product_.run();
+    context_.stream.wait();
+    if (through_f32_) narrow(reinterpret_cast<const float*>(scratch + dst_), g_.n * g_.o, static_cast<BFloat16*>(output), context_.threads);
+  }
+
+  const char* kind() const override { return integer_ ? "dense integer" : "dense"; }
+  std::string implementation() const override { return implementation_ + (through_f32_ ? ", through f32" : ""); }
+
+ private:
+  KernelContext& context_;
+  Geometry g_;
+  bool integer_ = false, through_f32_ = false;
+  std::string implementation_;
+  ScratchLayout layout_;
+  Primitive product_;
+  std::size_t src_ = 0, weights_ = 0, dst_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<MatmulKernel> make_library_dense(const Graph& graph, const Node& node, KernelContext& context) {
+  return std::make_unique<LibraryDense>(graph, node, context);
+}
+
+}  // namespace qfw::cpu

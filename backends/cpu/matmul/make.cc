@@ -1,0 +1,99 @@
+#include "matmul/make.h"
+
+#include <fmt/format.h>
+#include <omp.h>
+
+#include <cstdlib>
+#include <new>
+
+#include "matmul/integer_gemm.h"
+#include "matmul/primitive.h"
+#include "qfw/error.h"
+
+namespace qfw::cpu {
+namespace {
+
+using Implementation = KernelContext::Implementation;
+
+/// Primitives are planned for the number of threads they will run with.
+class PlannedThreads {
+ public:
+  explicit PlannedThreads(int threads) : before_(omp_get_max_threads()) { omp_set_num_threads(threads); }
+  PlannedThreads(const PlannedThreads&) = delete;
+  PlannedThreads& operator=(const PlannedThreads&) = delete;
+  ~PlannedThreads() { omp_set_num_threads(before_); }
+
+ private:
+  int before_;
+};
+
+/// Our integer product is exact everywhere; oneDNN's is faster where it is exact, too.
+bool own_integer(const KernelContext& context) {
+  if (context.implementation != Implementation::automatic) return context.implementation == Implementation::own;
+  return !library_has_integer_dot();
+}
+
+/// oneDNN's AVX2 code for NHWC reaches 60 % of what ours does; with 512 bits it was made for this layout.
+bool own_grad_weights(const KernelContext& context, DType type) {
+  if (type == DType::bf16 && !library_has_bf16()) return true;
+  if (context.implementation != Implementation::automatic) return context.implementation == Implementation::own;
+  return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & dnnl_cpu_isa_avx512_core) != dnnl_cpu_isa_avx512_core;
+}
+
+std::unique_ptr<MatmulKernel> make(const Graph& graph, const Node& node, KernelContext& context) {
+  const DType type = graph.type(node.inputs[0]).dtype;
+  switch (node.op) {
+    case Op::conv2d:
+      if (is_integer(type) && own_integer(context)) return make_own_integer(graph, node, context);
+      return make_library_convolution(graph, node, context);
+    case Op::conv2d_grad_src: return make_library_convolution(graph, node, context);
+    case Op::conv2d_grad_weights:
+      if (own_grad_weights(context, type)) return make_own_grad_weights(graph, node, context);
+      return make_library_grad_weights(graph, node, context);
+    case Op::dense:
+      if (is_integer(type) && own_integer(context)) return make_own_integer(graph, node, context);
+      return make_library_dense(graph, node, context);
+    case Op::max_pool: return make_max_pool(graph, node, context);
+    case Op::max_pool_grad: return make_max_pool_grad(graph, node, context);
+    default: fail(Error::Category::internal, "cpu", fmt::format("{} is no matmul", name_of(node.op)), node.path);
+  }
+}
+
+}  // namespace
+
+MatmulKernel::~MatmulKernel() = default;
+
+Scratch::~Scratch() { std::free(data_); }
+
+void Scratch::reserve(std::size_t bytes) {
+  constexpr std::size_t alignment = 64, grain = 1 << 16;
+  if (bytes <= size_) return;
+  bytes = (bytes + grain - 1) / grain * grain;
+  void* data = std::aligned_alloc(alignment, bytes);
+  if (data == nullptr) throw std::bad_alloc();
+  std::free(data_);
+  data_ = static_cast<std::byte*>(data);
+  size_ = bytes;
+}
+
+int thread_index() { return omp_get_thread_num(); }
+
+std::unique_ptr<MatmulKernel> make_matmul(const Graph& graph, const Node& node, KernelContext& context) {
+  const PlannedThreads planned(context.threads);
+  try {
+    return make(graph, node, context);
+  } catch (const dnnl::error& error) {
+    fail(Error::Category::device, "cpu",
+         fmt::format("oneDNN refuses {} of {} and {}: {}", name_of(node.op), graph.type(node.inputs[0]).str(),
+                     node.inputs.size() > 1 ? graph.type(node.inputs[1]).str() : "nothing", error.what()),
+         node.path, "backend.name = reference takes every shape");
+  }
+}
+
+std::string describe_matmul() {
+  const dnnl_version_t& version = *dnnl::version();
+  return fmt::format("oneDNN {}.{}.{}{}{}, own kernels {}", version.major, version.minor, version.patch,
+                     library_has_bf16() ? " with bf16" : "", library_has_integer_dot() ? " with int8" : "", integer_target());
+}
+
+}  // namespace qfw::cpu

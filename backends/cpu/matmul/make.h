@@ -1,0 +1,23 @@
+#pragma once
+
+#include <memory>
+
+#include "matmul/kernels.h"
+
+/// The makers among which make_matmul chooses.
+namespace qfw::cpu {
+
+inline bool is_integer(DType type) { return type == DType::u8 || type == DType::s8; }
+
+int thread_index();  ///< of the calling thread in its parallel region
+
+std::unique_ptr<MatmulKernel> make_own_integer(const Graph& graph, const Node& node, KernelContext& context);
+std::unique_ptr<MatmulKernel> make_own_grad_weights(const Graph& graph, const Node& node, KernelContext& context);
+/// conv2d of any type and conv2d_grad_src.
+std::unique_ptr<MatmulKernel> make_library_convolution(const Graph& graph, const Node& node, KernelContext& context);
+std::unique_ptr<MatmulKernel> make_library_grad_weights(const Graph& graph, const Node& node, KernelContext& context);
+std::unique_ptr<MatmulKernel> make_library_dense(const Graph& graph, const Node& node, KernelContext& context);
+std::unique_ptr<MatmulKernel> make_max_pool(const Graph& graph, const Node& node, KernelContext& context);
+std::unique_ptr<MatmulKernel> make_max_pool_grad(const Graph& graph, const Node& node, KernelContext& context);
+
+}  // namespace qfw::cpu

@@ -1,0 +1,23 @@
+#pragma once
+
+namespace qfw::cpu {
+
+/// OMP_NUM_THREADS if it is set, else one for each physical core this process may use.
+int default_threads();
+
+/// While it lives, parallel regions of this thread (ours and oneDNN's) use exactly `threads`, and all of these treat
+/// denormals as zero. Restores what the calling thread had.
+class ThreadScope {
+ public:
+  explicit ThreadScope(int threads);
+  ThreadScope(const ThreadScope&) = delete;
+  ThreadScope& operator=(const ThreadScope&) = delete;
+  ~ThreadScope();
+
+ private:
+  int threads_before_;
+  int dynamic_before_;
+  unsigned long control_before_;
+};
+
+}  // namespace qfw::cpu

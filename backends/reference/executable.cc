@@ -1,0 +1,239 @@
+#include "executable.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+#include "qfw/error.h"
+#include "qfw/random.h"
+
+#if defined(__x86_64__) || defined(_M_X64)
+#include <pmmintrin.h>
+#include <xmmintrin.h>
+#endif
+
+namespace qfw::reference {
+
+namespace {
+
+/// Subnormal numbers count as zero, as on every backend; the caller's setting comes back at the end.
+class FlushSubnormals {
+ public:
+  FlushSubnormals() {
+#if defined(__x86_64__) || defined(_M_X64)
+    before_ = _mm_getcsr();
+    _MM_SET_FLUSH_ZERO_MODE(_MM_FLUSH_ZERO_ON);
+    _MM_SET_DENORMALS_ZERO_MODE(_MM_DENORMALS_ZERO_ON);
+#endif
+  }
+  FlushSubnormals(const FlushSubnormals&) = delete;
+  FlushSubnormals& operator=(const FlushSubnormals&) = delete;
+  ~FlushSubnormals() {
+#if defined(__x86_64__) || defined(_M_X64)
+    _mm_setcsr(before_);
+#endif
+  }
+
+ private:
+  unsigned before_ = 0;
+};
+
+std::string place(const Node& node) { return node.path.empty() ? "at the root scope" : "layer " + node.path; }
+
+template <class T>
+void fill(const HostTensor& to, T value) {
+  std::ranges::fill(to.as<T>(), value);
+}
+
+void fill_constant(const HostTensor& to, double value) {
+  switch (to.type.dtype) {
+    case DType::f32: return fill(to, static_cast<float>(value));
+    case DType::bf16: return fill(to, BFloat16(static_cast<float>(value)));
+    case DType::s32: return fill(to, static_cast<std::int32_t>(value));
+    case DType::s8: return fill(to, static_cast<std::int8_t>(value));
+    case DType::u8: return fill(to, static_cast<std::uint8_t>(value));
+  }
+}
+
+void copy(const HostView& from, std::span<std::byte> to) {
+  if (!to.empty()) std::memcpy(to.data(), from.bytes.data(), to.size());
+}
+
+}  // namespace
+
+Interpreter::Interpreter(const Graph& graph, std::shared_ptr<Variables> variables, Communicator& replicas)
+    : graph_(graph), variables_(std::move(variables)), replicas_(replicas) {
+  for (const Variable& variable : graph_.variables) slots_.push_back(&variables_->declare(variable));
+  plan();
+  values_.resize(graph_.nodes.size());
+  memory_.resize(graph_.nodes.size());
+}
+
+void Interpreter::plan() {
+  const int count = static_cast<int>(graph_.nodes.size());
+  std::vector<int> last_use(count);
+  for (int i = 0; i < count; ++i) {
+    last_use[i] = i;
+    for (const Use& use : graph_.nodes[i].inputs) last_use[use.node] = i;
+  }
+  for (const Fetch& fetch : graph_.fetches) last_use[fetch.use.node] = count;
+  for (const auto& [variable, use] : graph_.updates) last_use[use.node] = count;
+
+  dies_after_.resize(count);
+  std::int64_t live = 0;
+  const auto bytes_of = [&](int node) {
+    const Op op = graph_.nodes[node].op;
+    std::int64_t bytes = 0;
+    if (op == Op::input || op == Op::variable) return bytes;  // views of memory that is there anyway
+    for (const TensorType& type : graph_.nodes[node].outputs) bytes += static_cast<std::int64_t>(type.bytes());
+    return bytes;
+  };
+  for (int i = 0; i < count; ++i) {
+    if (last_use[i] < count) dies_after_[last_use[i]].push_back(i);
+    live += bytes_of(i);
+    arena_bytes_ = std::max(arena_bytes_, live);
+    for (const int dead : dies_after_[i]) live -= bytes_of(dead);
+  }
+}
+
+void Interpreter::check(std::span<const HostView> feeds, std::span<const HostTensor> fetches) const {
+  if (feeds.size() != graph_.inputs.size() || fetches.size() != graph_.fetches.size()) {
+    fail(Error::Category::usage, "reference",
+         "given " + std::to_string(feeds.size()) + " feeds and " + std::to_string(fetches.size()) + " fetches, the graph has " +
+             std::to_string(graph_.inputs.size()) + " and " + std::to_string(graph_.fetches.size()));
+  }
+  const auto compare = [](const std::string& name, const TensorType& asked, const TensorType& found, std::size_t bytes) {
+    if (asked != found || bytes != asked.bytes()) {
+      fail(Error::Category::usage, "reference",
+           name + " is " + asked.str() + ", memory of " + found.str() + " with " + std::to_string(bytes) + " bytes was given");
+    }
+  };
+  for (std::size_t i = 0; i < feeds.size(); ++i) {
+    compare("input " + graph_.inputs[i].name, graph_.inputs[i].type, feeds[i].type, feeds[i].bytes.size());
+  }
+  for (std::size_t i = 0; i < fetches.size(); ++i) {
+    compare("fetch " + graph_.fetches[i].name, graph_.type(graph_.fetches[i].use), fetches[i].type, fetches[i].bytes.size());
+  }
+}
+
+HostTensor Interpreter::allocate(int node, int output) {
+  auto& buffers = memory_[node];
+  const TensorType& type = graph_.nodes[node].outputs[output];
+  buffers.resize(graph_.nodes[node].outputs.size());
+  buffers[output].resize(type.bytes());
+  return {type, buffers[output]};
+}
+
+void Interpreter::compute(int number) {
+  const Node& node = graph_.nodes[number];
+  const OpDefinition& rules = definition(node.op);
+  if (rules.evaluate == nullptr) {
+    fail(Error::Category::internal, "reference", std::string(rules.name) + " has no kernel", place(node),
+         "expand the graph before compiling");
+  }
+  std::vector<HostView> inputs;
+  for (const Use& use : node.inputs) inputs.push_back(view(use));
+  std::vector<HostTensor> outputs;
+  for (std::size_t i = 0; i < node.outputs.size(); ++i) outputs.push_back(allocate(number, static_cast<int>(i)));
+  try {
+    rules.evaluate({node, inputs, outputs});
+  } catch (const Error& error) {
+    throw Error(error.category(), std::string(error.what()) + " (" + place(node) + ")");
+  }
+  values_[number].assign(outputs.begin(), outputs.end());
+}
+
+void Interpreter::evaluate(int number, const Step& step, std::span<const HostView> feeds) {
+  const Node& node = graph_.nodes[number];
+  auto& value = values_[number];
+  switch (node.op) {
+    case Op::input:
+      value = {feeds[node.as<Slot>().index]};
+      return;
+    case Op::variable: {
+      const auto& stored = *slots_[node.as<Slot>().index];
+      if (!stored.written) {
+        fail(Error::Category::usage, "reference",
+             "variable " + graph_.variables[node.as<Slot>().index].name + " was never written", place(node),
+             "write it before the first run");
+      }
+      value = {HostView(stored.type, stored.bytes)};
+      return;
+    }
+    case Op::constant: {
+      const HostTensor out = allocate(number, 0);
+      fill_constant(out, node.as<Number>().value);
+      value = {out};
+      return;
+    }
+    case Op::step: {
+      const HostTensor out = allocate(number, 0);
+      fill_constant(out, static_cast<double>(step.index));
+      value = {out};
+      return;
+    }
+    case Op::random_uniform: {
+      const HostTensor out = allocate(number, 0);
+      const auto elements = out.as<float>();
+      for (std::size_t i = 0; i < elements.size(); ++i) {
+        elements[i] = random_uniform_element(step.seed, step.index, node.as<Stream>().id, static_cast<std::int64_t>(i));
+      }
+      value = {out};
+      return;
+    }
+    case Op::all_reduce: {
+      const HostTensor out = allocate(number, 0);
+      copy(view(node.inputs[0]), out.bytes);
+      const bool mean = node.as<Across>() == Across::mean;
+      replicas_.all_reduce(out.as<float>(), mean ? Communicator::Reduction::mean : Communicator::Reduction::sum);
+      value = {out};
+      return;
+    }
+    default:
+      compute(number);
+  }
+}
+
+void Interpreter::run(Step step, std::span<const HostView> feeds, std::span<const HostTensor> fetches) {
+  check(feeds, fetches);
+  const FlushSubnormals scope;
+  for (int i = 0; i < static_cast<int>(graph_.nodes.size()); ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    evaluate(i, step, feeds);
+    if (profiling_) {
+      Spent& spent = spent_[static_cast<int>(graph_.nodes[i].op)];
+      spent.milliseconds += std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+      ++spent.calls;
+    }
+    for (const int dead : dies_after_[i]) memory_[dead] = {}, values_[dead] = {};
+  }
+  for (std::size_t i = 0; i < fetches.size(); ++i) copy(view(graph_.fetches[i].use), fetches[i].bytes);
+
+  // Together: an update may be another variable's old value, so none is stored before all have been read.
+  std::vector<std::vector<std::byte>> next;
+  for (const auto& [variable, use] : graph_.updates) {
+    const HostView value = view(use);
+    next.emplace_back(value.bytes.begin(), value.bytes.end());
+  }
+  for (std::size_t i = 0; i < next.size(); ++i) {
+    auto& stored = *slots_[graph_.updates[i].first];
+    stored.bytes = std::move(next[i]);
+    stored.written = true;
+  }
+  for (std::size_t i = 0; i < memory_.size(); ++i) memory_[i] = {}, values_[i] = {};
+}
+
+void Interpreter::profile(bool on) {
+  profiling_ = on;
+  if (on) spent_ = {};
+}
+
+std::vector<Executable::Timing> Interpreter::timings() const {
+  std::vector<Timing> timings;
+  for (int op = 0; op < op_count; ++op) {
+    if (spent_[op].calls > 0) timings.push_back({name_of(static_cast<Op>(op)), spent_[op].milliseconds, spent_[op].calls});
+  }
+  return timings;
+}
+
+}  // namespace qfw::reference

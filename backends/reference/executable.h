@@ -1,0 +1,49 @@
+#pragma once
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "qfw/backend.h"
+#include "qfw/op_definition.h"
+#include "variables.h"
+
+namespace qfw::reference {
+
+/// Evaluates the nodes one after another with the kernels of the op table. A buffer lives from its node to its last use.
+class Interpreter final : public Executable {
+ public:
+  Interpreter(const Graph& graph, std::shared_ptr<Variables> variables, Communicator& replicas);
+
+  void run(Step step, std::span<const HostView> feeds, std::span<const HostTensor> fetches) override;
+  void profile(bool on) override;
+  std::vector<Timing> timings() const override;
+  std::int64_t arena_bytes() const override { return arena_bytes_; }
+
+ private:
+  struct Spent {
+    double milliseconds = 0;
+    std::int64_t calls = 0;
+  };
+
+  void plan();
+  void check(std::span<const HostView> feeds, std::span<const HostTensor> fetches) const;
+  void evaluate(int node, const Step& step, std::span<const HostView> feeds);
+  void compute(int node);
+  HostTensor allocate(int node, int output);
+  HostView view(Use use) const { return values_[use.node][use.output]; }
+
+  Graph graph_;
+  std::shared_ptr<Variables> variables_;
+  Communicator& replicas_;
+  std::vector<Variables::Stored*> slots_;     // by index in Graph::variables
+  std::vector<std::vector<int>> dies_after_;  // by node: the nodes whose buffers it uses last
+  std::int64_t arena_bytes_ = 0;
+
+  std::vector<std::vector<HostView>> values_;                // by node and output, of the running step
+  std::vector<std::vector<std::vector<std::byte>>> memory_;  // the buffers behind them; sources may view others' memory
+  bool profiling_ = false;
+  std::array<Spent, op_count> spent_{};
+};
+
+}  // namespace qfw::reference

@@ -1,0 +1,62 @@
+#include <cstring>
+#include <memory>
+
+#include "executable.h"
+#include "qfw/error.h"
+#include "qfw/plugin.h"
+
+namespace qfw::reference {
+
+namespace {
+
+struct Options {
+  std::int64_t threads = 1;
+  static void declare(Declare<Options>& option) {
+    option("threads", &Options::threads, "threads to compute with; plain loops use one", {.min = 1, .max = 1});
+  }
+};
+
+/// The oracle: every op by its reference kernel, in order, on one thread.
+class Reference final : public Backend {
+ public:
+  using Options = reference::Options;
+  explicit Reference(const Options&) {}
+
+  std::string describe() const override { return "reference: plain loops on 1 thread, sums in double"; }
+  int threads() const override { return 1; }
+
+  Support supports(const Graph&, const Node& node) const override {
+    const OpDefinition& rules = definition(node.op);
+    if (rules.op_class == OpClass::composite) return {false, std::string(rules.name) + " is expanded by the core"};
+    if (node.op == Op::assign) return {false, "assign is removed by the core when it finishes a graph"};
+    return {};
+  }
+
+  std::unique_ptr<Executable> compile(const Graph& graph, Communicator& replicas) override {
+    return std::make_unique<Interpreter>(graph, variables_, replicas);
+  }
+
+  void read(std::string_view variable, HostTensor to) const override {
+    const auto& stored = variables_->find(variable, to.type);
+    if (!to.bytes.empty()) std::memcpy(to.bytes.data(), stored.bytes.data(), to.bytes.size());
+  }
+
+  void write(std::string_view variable, HostView from) override {
+    auto& stored = variables_->find(variable, from.type);
+    stored.bytes.assign(from.bytes.begin(), from.bytes.end());
+    stored.written = true;
+  }
+
+ private:
+  std::shared_ptr<Variables> variables_ = std::make_shared<Variables>();
+};
+
+}  // namespace
+
+}  // namespace qfw::reference
+
+QFW_PLUGIN("backend:reference", .name = "reference", .version = "0.1.0", .licence = "Apache-2.0",
+           .description = "every op by its reference kernel: the oracle that other backends are compared with")
+(qfw::Registry& registry) {
+  registry.add<qfw::reference::Reference>("reference", "plain loops, one thread, sums in double: slow and simple");
+}

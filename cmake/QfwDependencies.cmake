@@ -1,0 +1,14 @@
+find_package(Threads REQUIRED)
+find_package(OpenMP REQUIRED COMPONENTS CXX)
+find_package(Boost 1.81 REQUIRED COMPONENTS filesystem program_options json)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(Protobuf REQUIRED)
+find_package(dnnl 3 CONFIG REQUIRED)  # scripts/setup.sh puts one into .deps where the system has none
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)
+
+# CMake's own module needs the C language and links all that HDF5 itself was linked with; pkg-config names the library alone.
+pkg_search_module(HDF5 REQUIRED IMPORTED_TARGET hdf5-serial hdf5)
+add_library(hdf5::hdf5 ALIAS PkgConfig::HDF5)

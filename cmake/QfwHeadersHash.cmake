@@ -1,0 +1,16 @@
+# qfw_headers_hash(RESULT header...): a short hash of the headers' text without comments and blank space at line ends, so that a
+# comment breaks nobody's plugin.
+function(qfw_headers_hash result)
+  set(all "")
+  foreach(header IN LISTS ARGN)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${header})
+    file(READ ${header} text)
+    string(REGEX REPLACE "//[^\n]*" "" text "${text}")
+    string(REGEX REPLACE "[ \t]+\n" "\n" text "${text}")
+    string(REGEX REPLACE "\n+" "\n" text "${text}")
+    string(APPEND all "${text}")
+  endforeach()
+  string(SHA256 hash "${all}")
+  string(SUBSTRING ${hash} 0 12 hash)
+  set(${result} ${hash} PARENT_SCOPE)
+endfunction()

@@ -1,0 +1,32 @@
+# qfw_add_plugin(KIND NAME SOURCES file... [LIBRARIES target...])
+#
+# Builds a plugin library libqfw_KIND_NAME.so. It links the core, hides its own symbols and carries the fingerprint that the core
+# compares before it opens it. KIND and NAME are the words recipes use; a library of several plugins takes its folder's name.
+# Within qfw itself each one has a switch, QFW_KIND_NAME.
+function(qfw_add_plugin kind name)
+  cmake_parse_arguments(PARSE_ARGV 2 arg "" "" "SOURCES;LIBRARIES")
+  if(NOT arg_SOURCES OR arg_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "qfw_add_plugin(${kind} ${name}): expected SOURCES file... [LIBRARIES target...], got '${ARGN}'")
+  endif()
+  string(TOUPPER "QFW_${kind}_${name}" switch)
+  option(${switch} "build the ${kind} ${name}" ON)
+  if(NOT ${switch})
+    return()
+  endif()
+  set(target qfw_${kind}_${name})
+  add_library(${target} MODULE ${arg_SOURCES})
+  target_compile_features(${target} PRIVATE cxx_std_20)
+  target_link_libraries(${target} PRIVATE qfw::core ${arg_LIBRARIES})
+  set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+  target_link_options(${target} PRIVATE -Wl,--no-undefined)
+  if(PROJECT_NAME STREQUAL "qfw")
+    set_target_properties(${target} PROPERTIES INSTALL_RPATH "$ORIGIN/..;$ORIGIN")
+    install(TARGETS ${target} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/qfw)
+  else()
+    target_compile_options(${target} PRIVATE -ffp-contract=off)  # numbers round once per operation, as the core's do
+    if(QFW_SANITIZE)
+      target_compile_options(${target} PRIVATE -fsanitize=${QFW_SANITIZE})
+      target_link_options(${target} PRIVATE -fsanitize=${QFW_SANITIZE})
+    endif()
+  endif()
+endfunction()

@@ -1,0 +1,86 @@
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+#include <cstdio>
+
+#include "io/checkpoint.h"
+#include "io/json.h"
+#include "io/log.h"
+#include "train/evaluate.h"
+#include "train/interrupt.h"
+#include "verbs.h"
+
+namespace qfw {
+
+namespace {
+
+struct Source {
+  std::filesystem::path recipe, checkpoint;
+};
+
+/// A run folder with its newest checkpoint, or one checkpoint file of a run folder.
+Source find_source(const std::filesystem::path& given) {
+  if (std::filesystem::is_regular_file(given)) {
+    const auto folder = std::filesystem::absolute(given).parent_path();
+    for (const auto& candidate : {folder, folder.parent_path()}) {
+      if (std::filesystem::exists(candidate / "recipe.ini")) return {candidate / "recipe.ini", given};
+    }
+    fail(Error::Category::usage, "eval", "there is no recipe.ini beside the checkpoint or above it", given.string(),
+         "name a file inside a run folder");
+  }
+  if (!std::filesystem::exists(given / "recipe.ini")) {
+    fail(Error::Category::usage, "eval", "this is no run folder: it has no recipe.ini", given.string(),
+         "name a folder that `qfw run` made");
+  }
+  const auto newest = newest_checkpoint(given / "checkpoints");
+  if (!newest)
+    fail(Error::Category::data, "eval", "the run has no checkpoint yet", given.string(),
+         "let `qfw run` reach one, or stop it with Ctrl-C");
+  return {given / "recipe.ini", *newest};
+}
+
+int run(const Arguments& arguments, const Catalog& catalog) {
+  const Source source = find_source(arguments.positional.at(0));
+  const Recipe recipe = load_recipe(source.recipe, arguments.overrides, catalog, Session::Data::required);
+  const Checkpoint checkpoint(source.checkpoint);
+  Session session(recipe, Session::Data::required);
+  const std::int64_t completed = checkpoint.info().step;
+  session.restore(checkpoint, session.evaluation(completed).graph.variables);
+  logger().info("evaluating {} on {}", source.checkpoint.string(), session.backend().describe());
+
+  std::unique_ptr<LogitsFile> logits;
+  if (arguments.has("logits")) logits = std::make_unique<LogitsFile>(arguments.get("logits"), session.data().classes);
+  const InterruptGuard guard;
+  const Scores scores = evaluate(session, completed, logits.get());
+  if (logits) logits->commit();
+
+  if (arguments.has("json")) {
+    const boost::json::object result{
+        {"top1", scores.top1()}, {"top5", scores.top5()}, {"loss", scores.loss()}, {"examples", scores.examples()}};
+    fmt::print("{}\n", json_line(result));
+  } else {
+    fmt::print("top-1 {:.2f} %, top-5 {:.2f} %, loss {:.5f} on {} images (step {})\n", 100 * scores.top1(), 100 * scores.top5(),
+               scores.loss(), scores.examples(), completed);
+  }
+  return 0;
+}
+
+}  // namespace
+
+Verb eval_verb() {
+  Verb verb;
+  verb.name = "eval";
+  verb.positional = "RUN";
+  verb.min_positional = verb.max_positional = 1;
+  verb.summary = "evaluate a run's newest checkpoint over every validation image";
+  verb.doc =
+      "RUN is a run folder, or a checkpoint file in one. Recipe keys may follow, for example --eval.examples=1000 or "
+      "--backend.name=reference.";
+  verb.takes_overrides = true;
+  verb.options = {{"json", "", "print one JSON object"},
+                  {"logits", "FILE.h5", "keep every logit and label (data sets `logits` and `labels`)"}};
+  verb.run = run;
+  return verb;
+}
+
+}  // namespace qfw

@@ -1,0 +1,141 @@
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <exception>
+#include <optional>
+
+#include "qfw/error.h"
+#include "util/nearest.h"
+#include "verbs.h"
+
+namespace qfw {
+namespace {
+
+enum ExitCode { done = 0, failed = 1, usage = 2, interrupted = 130 };
+
+/// The command line without what every verb takes.
+struct Words {
+  std::string verb;  ///< empty: none
+  std::vector<std::string> rest;
+  std::vector<std::filesystem::path> plugin_folders;
+  bool help = false, version = false;
+};
+
+std::filesystem::path plugin_folder(const std::string& text) {
+  std::error_code error;
+  if (!std::filesystem::is_directory(text, error)) {
+    fail(Error::Category::usage, "usage", fmt::format("--plugin-dir: there is no folder '{}'", text));
+  }
+  return text;
+}
+
+Words sort_out(const std::vector<std::string>& words) {
+  Words result;
+  bool options_ended = false;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const std::string& word = words[i];
+    const bool is_option = !options_ended && word.starts_with("-");
+    if (is_option && (word == "--help" || word == "-h")) {
+      result.help = true;
+    } else if (is_option && word == "--version" && result.verb.empty()) {
+      result.version = true;
+    } else if (is_option && word.starts_with("--plugin-dir=")) {
+      result.plugin_folders.push_back(plugin_folder(word.substr(word.find('=') + 1)));
+    } else if (is_option && word == "--plugin-dir") {
+      if (++i == words.size()) fail(Error::Category::usage, "usage", "--plugin-dir wants a folder: --plugin-dir=DIR");
+      result.plugin_folders.push_back(plugin_folder(words[i]));
+    } else if (result.verb.empty() && !is_option) {
+      result.verb = word;
+    } else if (result.verb.empty()) {
+      fail(Error::Category::usage, "usage", fmt::format("there is no option {} before the verb", word), {},
+           "`qfw --help` shows what there is");
+    } else {
+      options_ended = options_ended || word == "--";
+      result.rest.push_back(word);
+    }
+  }
+  return result;
+}
+
+std::string general_help() {
+  std::string text =
+      "Usage: qfw VERB [ARGUMENT]... [OPTION]...\nTrains and evaluates quantized networks; a recipe says which and "
+      "how.\n\nVerbs:\n";
+  for (const Verb& verb : verbs()) text += fmt::format("  {:<12} {}\n", verb.name, verb.summary);
+  text +=
+      "\nOptions:\n"
+      "  --plugin-dir=DIR   look for plugins in DIR first; may be repeated\n"
+      "  --help             this text; after a verb, what the verb takes\n"
+      "  --version          the program's version\n"
+      "\nExit status: 0 done, 1 failed, 2 wrong usage or recipe, 130 interrupted.\n";
+  return text;
+}
+
+const Verb& verb_called(const std::string& name) {
+  std::vector<std::string> known;
+  for (const Verb& verb : verbs()) {
+    if (verb.name == name) return verb;
+    known.push_back(verb.name);
+  }
+  const std::string guess = did_you_mean(name, known);
+  fail(Error::Category::usage, "usage", fmt::format("there is no verb '{}'", name), {},
+       guess.empty() ? "`qfw --help` lists them" : guess + " `qfw --help` lists them");
+}
+
+int run(const std::vector<std::string>& given) {
+  const Words words = sort_out(given);
+  if (words.version) {
+    fmt::print("qfw {}\n", QFW_VERSION);
+    return done;
+  }
+  if (words.verb.empty()) {
+    fmt::print(words.help ? stdout : stderr, "{}", general_help());
+    return words.help ? done : usage;
+  }
+  const Verb& verb = verb_called(words.verb);
+  if (words.help) {
+    fmt::print("{}", help_of(verb));
+    return done;
+  }
+  const Arguments arguments = parse(verb, words.rest);
+  const Catalog catalog(plugin_folders(words.plugin_folders));
+  return verb.run(arguments, catalog);
+}
+
+int code_of(Error::Category category) {
+  switch (category) {
+    case Error::Category::usage:
+      return usage;
+    case Error::Category::interrupted:
+      return interrupted;
+    default:
+      return failed;
+  }
+}
+
+int guarded(const std::vector<std::string>& words) {
+  const bool has_verb = !words.empty() && !words.front().starts_with("-");
+  const std::string who = has_verb ? "qfw " + words.front() : "qfw";
+  try {
+    const int code = run(words);
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+      fmt::print(stderr, "{}: error: standard output could not be written\n", who);
+      return code == done ? failed : code;
+    }
+    return code;
+  } catch (const Error& error) {
+    fmt::print(stderr, "{}: {}: {}\n", who, error.category() == Error::Category::interrupted ? "interrupted" : "error",
+               error.what());
+    return code_of(error.category());
+  } catch (const std::bad_alloc&) {
+    fmt::print(stderr, "{}: error: out of memory\n", who);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "{}: error: {}\n", who, error.what());
+  }
+  return failed;
+}
+
+}  // namespace
+}  // namespace qfw
+
+int main(int count, char** words) { return qfw::guarded(std::vector<std::string>(words + 1, words + count)); }

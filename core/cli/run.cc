@@ -1,0 +1,49 @@
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "io/log.h"
+#include "train/trainer.h"
+#include "verbs.h"
+
+namespace qfw {
+
+namespace {
+
+int run(const Arguments& arguments, const Catalog& catalog) {
+  const Recipe recipe = load_recipe(arguments.positional.at(0), arguments.overrides, catalog, Session::Data::required);
+  Trainer trainer(recipe);
+  const Trainer::Outcome outcome = trainer.run();
+  if (outcome == Trainer::Outcome::interrupted) {
+    logger().warn("stopped after step {}; the same command goes on from there", trainer.completed());
+    return 130;
+  }
+  if (outcome == Trainer::Outcome::already_finished) logger().info("this run is finished: {} steps", trainer.completed());
+  const History& history = trainer.history();
+  if (history.eval_accuracy) {
+    fmt::print("eval_accuracy {:.4f} (best {:.4f} at step {}), eval_loss {:.4f}, {} steps", *history.eval_accuracy,
+               *history.best_accuracy, history.best_step, *history.eval_loss, trainer.completed());
+    if (outcome == Trainer::Outcome::finished) fmt::print(", {:.0f} images/s", trainer.images_per_second());
+    fmt::print("\n");
+  }
+  fmt::print("{}\n", trainer.folder().report().string());
+  return 0;
+}
+
+}  // namespace
+
+Verb run_verb() {
+  Verb verb;
+  verb.name = "run";
+  verb.positional = "RECIPE";
+  verb.min_positional = verb.max_positional = 1;
+  verb.summary = "train a recipe, from the newest checkpoint in its run folder if there is one";
+  verb.doc =
+      "Every recipe key may follow as --section.key=value, for example --train.steps=100 or --run.dir=DIR.\n"
+      "Ctrl-C saves a checkpoint and stops with exit code 130; the same command continues, bit for bit.";
+  verb.takes_overrides = true;
+  verb.run = run;
+  return verb;
+}
+
+}  // namespace qfw

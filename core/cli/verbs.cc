@@ -1,0 +1,12 @@
+#include "verbs.h"
+
+namespace qfw {
+
+const std::vector<Verb>& verbs() {
+  static const std::vector<Verb> all = {
+      run_verb(), eval_verb(), explain_verb(), bench_verb(), list_verb(), describe_verb(),
+  };
+  return all;
+}
+
+}  // namespace qfw

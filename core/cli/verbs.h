@@ -1,0 +1,20 @@
+#pragma once
+
+#include <vector>
+
+#include "verb.h"
+
+namespace qfw {
+
+// One function and one file per verb; to add one, declare it here and name it in verbs.cc.
+Verb bench_verb();
+Verb describe_verb();
+Verb eval_verb();
+Verb explain_verb();
+Verb list_verb();
+Verb run_verb();
+
+/// In the order of `qfw --help`.
+const std::vector<Verb>& verbs();
+
+}  // namespace qfw

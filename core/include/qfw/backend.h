@@ -1,0 +1,75 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "qfw/communicator.h"
+#include "qfw/graph.h"
+
+namespace qfw {
+
+/// A compiled step. Everything it needs was made by compile; run allocates nothing.
+class QFW_API Executable {
+ public:
+  Executable() = default;
+  Executable(const Executable&) = delete;
+  Executable& operator=(const Executable&) = delete;
+  virtual ~Executable();
+
+  /// What one step reads from the host besides the graph's inputs.
+  struct Step {
+    std::int64_t index = 0;  ///< value of Op::step
+    std::uint64_t seed = 0;  ///< of the run, for Op::random_uniform
+  };
+  /// `feeds` in the order of Graph::inputs, `fetches` of Graph::fetches; types must match. Returns when fetches are filled.
+  /// Calls on executables of one backend must not overlap. Throws, naming it, if a variable was never written.
+  virtual void run(Step step, std::span<const HostView> feeds, std::span<const HostTensor> fetches) = 0;
+
+  /// Time spent in one kind of work ("conv2d forward", "fused elementwise") since profiling was switched on.
+  struct Timing {
+    std::string kind;
+    double milliseconds = 0;
+    std::int64_t calls = 0;
+  };
+  virtual void profile(bool on) = 0;
+  virtual std::vector<Timing> timings() const = 0;
+
+  /// Bytes of memory for intermediate values, shared among a backend's executables where it can.
+  virtual std::int64_t arena_bytes() const = 0;
+};
+
+/// Compiles graphs and owns the variables, which all its executables share by name.
+class QFW_API Backend {
+ public:
+  struct Support {
+    bool yes = true;
+    std::string reason;  ///< why not, for a person
+  };
+
+  using Interface = Backend;
+  static constexpr const char* kind = "backend";  ///< its word in recipes
+
+  Backend() = default;
+  Backend(const Backend&) = delete;
+  Backend& operator=(const Backend&) = delete;
+  virtual ~Backend();
+
+  virtual std::string describe() const = 0;  ///< one line: device, instruction set, threads, library versions
+  virtual int threads() const = 0;           ///< that it computes with
+
+  /// Asked for each node before compile. A composite it declines is expanded into simpler ops first; declining anything else
+  /// ends the run with the reason.
+  virtual Support supports(const Graph& graph, const Node& node) const = 0;
+  /// Takes a finished graph (see Graph). Variables it has not seen come into being with undefined contents; write them before
+  /// the first run. `replicas` outlives the executable and serves Op::all_reduce.
+  virtual std::unique_ptr<Executable> compile(const Graph& graph, Communicator& replicas) = 0;
+
+  /// Throw for a name no compiled graph has, and for a type that is not the variable's.
+  virtual void read(std::string_view variable, HostTensor to) const = 0;
+  virtual void write(std::string_view variable, HostView from) = 0;
+};
+
+}  // namespace qfw

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "qfw/builder.h"
+
+namespace qfw {
+
+/// What the core's passes may do to a builder beyond its public face.
+struct BuilderAccess {
+  static Graph& graph(GraphBuilder& g);
+
+  /// A node without inputs: input, variable, constant, step, random_uniform. Its type is given, not inferred.
+  static Value source(GraphBuilder& g, Op op, Attributes attributes, TensorType type, bool replicated = true);
+  static Value constant(GraphBuilder& g, double number, DType dtype = DType::f32, const Shape& shape = {});
+  /// The variable, declared if new, whatever its path; its current value.
+  static Value variable(GraphBuilder& g, const Variable& variable);
+  /// The value a variable had when the step began.
+  static Value initial_value(GraphBuilder& g, int variable);
+
+  /// Replaces the whole path until the result goes; passes give new nodes the path of the layer they come from.
+  static GraphBuilder::Scope at_path(GraphBuilder& g, std::string_view path);
+
+  /// Lets `rewrite` replace what each assigned variable gets in the end.
+  static void rewrite_updates(GraphBuilder& g, const std::function<Value(int variable, Value old_value, Value next)>& rewrite);
+};
+
+}  // namespace qfw

@@ -1,0 +1,224 @@
+#include "io/checkpoint.h"
+
+#include <fmt/format.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <bit>
+#include <limits>
+
+#include "io/atomic_file.h"
+#include "io/hdf5.h"
+
+namespace qfw {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* format_name = "qfw checkpoint";
+constexpr std::int64_t format_version = 1;
+
+/// CRC-32 of everything a checkpoint says: the info, then every variable's name, type and bytes in order of name.
+class Checksum {
+ public:
+  void add(std::span<const std::byte> bytes) {
+    while (!bytes.empty()) {
+      const std::size_t some = std::min<std::size_t>(bytes.size(), std::numeric_limits<uInt>::max());
+      crc_ = crc32(crc_, reinterpret_cast<const Bytef*>(bytes.data()), static_cast<uInt>(some));
+      bytes = bytes.subspan(some);
+    }
+  }
+  void add(std::string_view text) {
+    add(static_cast<std::uint64_t>(text.size()));
+    add(std::as_bytes(std::span(text)));
+  }
+  void add(std::uint64_t number) { add(std::as_bytes(std::span(&number, 1))); }
+  void add(const CheckpointInfo& info) {
+    add(static_cast<std::uint64_t>(info.step)), add(info.data_epoch), add(info.data_step), add(std::string_view(info.recipe));
+    for (const auto& [name, value] : info.metrics) add(std::string_view(name)), add(std::bit_cast<std::uint64_t>(value));
+  }
+  void add(const CheckpointVariable& variable, std::span<const std::byte> bytes) {
+    add(std::string_view(variable.name)), add(std::string_view(variable.type.str())), add(bytes);
+  }
+  std::uint64_t value() const { return crc_; }
+
+ private:
+  uLong crc_ = crc32(0, nullptr, 0);
+};
+
+std::vector<CheckpointVariable> sorted(std::vector<CheckpointVariable> variables) {
+  std::sort(variables.begin(), variables.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  return variables;
+}
+
+hdf5::Handle create_group(hid_t file, const char* name, const hdf5::Place& place) {
+  const hdf5::Handle properties(H5Pcreate(H5P_GROUP_CREATE), H5Pclose);
+  hdf5::check(H5Pset_obj_track_times(properties.get(), false), "set up", place);
+  return hdf5::checked(H5Gcreate2(file, name, H5P_DEFAULT, properties.get(), H5P_DEFAULT), H5Gclose, "create a group", place);
+}
+
+hdf5::Handle open_group(hid_t file, const char* name, const hdf5::Place& place) {
+  return hdf5::checked(H5Gopen2(file, name, H5P_DEFAULT), H5Gclose, "open the group", place);
+}
+
+std::vector<std::string> attribute_names(hid_t object, const hdf5::Place& place) {
+  std::vector<std::string> names;
+  const auto collect = [](hid_t, const char* name, const H5A_info_t*, void* to) -> herr_t {
+    static_cast<std::vector<std::string>*>(to)->emplace_back(name);
+    return 0;
+  };
+  hdf5::check(H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_INC, nullptr, collect, &names), "list attributes", place);
+  return names;
+}
+
+std::vector<std::string> link_names(hid_t group, const hdf5::Place& place) {
+  std::vector<std::string> names;
+  const auto collect = [](hid_t, const char* name, const H5L_info_t*, void* to) -> herr_t {
+    static_cast<std::vector<std::string>*>(to)->emplace_back(name);
+    return 0;
+  };
+  hdf5::check(H5Lvisit(group, H5_INDEX_NAME, H5_ITER_INC, collect, &names), "list variables", place);
+  return names;
+}
+
+}  // namespace
+
+void save_checkpoint(const fs::path& path, const CheckpointInfo& info, std::span<const CheckpointVariable> unsorted,
+                     const ReadVariable& read) {
+  const auto variables = sorted({unsorted.begin(), unsorted.end()});
+  AtomicFile target(path);
+  Checksum checksum;
+  checksum.add(info);
+  {
+    const hdf5::Lock lock;
+    const hdf5::Place place{path, {}};
+    hdf5::Handle file = hdf5::create_file(target.temporary());
+    {
+      hdf5::write_attribute(file.get(), "format", std::string(format_name), place);
+      hdf5::write_attribute(file.get(), "version", format_version, place);
+      hdf5::write_attribute(file.get(), "step", info.step, place);
+      hdf5::write_attribute(file.get(), "data_epoch", info.data_epoch, place);
+      hdf5::write_attribute(file.get(), "data_step", info.data_step, place);
+      hdf5::write_attribute(file.get(), "recipe", info.recipe, place);
+      const auto metrics = create_group(file.get(), "metrics", place);
+      for (const auto& [name, value] : info.metrics) hdf5::write_attribute(metrics.get(), name.c_str(), value, place);
+
+      const auto group = create_group(file.get(), "variables", place);
+      std::vector<std::byte> bytes;
+      for (const auto& variable : variables) {
+        const hdf5::Place here{path, variable.name};
+        bytes.resize(variable.type.bytes());
+        read(variable.name, HostTensor{variable.type, bytes});
+        const auto data_set = hdf5::create_data_set(group.get(), variable.name, variable.type, here);
+        hdf5::write(data_set.get(), HostTensor{variable.type, bytes}, here);
+        checksum.add(variable, bytes);
+      }
+      hdf5::write_attribute(file.get(), "checksum", checksum.value(), place);
+    }
+    hdf5::check(file.close(), "finish the file", place);
+  }
+  target.commit();
+}
+
+struct Checkpoint::Impl {
+  explicit Impl(const fs::path& path) : path(path) {}
+  ~Impl() {
+    const hdf5::Lock lock;
+    group = {}, file = {};
+  }
+
+  fs::path path;
+  hdf5::Handle file, group;
+  CheckpointInfo info;
+  std::uint64_t checksum = 0;
+  std::vector<CheckpointVariable> variables;
+
+  void open();
+  void verify() const;
+};
+
+void Checkpoint::Impl::open() {
+  const hdf5::Place place{path, {}};
+  file = hdf5::open_file(path);
+  std::string format;
+  std::int64_t version = 0;
+  if (H5Aexists(file.get(), "format") > 0) hdf5::read_attribute(file.get(), "format", format, place);
+  if (format != format_name) {
+    hdf5::failed(fmt::format("open it as a checkpoint: attribute format is \"{}\", expected \"{}\"", format, format_name),
+                 place, "give a checkpoint, as qfw writes them");
+  }
+  hdf5::read_attribute(file.get(), "version", version, place);
+  if (version != format_version) {
+    hdf5::failed(fmt::format("read a checkpoint of format version {}, this program knows {}", version, format_version), place,
+                 "use the program that wrote it");
+  }
+  hdf5::read_attribute(file.get(), "step", info.step, place);
+  hdf5::read_attribute(file.get(), "data_epoch", info.data_epoch, place);
+  hdf5::read_attribute(file.get(), "data_step", info.data_step, place);
+  hdf5::read_attribute(file.get(), "recipe", info.recipe, place);
+  hdf5::read_attribute(file.get(), "checksum", checksum, place);
+  const auto metrics = open_group(file.get(), "metrics", {path, "metrics"});
+  for (const auto& name : attribute_names(metrics.get(), place)) {
+    hdf5::read_attribute(metrics.get(), name.c_str(), info.metrics[name], {path, "metrics"});
+  }
+
+  group = open_group(file.get(), "variables", {path, "variables"});
+  for (auto& name : link_names(group.get(), place)) {
+    const hdf5::Place here{path, name};
+    const auto object = hdf5::checked(H5Oopen(group.get(), name.c_str(), H5P_DEFAULT), H5Oclose, "open the object", here);
+    if (H5Iget_type(object.get()) != H5I_DATASET) continue;
+    TensorType type = hdf5::type_of(object.get(), here);
+    variables.push_back({std::move(name), type});
+  }
+  variables = sorted(std::move(variables));
+}
+
+void Checkpoint::Impl::verify() const {
+  Checksum found;
+  found.add(info);
+  std::vector<std::byte> bytes;
+  for (const auto& variable : variables) {
+    const hdf5::Place here{path, variable.name};
+    const auto data_set = hdf5::open_data_set(group.get(), variable.name, here);
+    // What is not stored cannot be read, so a damaged shape never asks for more memory than the file has.
+    if (H5Dget_storage_size(data_set.get()) < variable.type.bytes()) {
+      hdf5::failed(fmt::format("read {}: {} bytes are stored", variable.type.str(), H5Dget_storage_size(data_set.get())), here);
+    }
+    bytes.resize(variable.type.bytes());
+    hdf5::read(data_set.get(), HostTensor{variable.type, bytes}, here);
+    found.add(variable, bytes);
+  }
+  if (found.value() != checksum) {
+    hdf5::failed(fmt::format("use it: its checksum is {:08x}, its contents give {:08x}", checksum, found.value()), {path, {}},
+                 "the file is damaged; use another checkpoint");
+  }
+}
+
+Checkpoint::Checkpoint(const fs::path& path, Check check) : impl_(std::make_unique<Impl>(path)) {
+  const hdf5::Lock lock;
+  impl_->open();
+  if (check == Check::checksum) impl_->verify();
+}
+Checkpoint::~Checkpoint() = default;
+
+const CheckpointInfo& Checkpoint::info() const { return impl_->info; }
+const std::vector<CheckpointVariable>& Checkpoint::variables() const { return impl_->variables; }
+
+void Checkpoint::read(std::string_view name, HostTensor to) const {
+  const hdf5::Lock lock;
+  const hdf5::Place here{impl_->path, std::string(name)};
+  const auto found =
+      std::find_if(impl_->variables.begin(), impl_->variables.end(), [&](const auto& v) { return v.name == name; });
+  if (found == impl_->variables.end()) {
+    fail(Error::Category::data, "checkpoint", fmt::format("there is no variable {}", name), impl_->path.string(),
+         "it belongs to another model or quantizer");
+  }
+  if (found->type != to.type) {
+    fail(Error::Category::data, "checkpoint",
+         fmt::format("variable {} is {}, expected {}", name, found->type.str(), to.type.str()), impl_->path.string(),
+         "it belongs to another model or quantizer");
+  }
+  hdf5::read(hdf5::open_data_set(impl_->group.get(), found->name, here).get(), to, here);
+}
+
+}  // namespace qfw

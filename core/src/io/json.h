@@ -1,0 +1,16 @@
+#pragma once
+
+#include <boost/json/value.hpp>
+#include <filesystem>
+#include <string>
+
+namespace qfw {
+
+/// Keys in the order of insertion, doubles in the shortest form that reads back as the same, NaN and infinity as null.
+std::string json_pretty(const boost::json::value& value);  ///< indented by two, ends with a newline
+std::string json_line(const boost::json::value& value);    ///< on one line, without a newline
+
+void write_json(const std::filesystem::path& path, const boost::json::value& value);  ///< pretty, by rename
+boost::json::value read_json(const std::filesystem::path& path);
+
+}  // namespace qfw

@@ -1,0 +1,85 @@
+#include "io/log.h"
+
+#include <spdlog/sinks/base_sink.h>
+#include <spdlog/sinks/basic_file_sink.h>
+
+#include <cstdlib>
+#include <memory>
+#include <mutex>
+
+#include "io/terminal.h"
+#include "qfw/error.h"
+
+namespace qfw {
+namespace {
+
+/// Whole lines above the progress line.
+class TerminalSink final : public spdlog::sinks::base_sink<std::mutex> {
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t text;
+    formatter_->format(message, text);
+    std::string_view line(text.data(), text.size());
+    while (line.ends_with('\n') || line.ends_with('\r')) line.remove_suffix(1);
+    Terminal::standard_error().line(line);
+  }
+  void flush_() override {}
+};
+
+/// Passes on to a file, while there is one: the logger's own list of sinks must not change while others log.
+class OptionalFileSink final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  void use(std::shared_ptr<spdlog::sinks::sink> file) {
+    const std::lock_guard lock(mutex_);
+    if (file_) file_->flush();
+    file_ = std::move(file);
+  }
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    if (file_) file_->log(message);
+  }
+  void flush_() override {
+    if (file_) file_->flush();
+  }
+  std::shared_ptr<spdlog::sinks::sink> file_;
+};
+
+struct Logging {
+  std::shared_ptr<TerminalSink> terminal = std::make_shared<TerminalSink>();
+  std::shared_ptr<OptionalFileSink> file = std::make_shared<OptionalFileSink>();
+  spdlog::logger logger{"qfw", {terminal, file}};
+
+  Logging() {
+    terminal->set_pattern("[%l] %v");
+    const char* wanted = std::getenv("QFW_LOG");
+    const std::string name = wanted ? wanted : "info";
+    const auto level = spdlog::level::from_str(name);
+    const bool unknown = level == spdlog::level::off && name != "off";
+    logger.set_level(unknown ? spdlog::level::info : level);
+    logger.flush_on(spdlog::level::info);
+    if (unknown) logger.warn("QFW_LOG is \"{}\", expected trace, debug, info, warn, error or off; using info", name);
+  }
+};
+
+Logging& logging() {
+  static auto* instance = new Logging;  // never destroyed: destructors log, until the very end
+  return *instance;
+}
+
+}  // namespace
+
+spdlog::logger& logger() { return logging().logger; }
+
+void log_to_file(const std::filesystem::path& path) {
+  try {
+    auto file = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path.string(), false);
+    file->set_pattern("%Y-%m-%d %H:%M:%S.%e [%l] %v");
+    logging().file->use(std::move(file));
+  } catch (const spdlog::spdlog_ex& error) {
+    fail(Error::Category::data, "log", error.what(), path.string());
+  }
+}
+
+void stop_log_to_file() { logging().file->use(nullptr); }
+
+}  // namespace qfw

@@ -1,0 +1,69 @@
+#include "io/run_folder.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+
+#include "io/atomic_file.h"
+#include "qfw/error.h"
+
+namespace qfw {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// An flock on a file that stays; the system drops it with the process, however that ends.
+int lock(const fs::path& path) {
+  const int descriptor = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (descriptor < 0)
+    fail(Error::Category::data, "run", fmt::format("cannot create {}: {}", path.string(), std::strerror(errno)));
+  if (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+    const int error = errno;
+    char text[32] = {};
+    const ssize_t got = pread(descriptor, text, sizeof text - 1, 0);
+    close(descriptor);
+    if (error != EWOULDBLOCK)
+      fail(Error::Category::data, "run", fmt::format("cannot lock {}: {}", path.string(), std::strerror(error)));
+    std::string pid(text, got > 0 ? static_cast<std::size_t>(got) : 0);
+    pid = pid.substr(0, pid.find_first_not_of("0123456789"));
+    fail(Error::Category::usage, "run", fmt::format("process {} is running in this folder", pid.empty() ? "?" : pid),
+         path.parent_path().string(), "wait for it to end, or choose another --run.dir");
+  }
+  const std::string pid = fmt::format("{}\n", getpid());
+  if (ftruncate(descriptor, 0) != 0 || pwrite(descriptor, pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size())) {
+    const int error = errno;
+    close(descriptor);
+    fail(Error::Category::data, "run", fmt::format("cannot write {}: {}", path.string(), std::strerror(error)));
+  }
+  return descriptor;
+}
+
+}  // namespace
+
+RunFolder::RunFolder(fs::path folder, Access access) : folder_(std::move(folder)) {
+  std::error_code error;
+  if (access == Access::read) {
+    if (!fs::is_directory(folder_, error)) {
+      fail(Error::Category::usage, "run", fmt::format("there is no folder {}", folder_.string()), {},
+           "give the folder of a run");
+    }
+    return;
+  }
+  fs::create_directories(folder_ / "checkpoints", error);
+  if (error)
+    fail(Error::Category::data, "run", fmt::format("cannot create the run folder {}: {}", folder_.string(), error.message()));
+  lock_ = lock(folder_ / ".lock");
+  remove_stale_temporaries(folder_);
+  remove_stale_temporaries(checkpoints());
+}
+
+RunFolder::~RunFolder() {
+  if (lock_ >= 0) close(lock_);
+}
+
+}  // namespace qfw

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <filesystem>
+
+namespace qfw {
+
+/// A run's folder and the names in it. Opened for writing it is locked: a second process is refused, with the first's number.
+class RunFolder {
+ public:
+  enum class Access { write, read };
+  /// `write` creates the folder (and checkpoints/) where missing and clears what a killed process left; `read` wants it to
+  /// exist.
+  RunFolder(std::filesystem::path folder, Access access);
+  RunFolder(const RunFolder&) = delete;
+  RunFolder& operator=(const RunFolder&) = delete;
+  ~RunFolder();
+
+  const std::filesystem::path& path() const { return folder_; }
+  std::filesystem::path recipe() const { return folder_ / "recipe.ini"; }
+  std::filesystem::path environment() const { return folder_ / "environment.json"; }
+  std::filesystem::path log() const { return folder_ / "log.txt"; }
+  std::filesystem::path report() const { return folder_ / "report.json"; }
+  std::filesystem::path checkpoints() const { return folder_ / "checkpoints"; }
+  std::filesystem::path best() const { return folder_ / "best.h5"; }
+
+ private:
+  std::filesystem::path folder_;
+  int lock_ = -1;
+};
+
+}  // namespace qfw

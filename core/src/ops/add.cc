@@ -1,0 +1,35 @@
+#include "ops/elementwise.h"
+#include "ops/table.h"
+
+/// a + b.
+namespace qfw::ops {
+namespace {
+
+constexpr auto apply = [](auto a, auto b) { return a + b; };
+
+void evaluate(const Evaluation& e) { map_binary(e, apply); }
+
+Gradients gradient(const Differentiation& d) {
+  const Value g = *d.gradients[0];
+  return {g, g};
+}
+
+}  // namespace
+
+OpDefinition add_definition() {
+  return {.op = Op::add,
+          .name = "add",
+          .op_class = OpClass::elementwise,
+          .doc = "a + b, broadcast",
+          .infer = infer_floats<Op::add, 2>,
+          .gradient = gradient,
+          .evaluate = evaluate};
+}
+
+}  // namespace qfw::ops
+
+namespace qfw {
+
+Value operator+(Value a, Value b) { return ops::binary(Op::add, a, b, ops::apply); }
+
+}  // namespace qfw

@@ -1,0 +1,30 @@
+#include "ops/elementwise.h"
+#include "ops/table.h"
+
+/// 1 where a <= b, else 0; f32. Comparisons with NaN are 0. No gradient.
+namespace qfw::ops {
+namespace {
+
+constexpr auto apply = [](auto a, auto b) { return decltype(a)(a <= b ? 1 : 0); };
+
+void evaluate(const Evaluation& e) { map_binary(e, apply); }
+
+}  // namespace
+
+OpDefinition less_equal_definition() {
+  return {.op = Op::less_equal,
+          .name = "less_equal",
+          .op_class = OpClass::elementwise,
+          .doc = "1 where a <= b, else 0",
+          .infer = infer_mask<Op::less_equal, 2>,
+          .gradient = nullptr,
+          .evaluate = evaluate};
+}
+
+}  // namespace qfw::ops
+
+namespace qfw {
+
+Value operator<=(Value a, Value b) { return ops::binary(Op::less_equal, a, b, ops::apply); }
+
+}  // namespace qfw

@@ -1,0 +1,157 @@
+#include "passes/finish.h"
+
+#include <unordered_map>
+
+#include "passes/replay.h"
+#include "qfw/error.h"
+#include "qfw/op_definition.h"
+#include "qfw/random.h"
+
+namespace qfw {
+
+namespace {
+
+/// Copies the live part of a graph, each distinct computation once.
+class Finisher {
+ public:
+  Finisher(const Graph& from, int replicas) : from_(from), replicas_(replicas) {
+    result_.inputs = from.inputs;
+    result_.variables = from.variables;
+    result_.training = from.training;
+    moved_.resize(from.nodes.size());
+  }
+
+  Graph run() {
+    mark_live();
+    for (int number = 0; number < static_cast<int>(from_.nodes.size()); ++number) {
+      if (live_[number] && !is_alias(from_.nodes[number])) move(number);
+    }
+    for (const auto& [variable, use] : from_.updates) result_.updates.emplace_back(variable, moved(use));
+    for (const Fetch& fetch : from_.fetches) result_.fetches.push_back({fetch.name, moved(fetch.use)});
+    for (QuantizedSite site : from_.sites) {
+      site.product = moved_if_live(site.product);
+      for (QuantizedSite::Side* side : {&site.src, &site.weights}) {
+        side->codes = moved_if_live(side->codes);
+        side->scale = moved_if_live(side->scale);
+      }
+      result_.sites.push_back(std::move(site));
+    }
+    return std::move(result_);
+  }
+
+ private:
+  /// Nodes that are their first operand.
+  bool is_alias(const Node& node) const {
+    return node.op == Op::assign || node.op == Op::straight_through || node.op == Op::stop_gradient ||
+           (node.op == Op::all_reduce && replicas_ == 1);
+  }
+
+  Use resolve(Use use) const {
+    while (is_alias(from_.nodes[use.node])) use = from_.nodes[use.node].inputs[0];
+    return use;
+  }
+
+  void mark_live() {
+    live_.assign(from_.nodes.size(), false);
+    std::vector<int> pending;
+    const auto need = [&](Use use) {
+      use = resolve(use);
+      if (!live_[use.node]) {
+        live_[use.node] = true;
+        pending.push_back(use.node);
+      }
+    };
+    for (const auto& [variable, use] : from_.updates) need(use);
+    for (const Fetch& fetch : from_.fetches) need(fetch.use);
+    while (!pending.empty()) {
+      const Node& node = from_.nodes[pending.back()];
+      pending.pop_back();
+      for (const Use use : node.inputs) need(use);
+    }
+    for (std::size_t i = 0; i < from_.nodes.size(); ++i) {  // inputs stay: feeds go by their order
+      if (from_.nodes[i].op == Op::input) live_[i] = true;
+    }
+  }
+
+  void move(int number) {
+    Node node = from_.nodes[number];
+    for (Use& use : node.inputs) use = moved(use);
+    const std::uint64_t hash = hash_of_node(node);
+    const auto [first, last] = seen_.equal_range(hash);
+    for (auto it = first; it != last; ++it) {
+      const Node& other = result_.nodes[it->second];
+      if (other.op == node.op && other.inputs == node.inputs && other.outputs == node.outputs && other.attributes == node.attributes) {
+        moved_[number] = it->second;
+        return;
+      }
+    }
+    moved_[number] = static_cast<int>(result_.nodes.size());
+    seen_.emplace(hash, moved_[number]);
+    result_.nodes.push_back(std::move(node));
+  }
+
+  Use moved(Use use) const {
+    use = resolve(use);
+    return {moved_[use.node], use.output};
+  }
+  Use moved_if_live(Use use) const {
+    if (use.node < 0 || !live_[resolve(use).node]) return {};
+    return moved(use);
+  }
+
+  static std::uint64_t hash_of_node(const Node& node) {
+    std::uint64_t hash = static_cast<std::uint64_t>(node.op) * 0x9e3779b97f4a7c15u;
+    for (const Use use : node.inputs) hash = (hash ^ static_cast<std::uint64_t>(use.node * 4 + use.output)) * 0x100000001b3u;
+    return hash;
+  }
+
+  const Graph& from_;
+  int replicas_;
+  Graph result_;
+  std::vector<bool> live_;
+  std::vector<int> moved_;
+  std::unordered_multimap<std::uint64_t, int> seen_;
+};
+
+}  // namespace
+
+Graph finish(const Graph& recorded, int replicas) {
+  Graph graph = Finisher(recorded, replicas).run();
+  verify(graph);
+  return graph;
+}
+
+Graph expand_composites(const Graph& graph, const std::function<bool(const Node&)>& declined) {
+  GraphBuilder g({.training = graph.training});
+  Replay replay(graph, g);
+  for (const Variable& variable : graph.variables) BuilderAccess::variable(g, variable);  // all of them, in the same order
+  for (int number = 0; number < static_cast<int>(graph.nodes.size()); ++number) {
+    const Node& node = graph.nodes[number];
+    const OpDefinition& rules = definition(node.op);
+    if (rules.expand == nullptr || !declined(node)) {
+      replay.copy(number);
+      continue;
+    }
+    const auto scope = BuilderAccess::at_path(g, node.path);
+    replay.replace(number, rules.expand(g, node, replay.inputs(node)));
+  }
+  replay.copy_fetches();
+  Graph& expanded = BuilderAccess::graph(g);
+  for (const auto& [variable, use] : graph.updates) {
+    const Value next = replay.at(use);
+    expanded.updates.emplace_back(variable, Use{next.node(), next.output()});
+  }
+  const auto moved = [&](Use use) {
+    if (use.node < 0) return use;
+    const Value value = replay.at(use);
+    return Use{value.node(), value.output()};
+  };
+  for (QuantizedSite site : graph.sites) {
+    site.product = moved(site.product);
+    for (QuantizedSite::Side* side : {&site.src, &site.weights}) side->codes = moved(side->codes), side->scale = moved(side->scale);
+    expanded.sites.push_back(std::move(site));
+  }
+  return finish(expanded);
+}
+
+}  // namespace qfw

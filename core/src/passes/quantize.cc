@@ -1,0 +1,235 @@
+#include "passes/quantize.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "passes/replay.h"
+#include "qfw/error.h"
+
+namespace qfw {
+
+namespace {
+
+/// Codes as 8-bit integers; those halfway between whole numbers are doubled.
+struct IntegerCodes {
+  DType dtype = DType::s8;
+  float factor = 1;  ///< integer = codes * factor
+  std::string obstacle;
+};
+
+IntegerCodes integer_codes(const Operand& operand, const char* what, bool only_signed) {
+  if (!operand.grid) return {.obstacle = fmt::format("{} are floats", what)};
+  const float factor = operand.grid->halves() ? 2.f : 1.f;
+  const float low = operand.grid->low * factor, high = operand.grid->high * factor;
+  if (low >= -128 && high <= 127) {
+    if (low >= 0 && !only_signed) return {.dtype = DType::u8, .factor = factor, .obstacle = {}};
+    return {.dtype = DType::s8, .factor = factor, .obstacle = {}};
+  }
+  if (low >= 0 && high <= 255 && !only_signed) return {.dtype = DType::u8, .factor = factor, .obstacle = {}};
+  return {.obstacle = fmt::format("{} have codes from {} to {}, beyond 8 bits", what, low, high)};
+}
+
+/// One number, or one per output channel in a shape that broadcasts against the product: [O].
+std::optional<Value> per_output(const Operand& operand, std::int64_t features) {
+  if (operand.scale.is_number() || operand.scale.shape().count() == 1) {
+    return operand.scale.is_number() ? operand.scale : reshape(operand.scale, {});
+  }
+  if (operand.scale.shape().count() == features && operand.scale.shape().channels() == features) return reshape(operand.scale, {features});
+  return std::nullopt;
+}
+
+class QuantizePass {
+ public:
+  QuantizePass(const Graph& model, GraphBuilder& to, const std::function<SiteQuantizer(std::string_view)>& of, const Quantization& how)
+      : model_(model), to_(to), of_(of), how_(how), replay_(model, to) {}
+
+  Value run(Use output) {
+    for (int number = 0; number < static_cast<int>(model_.nodes.size()); ++number) {
+      const Op op = model_.nodes[number].op;
+      if (op == Op::conv2d || op == Op::dense) {
+        replay_.replace(number, {site(model_.nodes[number])});
+      } else {
+        replay_.copy(number);
+      }
+    }
+    return replay_.at(output);
+  }
+
+ private:
+  Value site(const Node& node) {
+    const auto scope = BuilderAccess::at_path(to_, node.path);
+    const Value src = rounded(replay_.at(node.inputs[0])), weights = rounded(replay_.at(node.inputs[1]));
+    MatmulSite site{node.path, Dense{}, model_.type(node.inputs[0]), model_.type(node.inputs[1])};
+    std::optional<bool> is_signed;
+    if (node.op == Op::conv2d) {
+      site.op = node.as<Conv2d>();
+      is_signed = node.as<Conv2d>().src_signed;
+    } else {
+      is_signed = node.as<Dense>().src_signed;
+    }
+    site.src_signed = is_signed.value_or(may_be_negative(model_, node.inputs[0]));
+
+    const auto [quantizer, phase] = of_(node.path);
+    auto [quantized_src, quantized_weights] =
+        quantizer->quantize_both(to_, site, as_f32(src), as_f32(weights), phase, how_.integer);
+    check(quantized_src, site.src, node.path, "src");
+    check(quantized_weights, site.weights, node.path, "weights");
+
+    QuantizedSite record;
+    record.path = node.path, record.op = node.op;
+    record.src_type = site.src, record.weights_type = site.weights, record.dst_type = node.outputs[0];
+    if (node.op == Op::conv2d) record.conv = node.as<Conv2d>();
+    record.src_signed = site.src_signed;
+    record.phase = quantizer->phase_name(phase);
+    record.src = side(quantized_src);
+    record.weights = side(quantized_weights);
+    const Value result = product(site, quantized_src, quantized_weights, src, weights, record);
+    record.product = use_of(result);
+    if (how_.require_integer && !record.integer) {
+      fail(Error::Category::graph, "quantize", "the product cannot be an integer one: " + record.reason, "layer " + node.path,
+           "change its quantizer options or leave quantizer.require_integer out");
+    }
+    BuilderAccess::graph(to_).sites.push_back(std::move(record));
+    return result;
+  }
+
+  Value product(const MatmulSite& site, const Operand& src, const Operand& weights, Value float_src, Value float_weights,
+                QuantizedSite& record) {
+    const std::int64_t features = site.weights.shape.channels();
+    if (how_.integer) {
+      const IntegerCodes left = integer_codes(src, "activations", false), right = integer_codes(weights, "weights", true);
+      const auto scale = per_output(weights, features);
+      const bool src_per_tensor = src.scale.is_number() || src.scale.shape().count() == 1;
+      record.reason = !left.obstacle.empty()    ? left.obstacle
+                      : !right.obstacle.empty() ? right.obstacle
+                      : !src_per_tensor         ? "activations have a scale per channel that was not folded into the weights"
+                      : !scale                  ? "weights have a scale that is not one per output channel"
+                                                : accumulator_obstacle(site, src, weights, left, right);
+      if (record.reason.empty()) {
+        record.integer = true;
+        return integer_product(site, src, *scale, weights, left, right);
+      }
+    } else if (src.grid && weights.grid) {
+      record.reason = "arithmetic = fake_quant";
+    } else {
+      record.reason = src.grid ? "weights are floats" : weights.grid ? "activations are floats" : "not quantized";
+    }
+    const Value a = src.grid ? rounded(src.real()) : float_src, b = weights.grid ? rounded(weights.real()) : float_weights;
+    return matmul(site, a, b);
+  }
+
+  /// float(sum of integers) / (scales), differentiated as the float product of the codes divided by the same.
+  Value integer_product(const MatmulSite& site, const Operand& src, Value weight_scale, const Operand& weights, const IntegerCodes& left,
+                        const IntegerCodes& right) {
+    const auto [a, a_float] = codes(src, left);
+    const auto [b, b_float] = codes(weights, right);
+    const Value sums = straight_through(cast(matmul(site, a, b), DType::f32), matmul(site, a_float, b_float));
+    const Value src_scale = src.scale.is_number() ? src.scale : reshape(src.scale, {});
+    const Value factor = 1 / (src_scale * left.factor * (weight_scale * right.factor));
+    return rounded(sums * factor);
+  }
+
+  /// The integers, and the same as floats of the compute type, through which gradients flow.
+  std::pair<Value, Value> codes(const Operand& operand, const IntegerCodes& how) {
+    const Value whole = how.factor == 1 ? operand.codes : operand.codes * how.factor;
+    const Value integers = cast(whole, how.dtype);
+    return {integers, straight_through(cast(integers, how_.compute), whole)};
+  }
+
+  /// The s32 sum of products must hold whatever the data are.
+  static std::string accumulator_obstacle(const MatmulSite& site, const Operand& src, const Operand& weights, const IntegerCodes& left,
+                                          const IntegerCodes& right) {
+    const auto largest = [](const Operand& operand, float factor) {
+      return factor * std::max(std::abs(operand.grid->low), std::abs(operand.grid->high));
+    };
+    const std::int64_t terms = site.weights.shape.count() / site.weights.shape.channels();
+    const double bound = static_cast<double>(terms) * largest(src, left.factor) * largest(weights, right.factor);
+    return bound <= 2147483647.0 ? "" : fmt::format("{} products could reach {:.3g}, beyond a 32-bit sum", terms, bound);
+  }
+
+  static Value matmul(const MatmulSite& site, Value a, Value b) {
+    if (const Conv2d* conv = std::get_if<Conv2d>(&site.op)) return conv2d(a, b, *conv);
+    return dense(a, b, std::get<Dense>(site.op));
+  }
+
+  Value rounded(Value x) const { return x.dtype() == how_.compute ? x : cast(x, how_.compute); }
+  static Value as_f32(Value x) { return x.dtype() == DType::f32 ? x : cast(x, DType::f32); }
+
+  static void check(const Operand& operand, const TensorType& expected, const std::string& path, const char* what) {
+    if (operand.codes.is_number() || operand.codes.shape() != expected.shape) {
+      fail(Error::Category::graph, "quantize", fmt::format("the quantizer returned {} of shape {}, not {}", what,
+                                                           operand.codes.shape().str(), expected.shape.str()), "layer " + path);
+    }
+    if (operand.grid && operand.grid->low > operand.grid->high) {
+      fail(Error::Category::graph, "quantize", fmt::format("the grid of {} ends at {}, below its start {}", what, operand.grid->high,
+                                                           operand.grid->low), "layer " + path);
+    }
+  }
+
+  Use use_of(Value value) {
+    if (value.is_number()) value = BuilderAccess::constant(to_, value.number());
+    return {value.node(), value.output()};
+  }
+  QuantizedSite::Side side(const Operand& operand) {
+    if (!operand.grid) return {};
+    return {use_of(operand.codes), use_of(operand.scale), operand.grid};
+  }
+
+  const Graph& model_;
+  GraphBuilder& to_;
+  const std::function<SiteQuantizer(std::string_view)>& of_;
+  const Quantization& how_;
+  Replay replay_;
+};
+
+}  // namespace
+
+Value quantize(const Graph& model, GraphBuilder& to, Use output, const std::function<SiteQuantizer(std::string_view)>& of,
+               const Quantization& how) {
+  return QuantizePass(model, to, of, how).run(output);
+}
+
+bool may_be_negative(const Graph& graph, Use use) {
+  const Node& node = graph.nodes[use.node];
+  const auto input = [&](std::size_t i) { return may_be_negative(graph, node.inputs[i]); };
+  switch (node.op) {
+    case Op::relu:
+    case Op::abs:
+    case Op::exp:
+    case Op::sqrt:
+    case Op::is_finite:
+    case Op::less:
+    case Op::less_equal:
+    case Op::equal:
+    case Op::softmax:
+    case Op::softmax_cross_entropy:
+    case Op::random_uniform:
+    case Op::step: return false;
+    case Op::constant: return node.as<Number>().value < 0;
+    case Op::maximum: return input(0) && input(1);
+    case Op::add:
+    case Op::multiply:
+    case Op::divide:
+    case Op::minimum: return input(0) || input(1);
+    case Op::select: return input(1) || input(2);
+    case Op::max_pool:
+    case Op::sum:
+    case Op::reduce_max:
+    case Op::reduce_min:
+    case Op::reshape:
+    case Op::transpose:
+    case Op::broadcast_to:
+    case Op::all_reduce:
+    case Op::floor:
+    case Op::round_even:
+    case Op::stop_gradient:
+    case Op::straight_through:
+    case Op::tanh: return input(0);
+    case Op::cast: return node.outputs[0].dtype != DType::u8 && input(0);
+    case Op::moments: return use.output == 0 && input(0);
+    default: return true;
+  }
+}
+
+}  // namespace qfw

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <functional>
+#include <string_view>
+
+#include "qfw/builder.h"
+#include "qfw/quantizer.h"
+
+namespace qfw {
+
+struct Quantization {
+  bool integer = false;          ///< arithmetic = integer
+  bool require_integer = false;  ///< refuse a graph with a site that could not be made so
+  DType compute = DType::f32;    ///< dtype of matmul operands and of what lies between them
+};
+
+/// The quantizer of a layer, and the phase it is in.
+struct SiteQuantizer {
+  const Quantizer* quantizer = nullptr;
+  Phase phase = 0;
+};
+
+/// Copies a model's graph into `to`, where each conv2d and dense becomes a product of quantized operands in the compute type.
+/// Records what became of each in Graph::sites. `output` is a value of `model`; its copy is returned.
+Value quantize(const Graph& model, GraphBuilder& to, Use output, const std::function<SiteQuantizer(std::string_view path)>& of,
+               const Quantization& how);
+
+/// True unless the graph proves that the value is never negative: behind a ReLU, an absolute value, a max pool of such, ...
+bool may_be_negative(const Graph& graph, Use use);
+
+}  // namespace qfw

@@ -1,0 +1,42 @@
+#pragma once
+
+#include "passes/quantize.h"
+#include "qfw/layer.h"
+#include "qfw/optimizer.h"
+
+namespace qfw {
+
+/// What the graphs of a run are made from. Pointers outlive the calls.
+struct StepDescription {
+  const Layer* model = nullptr;
+  Shape images;  ///< [N, H, W, C]
+  std::int64_t classes = 0;
+  std::function<SiteQuantizer(std::string_view path)> quantizer_of;
+  Quantization quantization;
+  int replicas = 1;
+};
+
+/// Names of inputs and fetches of the graphs below.
+namespace step_names {
+inline constexpr const char* images = "images";    ///< f32 [N, H, W, C]
+inline constexpr const char* targets = "targets";  ///< f32 [N, classes]: probabilities
+inline constexpr const char* rate = "rate";        ///< f32 scalar
+inline constexpr const char* loss = "loss";        ///< f32 scalar: mean cross entropy, without weight decay
+inline constexpr const char* logits = "logits";    ///< f32 [N, classes]
+}  // namespace step_names
+
+/// The model as the plugin describes it, before any pass. Fetches `logits`.
+Graph model_graph(const StepDescription& description, bool training);
+
+/// Forward, loss + 0.5 * weight_decay * sum(w^2), gradients averaged over replicas, optimizer. Inputs images, targets, rate;
+/// fetches loss, logits. A step whose loss is not finite changes no variable.
+Graph training_graph(const StepDescription& description, const Optimizer& optimizer, double weight_decay);
+
+/// Input images, fetch logits; changes nothing.
+Graph evaluation_graph(const StepDescription& description);
+
+/// A training step's forward pass that changes nothing and fetches, for each value in order, how many of its elements are not
+/// finite, under the name of its layer and op. Inputs images, targets.
+Graph diagnosis_graph(const StepDescription& description);
+
+}  // namespace qfw

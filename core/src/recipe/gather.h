@@ -1,0 +1,24 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "recipe/recipe.h"
+#include "recipe/source.h"
+
+namespace qfw::recipe {
+
+/// All that a recipe is made of, in order of precedence: base configuration, includes, recipe, command line.
+std::vector<Source> gather(std::string_view text, const std::filesystem::path& label, const std::vector<std::string>& overrides,
+                           const PluginSource& plugins, Problems& problems);
+
+/// The plugin that `written` means: case does not matter, and of a quantizer the last `s` may be missing, as in the original's
+/// WEIGHTS_AND_AUTO_ACT.
+std::optional<std::string> plugin_name(const PluginSource& plugins, std::string_view kind, std::string_view written);
+
+/// A file's content; nothing if it cannot be read.
+std::optional<std::string> read_file(const std::filesystem::path& file);
+
+}  // namespace qfw::recipe

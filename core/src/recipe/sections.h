@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "recipe/settings.h"
+
+namespace qfw::recipe {
+
+struct SectionKind {
+  const char* name;  ///< of a plugin section: its plugins' kind as well
+  bool plugin;
+  const char* fallback;  ///< plugin's name where the recipe is silent; nullptr: it must not be
+};
+
+/// All sections, in the order in which a resolved recipe is written.
+const std::vector<SectionKind>& section_kinds();
+std::vector<std::string> section_names();
+
+/// The settings of a section that belong to the core, and how they get into place.
+std::vector<Option> core_options(std::string_view section);
+void set_core(CoreSettings& core, std::string_view section, const std::string& key, const OptionValue& value);
+
+constexpr std::string_view layer_prefix = "layer:";
+
+}  // namespace qfw::recipe

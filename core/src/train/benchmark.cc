@@ -1,0 +1,122 @@
+#include "train/benchmark.h"
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+
+#include "io/log.h"
+#include "qfw/error.h"
+#include "qfw/random.h"
+#include "train/interrupt.h"
+
+namespace qfw {
+
+namespace {
+
+std::int64_t peak_resident_bytes() {
+  std::ifstream file("/proc/self/status");
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("VmHWM:")) return 1024 * std::stoll(line.substr(6));
+  }
+  return 0;
+}
+
+/// Feeds and fetches of a graph: normal images, one-hot targets, a small rate.
+class RandomStep {
+ public:
+  RandomStep(const Graph& graph, std::uint64_t seed) {
+    RandomStream random(seed, hash_of("benchmark"));
+    for (const Input& input : graph.inputs) {
+      auto& values = buffers_.emplace_back(static_cast<std::size_t>(input.type.shape.count()));
+      if (input.name == step_names::targets) {
+        const auto classes = static_cast<std::size_t>(input.type.shape.channels());
+        for (std::size_t row = 0; row < values.size(); row += classes) values[row + random.below(classes)] = 1;
+      } else if (input.name == step_names::rate) {
+        values[0] = 1e-4f;
+      } else {
+        for (float& value : values) value = static_cast<float>(random.normal());
+      }
+      feeds_.emplace_back(input.type, std::as_bytes(std::span(values)));
+    }
+    for (const Fetch& fetch : graph.fetches) {
+      const TensorType& type = graph.type(fetch.use);
+      auto& values = buffers_.emplace_back(static_cast<std::size_t>(type.shape.count()));
+      fetches_.push_back({type, std::as_writable_bytes(std::span(values))});
+    }
+  }
+
+  double run(Executable& executable, std::int64_t step, std::uint64_t seed) {
+    const auto begin = std::chrono::steady_clock::now();
+    executable.run({.index = step, .seed = seed}, feeds_, fetches_);
+    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+  }
+
+ private:
+  std::vector<std::vector<float>> buffers_;
+  std::vector<HostView> feeds_;
+  std::vector<HostTensor> fetches_;
+};
+
+/// The first step of every distinct phase, in order; the last one is what gets timed.
+std::vector<std::int64_t> first_steps_of_phases(const Session& session) {
+  std::vector<std::int64_t> steps;
+  std::vector<std::vector<Phase>> seen;
+  for (std::int64_t step = 0; step < session.total_steps(); ++step) {
+    auto phases = session.phases(session.clock(step, true));
+    if (std::ranges::find(seen, phases) != seen.end()) continue;
+    seen.push_back(std::move(phases));
+    steps.push_back(step);
+  }
+  const std::int64_t last = session.total_steps() - 1;
+  if (steps.back() != last) steps.push_back(last);
+  return steps;
+}
+
+}  // namespace
+
+double Benchmark::median_milliseconds() const {
+  auto sorted = milliseconds;
+  std::ranges::sort(sorted);
+  const std::size_t n = sorted.size();
+  return n == 0 ? 0 : n % 2 == 1 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
+}
+
+Benchmark benchmark(Session& session, std::int64_t steps, bool training) {
+  const InterruptGuard guard;
+  session.initialize_variables();
+  const std::int64_t last = session.total_steps() - 1;
+  std::unique_ptr<RandomStep> feed;
+  // Bounds and statistics come from the earlier phases, as in training.
+  for (const std::int64_t step : first_steps_of_phases(session)) {
+    auto& compiled = session.training(step);
+    if (!feed) feed = std::make_unique<RandomStep>(compiled.graph, session.seed());
+    feed->run(*compiled.executable, step, session.seed());
+    if (InterruptGuard::requested()) fail(Error::Category::interrupted, "bench", "interrupted before anything was timed");
+  }
+  auto& compiled = training ? session.training(last) : session.evaluation(last + 1);
+  if (!training) feed = std::make_unique<RandomStep>(compiled.graph, session.seed());
+
+  Benchmark result;
+  result.phase = session.phase_text(session.clock(training ? last : last + 1, training));
+  result.batch = training ? session.train_batch() : session.eval_batch();
+  feed->run(*compiled.executable, last, session.seed());  // warms caches
+  compiled.executable->profile(true);
+  for (std::int64_t i = 0; i < steps && !InterruptGuard::requested(); ++i) {
+    result.milliseconds.push_back(feed->run(*compiled.executable, last, session.seed()));
+    logger().info("{} of {}: {:.1f} ms", i + 1, steps, result.milliseconds.back());
+  }
+  const auto timed = static_cast<double>(result.milliseconds.size());
+  if (timed == 0) fail(Error::Category::interrupted, "bench", "interrupted before anything was timed");
+  for (Executable::Timing timing : compiled.executable->timings()) {
+    timing.milliseconds /= timed;
+    timing.calls /= static_cast<std::int64_t>(timed);
+    result.kinds.push_back(std::move(timing));
+  }
+  compiled.executable->profile(false);
+  std::ranges::sort(result.kinds, std::greater{}, &Executable::Timing::milliseconds);
+  result.arena_bytes = compiled.executable->arena_bytes();
+  result.peak_bytes = peak_resident_bytes();
+  return result;
+}
+
+}  // namespace qfw

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <filesystem>
+
+#include "train/history.h"
+#include "train/session.h"
+
+namespace qfw {
+
+struct RunReport {
+  const char* status = "";  ///< "finished", "interrupted", "diverged"
+  std::int64_t steps = 0;
+  double images_per_second = 0;
+  History history;
+};
+
+/// report.json: accuracies, steps, speed, first step with a loss that was not finite, the resolved recipe.
+void write_run_report(const std::filesystem::path& path, const RunReport& report, Session& session);
+
+/// environment.json: versions, machine, backend.
+void write_environment(const std::filesystem::path& path, Session& session);
+
+}  // namespace qfw

@@ -1,0 +1,72 @@
+#include "train/same_run.h"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "io/log.h"
+#include "qfw/error.h"
+
+namespace qfw {
+
+namespace {
+
+/// "section.key" -> value of resolved recipe text, which has one key a line below its section header.
+std::map<std::string, std::string> keys_of(std::string_view text) {
+  std::map<std::string, std::string> keys;
+  std::string section;
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    const std::string_view line = text.substr(0, end);
+    text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
+    if (line.starts_with('[')) {
+      section = std::string(line.substr(1, line.rfind(']') - 1));
+    } else if (const std::size_t equals = line.find(" = "); equals != std::string_view::npos && !line.starts_with('#')) {
+      keys[section.empty() ? std::string(line.substr(0, equals)) : section + "." + std::string(line.substr(0, equals))] =
+          std::string(line.substr(equals + 3));
+    }
+  }
+  return keys;
+}
+
+bool may_differ(std::string_view key) {
+  if (key == "description") return true;
+  for (const std::string_view section : {"train.epochs", "train.steps", "train.early_stop_steps", "eval.", "checkpoint.", "metrics.", "backend.",
+                                         "dataset.workers", "dataset.prefetch", "dataset.data_dir"}) {
+    if (key.starts_with(section)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+void check_same_run(std::string_view checkpoint_recipe, std::string_view recipe, const std::filesystem::path& checkpoint) {
+  const auto then = keys_of(checkpoint_recipe), now = keys_of(recipe);
+  std::vector<std::string> differing;
+  const auto value = [](const auto& keys, const std::string& key) {
+    const auto found = keys.find(key);
+    return found == keys.end() ? std::string("absent") : found->second;
+  };
+  const auto compare = [&](const std::string& key) {
+    const std::string before = value(then, key), after = value(now, key);
+    if (before == after) return;
+    const std::string text = fmt::format("{} was {}, is {}", key, before, after);
+    if (may_differ(key)) {
+      logger().info("continuing with another setting: {}", text);
+    } else {
+      differing.push_back(text);
+    }
+  };
+  for (const auto& [key, unused] : then) compare(key);
+  for (const auto& [key, unused] : now) {
+    if (!then.contains(key)) compare(key);
+  }
+  if (!differing.empty()) {
+    fail(Error::Category::usage, "resume", fmt::format("the run was started with another recipe: {}", fmt::join(differing, "; ")), checkpoint.string(),
+         "choose another folder with --run.dir, or restore the recipe");
+  }
+}
+
+}  // namespace qfw

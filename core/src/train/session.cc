@@ -1,0 +1,267 @@
+#include "train/session.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "data/pipeline.h"
+#include "graph/init.h"
+#include "io/log.h"
+#include "passes/dump.h"
+#include "passes/finish.h"
+#include "qfw/error.h"
+
+namespace qfw {
+
+namespace {
+
+std::optional<Shape> stated_shape(const Recipe& recipe) {
+  const auto& stated = recipe.dataset().shape;
+  if (!stated) return std::nullopt;
+  return Shape(std::span<const std::int64_t>(*stated));
+}
+
+/// From the data set where it is there, else from what the recipe says of it.
+DataShape shape_of(const Recipe& recipe, const Dataset* dataset, const Augment& augment) {
+  const auto stated = stated_shape(recipe);
+  const auto stated_classes = recipe.dataset().classes;
+  DataShape shape;
+  if (dataset == nullptr) {
+    if (!stated || !stated_classes) {
+      fail(Error::Category::data, "dataset", "the data set " + recipe.name("dataset") + " is not there, and the recipe does not say what it looks like",
+           "section [dataset]", "set dataset.shape (H,W,C) and dataset.classes, or install it");
+    }
+    shape.image = augment.output(*stated);
+    shape.classes = *stated_classes;
+    shape.train_examples = recipe.dataset().train_examples.value_or(0);
+    return shape;
+  }
+  const Shape found = dataset->shape();
+  if (stated && found.rank() > 0 && !(found == *stated)) {
+    fail(Error::Category::data, "dataset", fmt::format("images are {}, dataset.shape says {}", found.str(), stated->str()), recipe.name("dataset"),
+         "mend or leave out dataset.shape");
+  }
+  if (stated_classes && *stated_classes != dataset->classes()) {
+    fail(Error::Category::data, "dataset", fmt::format("it has {} classes, dataset.classes says {}", dataset->classes(), *stated_classes),
+         recipe.name("dataset"), "mend or leave out dataset.classes");
+  }
+  shape.image = augment.output(found);
+  shape.classes = dataset->classes();
+  shape.train_examples = dataset->size("train");
+  return shape;
+}
+
+Shape batch_of(std::int64_t batch, const Shape& image) { return {batch, image[0], image[1], image[2]}; }
+
+std::vector<std::string> paths_of(const Layer& model, const DataShape& data) {
+  StepDescription description;
+  description.model = &model;
+  description.images = batch_of(1, data.image);
+  description.classes = data.classes;
+  std::vector<std::string> paths;
+  for (const Node& node : model_graph(description, false).nodes) {
+    if (node.op == Op::conv2d || node.op == Op::dense) paths.push_back(node.path);
+  }
+  return paths;
+}
+
+}  // namespace
+
+Session::Session(const Recipe& recipe, Data data)
+    : recipe_(recipe),
+      augment_(recipe.make<Augment>()),
+      model_(recipe.make<Layer>()),
+      schedule_(recipe.make<Schedule>()),
+      optimizer_(recipe.make<Optimizer>()),
+      communicator_(recipe.make<Communicator>()),
+      backend_(recipe.make<Backend>()) {
+  open_data(data);
+  data_ = shape_of(recipe_, dataset_.get(), *augment_);
+  count_steps();
+  recipe_.check_layers(paths_of(*model_, data_));
+}
+
+Session::~Session() {
+  training_.clear();  // executables before their backend
+  evaluation_.clear();
+}
+
+void Session::open_data(Data data) {
+  if (data == Data::required) {
+    dataset_ = recipe_.make<Dataset>();
+    return;
+  }
+  if (!recipe_.dataset_available()) return;
+  try {
+    dataset_ = recipe_.make<Dataset>();
+  } catch (const Error& error) {
+    if (!stated_shape(recipe_)) throw;
+    logger().warn("{}; going on with dataset.shape and dataset.classes", error.what());
+  }
+}
+
+void Session::count_steps() {
+  const auto& train = recipe_.train();
+  if (const int replicas = communicator_->size(); train.batch_size % replicas != 0) {
+    fail(Error::Category::usage, "train", fmt::format("a batch of {} cannot be shared evenly by {} replicas", train.batch_size, replicas), {},
+         "choose a multiple for train.batch_size");
+  }
+  if (data_.train_examples > 0) {
+    steps_per_epoch_ = qfw::steps_per_epoch(data_.train_examples, train_batch(), communicator_->size(), true);
+    if (steps_per_epoch_ == 0) {
+      fail(Error::Category::usage, "train", fmt::format("a batch of {} is more than the {} training images", train.batch_size, data_.train_examples), {},
+           "make train.batch_size smaller");
+    }
+  }
+  const double epochs = train.epochs.value_or(1);
+  course_steps_ = total_steps_ = std::max<std::int64_t>(1, std::llround(epochs * static_cast<double>(steps_per_epoch_)));
+  if (train.steps) total_steps_ = std::min(total_steps_, *train.steps);
+  if (train.early_stop_steps && *train.early_stop_steps > 0) total_steps_ = std::min(total_steps_, *train.early_stop_steps);
+}
+
+const Dataset& Session::dataset() const {
+  if (!dataset_) fail(Error::Category::data, "dataset", "the data set " + recipe_.name("dataset") + " is not there");
+  return *dataset_;
+}
+
+int Session::workers() const {
+  const std::int64_t asked = recipe_.dataset().workers;
+  return asked > 0 ? static_cast<int>(asked) : std::max(1, backend_->threads());
+}
+
+Clock Session::clock(std::int64_t step, bool training) const {
+  return {.step = step, .epoch = step / steps_per_epoch_, .steps_per_epoch = steps_per_epoch_, .total_steps = course_steps_, .training = training,
+          .warm_start = warm_start_};
+}
+
+double Session::rate(std::int64_t step) const {
+  return schedule_->value(clock(step, true)) * static_cast<double>(recipe_.train().batch_size) / 256;
+}
+
+std::vector<Phase> Session::phases(const Clock& clock) const {
+  std::vector<Phase> phases;
+  for (const auto& quantizer : recipe_.quantizers()) phases.push_back(quantizer->phase(clock));
+  return phases;
+}
+
+std::string Session::phase_text(const Clock& clock) const {
+  std::vector<std::string> names;
+  for (const auto& quantizer : recipe_.quantizers()) {
+    const std::string name = quantizer->phase_name(quantizer->phase(clock));
+    if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+  }
+  return fmt::format("{}", fmt::join(names, " | "));
+}
+
+StepDescription Session::describe(const Clock& clock, std::int64_t batch) const {
+  StepDescription description;
+  description.model = model_.get();
+  description.images = batch_of(batch, data_.image);
+  description.classes = data_.classes;
+  description.quantizer_of = [this, clock](std::string_view path) {
+    const auto quantizer = recipe_.quantizer_for(path);
+    return SiteQuantizer{quantizer.get(), quantizer->phase(clock)};  // the recipe keeps every quantizer it made
+  };
+  description.quantization = {.integer = recipe_.quantizer().arithmetic == "integer",
+                              .require_integer = recipe_.quantizer().require_integer,
+                              .compute = recipe_.backend().compute == "bf16" ? DType::bf16 : DType::f32};
+  description.replicas = communicator_->size();
+  return description;
+}
+
+Graph Session::training_graph_at(std::int64_t step) const {
+  return training_graph(describe(clock(step, true), train_batch()), *optimizer_, recipe_.optimizer().weight_decay);
+}
+
+Graph Session::evaluation_graph_at(std::int64_t step) const { return evaluation_graph(describe(clock(step, false), eval_batch())); }
+
+Graph Session::diagnosis(std::int64_t step) const { return diagnosis_graph(describe(clock(step, true), train_batch())); }
+
+std::unique_ptr<Executable> Session::compile(Graph& graph) {
+  graph = expand_composites(graph, [&](const Node& node) { return !backend_->supports(graph, node).yes; });
+  dump("expand", graph);
+  for (const Node& node : graph.nodes) {
+    if (const auto support = backend_->supports(graph, node); !support.yes) {
+      fail(Error::Category::device, "backend", fmt::format("{} does not take {}: {}", recipe_.name("backend"), name_of(node.op), support.reason),
+           "layer " + node.path, "choose another backend");
+    }
+  }
+  return backend_->compile(graph, *communicator_);
+}
+
+namespace {
+
+/// Same names, same types, whatever the phase: else a checkpoint would depend on when it was written.
+void check_same_variables(const Graph& first, const Graph& second) {
+  const auto names = [](const Graph& graph) {
+    std::vector<std::string> all;
+    for (const Variable& variable : graph.variables) all.push_back(variable.name + " " + variable.type.str());
+    std::ranges::sort(all);
+    return all;
+  };
+  std::vector<std::string> differing;
+  std::ranges::set_symmetric_difference(names(first), names(second), std::back_inserter(differing));
+  if (!differing.empty()) {
+    fail(Error::Category::graph, "quantizer", "variables differ between phases: " + differing.front(), {}, "declare variables in every phase");
+  }
+}
+
+}  // namespace
+
+Session::Compiled& Session::training(std::int64_t step) {
+  const auto key = phases(clock(step, true));
+  if (const auto known = training_.find(key); known != training_.end()) return known->second;
+  logger().info("step {}: compiling a training step ({})", step, phase_text(clock(step, true)));
+  Compiled compiled{training_graph_at(step), nullptr};
+  if (!training_.empty()) check_same_variables(training_.begin()->second.graph, compiled.graph);
+  compiled.executable = compile(compiled.graph);
+  return training_.emplace(key, std::move(compiled)).first->second;
+}
+
+Session::Compiled& Session::evaluation(std::int64_t step) {
+  const auto key = phases(clock(step, false));
+  if (const auto known = evaluation_.find(key); known != evaluation_.end()) return known->second;
+  Compiled compiled{evaluation_graph_at(step), nullptr};
+  compiled.executable = compile(compiled.graph);
+  return evaluation_.emplace(key, std::move(compiled)).first->second;
+}
+
+std::vector<Variable> Session::variables() { return training(0).graph.variables; }
+
+void Session::initialize_variables() {
+  for (const Variable& variable : variables()) {
+    std::vector<float> values(static_cast<std::size_t>(variable.type.shape.count()));
+    initialize(variable, seed(), values);
+    backend_->write(variable.name, {variable.type, std::as_bytes(std::span(values))});
+  }
+}
+
+void Session::restore(const Checkpoint& checkpoint, std::span<const Variable> wanted) {
+  for (const Variable& variable : wanted) {
+    std::vector<std::byte> bytes(variable.type.bytes());
+    checkpoint.read(variable.name, {variable.type, bytes});
+    backend_->write(variable.name, {variable.type, bytes});
+  }
+}
+
+std::vector<std::string> layer_paths(const Recipe& recipe) {
+  const auto augment = recipe.make<Augment>();
+  const auto model = recipe.make<Layer>();
+  const auto stated = stated_shape(recipe);
+  std::unique_ptr<Dataset> dataset;
+  if (!stated || !recipe.dataset().classes) dataset = recipe.make<Dataset>();
+  return paths_of(*model, shape_of(recipe, dataset.get(), *augment));
+}
+
+Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides, const Catalog& catalog, Session::Data data) {
+  LoadOptions options;
+  options.dataset_optional = data == Session::Data::optional;
+  options.layer_paths = layer_paths;
+  Recipe recipe = Recipe::load(file, overrides, catalog, options);
+  for (const std::string& note : recipe.notes()) logger().warn("{}", note);
+  return recipe;
+}
+
+}  // namespace qfw

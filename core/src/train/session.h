@@ -1,0 +1,101 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "io/checkpoint.h"
+#include "passes/step.h"
+#include "qfw/augment.h"
+#include "qfw/backend.h"
+#include "qfw/dataset.h"
+#include "qfw/optimizer.h"
+#include "qfw/schedule.h"
+#include "recipe/recipe.h"
+
+namespace qfw {
+
+/// What a recipe's data look like to the model.
+struct DataShape {
+  Shape image;  ///< [H, W, C] behind the augmentation
+  std::int64_t classes = 0;
+  std::int64_t train_examples = 0;  ///< 0 where the data are not there
+};
+
+/// The plugins of a recipe, brought to life, and the executables they give rise to. One thread uses it.
+class Session {
+ public:
+  /// `optional`: without the data set, dataset.shape and dataset.classes of the recipe stand in for it (explain, bench).
+  enum class Data { required, optional };
+  Session(const Recipe& recipe, Data data);
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  ~Session();
+
+  const Recipe& recipe() const { return recipe_; }
+  const Dataset& dataset() const;
+  const Augment& augment() const { return *augment_; }
+  Backend& backend() { return *backend_; }
+  Communicator& communicator() { return *communicator_; }
+  const DataShape& data() const { return data_; }
+
+  std::int64_t train_batch() const { return recipe_.train().batch_size / communicator_->size(); }  ///< of one replica
+  std::int64_t eval_batch() const { return recipe_.eval().batch_size.value_or(recipe_.train().batch_size); }
+  std::int64_t steps_per_epoch() const { return steps_per_epoch_; }
+  std::int64_t total_steps() const { return total_steps_; }  ///< train.epochs, unless train.steps or early_stop_steps come first
+  int workers() const;                                       ///< decoding threads
+  std::uint64_t seed() const { return static_cast<std::uint64_t>(recipe_.run().seed); }
+
+  Clock clock(std::int64_t step, bool training) const;
+  double rate(std::int64_t step) const;  ///< learning rate of a step, scaled by the global batch / 256
+
+  /// A compiled graph, and where its feeds and fetches stand.
+  struct Compiled {
+    Graph graph;
+    std::unique_ptr<Executable> executable;
+  };
+  Compiled& training(std::int64_t step);    ///< for the phase that step is in
+  Compiled& evaluation(std::int64_t step);  ///< after so many completed steps
+  Graph diagnosis(std::int64_t step) const;
+  std::unique_ptr<Executable> compile(Graph& graph);  ///< expands what the backend declines
+
+  /// The graphs that explain and bench look at, not compiled.
+  Graph training_graph_at(std::int64_t step) const;
+  Graph evaluation_graph_at(std::int64_t step) const;
+  std::vector<Phase> phases(const Clock& clock) const;      ///< one for each of recipe().quantizers()
+  std::string phase_text(const Clock& clock) const;         ///< distinct names, for people
+
+  /// All variables of a training step; compiles one if need be.
+  std::vector<Variable> variables();
+  void initialize_variables();
+  /// The variables that evaluation needs, or all of a training step, from a checkpoint.
+  void restore(const Checkpoint& checkpoint, std::span<const Variable> wanted);
+
+ private:
+  StepDescription describe(const Clock& clock, std::int64_t batch) const;
+  void open_data(Data data);
+  void count_steps();
+
+  Recipe recipe_;
+  std::unique_ptr<Dataset> dataset_;
+  std::unique_ptr<Augment> augment_;
+  std::unique_ptr<Layer> model_;
+  std::unique_ptr<Schedule> schedule_;
+  std::unique_ptr<Optimizer> optimizer_;
+  std::unique_ptr<Communicator> communicator_;
+  std::unique_ptr<Backend> backend_;
+  DataShape data_;
+  std::int64_t steps_per_epoch_ = 1, total_steps_ = 1, course_steps_ = 1;
+  bool warm_start_ = false;
+  std::map<std::vector<Phase>, Compiled> training_, evaluation_;
+};
+
+/// The paths of all conv2d and dense layers of a recipe's model, in the order of the computation.
+std::vector<std::string> layer_paths(const Recipe& recipe);
+
+/// Loads a recipe with its layer globs checked against its model.
+Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides, const Catalog& catalog,
+                   Session::Data data);
+
+}  // namespace qfw

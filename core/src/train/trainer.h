@@ -1,0 +1,71 @@
+#pragma once
+
+#include <memory>
+
+#include "data/pipeline.h"
+#include "io/event_file.h"
+#include "io/progress.h"
+#include "io/run_folder.h"
+#include "train/history.h"
+#include "train/session.h"
+
+namespace qfw {
+
+/// Feeds steps: trains a recipe in its run folder from the newest checkpoint there, or from the beginning.
+class Trainer {
+ public:
+  enum class Outcome { finished, already_finished, interrupted };
+
+  explicit Trainer(const Recipe& recipe);
+  Trainer(const Trainer&) = delete;
+  Trainer& operator=(const Trainer&) = delete;
+  ~Trainer();
+
+  /// Throws if a step's loss is not finite, naming the step and the first layer that produced it; the variables are then those
+  /// from before that step. Ctrl-C saves a checkpoint and returns.
+  Outcome run();
+
+  const History& history() const { return history_; }
+  std::int64_t completed() const { return completed_; }
+  double images_per_second() const;
+  const RunFolder& folder() const { return folder_; }
+
+ private:
+  void start();
+  bool resume();
+  void step(std::int64_t number);
+  void run_executable(Session::Compiled& compiled, std::int64_t number);
+  void feed(const Batch& batch, std::int64_t number);
+  [[noreturn]] void stop_on_bad_loss(std::int64_t number);
+  std::string first_bad_layer(std::int64_t number);
+  void log_step(std::int64_t number);
+  void log_bounds(std::int64_t number);
+  bool evaluates_after(std::int64_t number) const;
+  void evaluate_now();
+  void evaluate_unless_interrupted();
+  bool saves_after(std::int64_t completed) const;
+  void save(const std::filesystem::path& path);
+  void save_checkpoint_now();
+  void write_report(const char* status);
+  Progress::Figures figures() const;
+
+  Session session_;
+  RunFolder folder_;
+  History history_;
+  std::unique_ptr<EventFile> events_;
+  std::unique_ptr<Pipeline> pipeline_;
+  std::unique_ptr<Progress> progress_;
+
+  std::int64_t completed_ = 0, saved_at_ = -1;
+  // This step's feeds and fetches.
+  std::span<const float> images_;
+  std::vector<float> targets_, logits_;
+  std::span<const std::int32_t> labels_;
+  float rate_ = 0, loss_ = 0;
+  double accuracy_ = 0;
+  // Speed, without evaluations and checkpoints.
+  double seconds_ = 0, recent_speed_ = 0;
+  std::int64_t steps_here_ = 0;
+};
+
+}  // namespace qfw

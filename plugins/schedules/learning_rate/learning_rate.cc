@@ -1,0 +1,143 @@
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <numbers>
+
+#include "qfw/plugin.h"
+#include "qfw/schedule.h"
+
+/// The learning rates of google/aqt's create_learning_rate_fn, in double.
+namespace {
+
+using namespace qfw;
+
+/// What all schedules share: the base rate, and the linear ramps at both ends that multiply it. Epochs are real numbers here.
+class LearningRate : public Schedule {
+ public:
+  struct Options {
+    double base_learning_rate = 0.1, warmup_epochs = 5, cooldown_epochs = 50, num_epochs = 250;
+
+    template <class Struct>
+    static void declare(Declare<Struct>& option) {
+      option("base_learning_rate", &Options::base_learning_rate, "the rate for a batch of 256; scaled by batch_size / 256",
+             {.min = 0});
+      option("warmup_epochs", &Options::warmup_epochs, "length of the linear rise from 0 at the start", {.min = 0});
+      option("cooldown_epochs", &Options::cooldown_epochs, "length of the linear fall to 0 at the end, on top of the schedule",
+             {.min = 0});
+      option("num_epochs", &Options::num_epochs, "length of the whole course", {.min = 0.001});
+    }
+  };
+  explicit LearningRate(const Options& options) : o_(options) {}
+
+  double value(const Clock& clock) const final {
+    const double epoch = static_cast<double>(clock.step) / static_cast<double>(clock.steps_per_epoch);
+    double rate = between_ramps(epoch);
+    if (o_.warmup_epochs > 0) rate *= std::min(1.0, epoch / o_.warmup_epochs);
+    if (o_.cooldown_epochs > 0) rate *= std::clamp((o_.num_epochs - epoch) / o_.cooldown_epochs, 0.0, 1.0);
+    return rate;
+  }
+
+ protected:
+  virtual double between_ramps(double epoch) const = 0;
+
+  const Options o_;
+};
+
+class Cosine final : public LearningRate {
+ public:
+  struct Options : LearningRate::Options {
+    static void declare(Declare<Options>& option) { LearningRate::Options::declare(option); }
+  };
+  explicit Cosine(const Options& options) : LearningRate(options) {}
+
+ private:
+  double between_ramps(double epoch) const override {
+    const double left = epoch - o_.warmup_epochs, length = o_.num_epochs - o_.warmup_epochs - o_.cooldown_epochs;
+    const double done = length == 0 ? (left > 0 ? 1 : 0) : std::clamp(left / length, 0.0, 1.0);
+    return o_.base_learning_rate * ((1 - floor_) * 0.5 * (1 + std::cos(std::numbers::pi * done)) + floor_);
+  }
+
+  static constexpr double floor_ = 0.001;  ///< the part of the base rate that is left at the end
+};
+
+class Linear final : public LearningRate {
+ public:
+  struct Options : LearningRate::Options {
+    static void declare(Declare<Options>& option) { LearningRate::Options::declare(option); }
+  };
+  explicit Linear(const Options& options) : LearningRate(options) {}
+
+ private:
+  double between_ramps(double epoch) const override {
+    return o_.base_learning_rate * std::max(0.0, o_.num_epochs - epoch) / o_.num_epochs;
+  }
+};
+
+class Piecewise final : public LearningRate {
+ public:
+  struct Options : LearningRate::Options {
+    double knee_lr = 1e-5, knee_epochs = 125, endlr = 0;
+
+    static void declare(Declare<Options>& option) {
+      LearningRate::Options::declare(option);
+      option("knee_lr", &Options::knee_lr, "the rate at the knee, scaled as base_learning_rate is", {.min = 0});
+      option("knee_epochs", &Options::knee_epochs, "epoch of the knee, where one straight line meets the other", {.min = 0});
+      option("endlr", &Options::endlr, "the rate at the end, scaled as base_learning_rate is", {.min = 0});
+    }
+  };
+  explicit Piecewise(const Options& options)
+      : LearningRate(options), knee_{options.knee_epochs, options.knee_lr}, end_{options.num_epochs, options.endlr} {}
+
+ private:
+  struct Point {
+    double epoch, rate;
+  };
+
+  double between_ramps(double epoch) const override {
+    return epoch < knee_.epoch ? on_line({0, o_.base_learning_rate}, knee_, epoch)
+                               : on_line(knee_, end_, std::min(epoch, end_.epoch));
+  }
+  static double on_line(const Point& a, const Point& b, double epoch) {
+    return b.epoch > a.epoch ? a.rate + (b.rate - a.rate) * (epoch - a.epoch) / (b.epoch - a.epoch) : b.rate;
+  }
+
+  Point knee_, end_;
+};
+
+class Step final : public LearningRate {
+ public:
+  struct Options : LearningRate::Options {
+    double step_lr_coeff = 0.2;
+    std::int64_t step_lr_intervals = 6;
+
+    static void declare(Declare<Options>& option) {
+      LearningRate::Options::declare(option);
+      option("step_lr_coeff", &Options::step_lr_coeff, "factor of the rate at each step down", {.min = 0, .max = 1});
+      option("step_lr_intervals", &Options::step_lr_intervals,
+             "intervals of equal rate; the first step down is left out, the next goes two", {.min = 1});
+    }
+  };
+  explicit Step(const Options& options)
+      : LearningRate(options),
+        coefficient_(options.step_lr_coeff),
+        interval_(std::max(1.0, std::floor(options.num_epochs / static_cast<double>(options.step_lr_intervals)))) {}
+
+ private:
+  double between_ramps(double epoch) const override {
+    const double steps_down = std::floor(epoch / interval_) - (epoch >= interval_ ? 1 : 0) + (epoch >= 2 * interval_ ? 1 : 0);
+    return o_.base_learning_rate * std::pow(coefficient_, steps_down);
+  }
+
+  double coefficient_, interval_;
+};
+
+}  // namespace
+
+QFW_PLUGIN("schedule:cosine schedule:linear schedule:piecewise schedule:step", .name = "learning_rate", .version = "0.1.0",
+           .licence = "Apache-2.0", .description = "learning rates with linear warm-up and cool-down")
+(Registry& registry) {
+  registry.add<Cosine>("cosine", "half a cosine from the base rate to a thousandth of it");
+  registry.add<Linear>("linear", "a straight line from the base rate to 0");
+  registry.add<Piecewise>("piecewise", "two straight lines that meet at a knee");
+  registry.add<Step>("step", "a constant rate that falls by a factor at whole intervals");
+}

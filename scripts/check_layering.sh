@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# The layers of the tree, checked by what each file includes:
+#   core/include   only <...> and "qfw/..."
+#   core/          nothing from plugins/, backends/ or datasets/
+#   plugins/, backends/, datasets/   "qfw/..." and their own folder; never core/src, never each other
+# Usage: check_layering.sh [ROOT]. Prints every offending line.
+set -euo pipefail
+root=$(realpath "${1:-$(dirname "$0")/..}")
+cd "$root"
+offences=0
+
+# complain FILE:LINE INCLUDED WHY
+complain() {
+  echo "$1: includes \"$2\": $3"
+  offences=$((offences + 1))
+}
+
+# Where "$2", included by file $1, is found: beside the file or in one of the folders that follow. Empty: nowhere in the tree.
+resolve() {
+  local file=$1 included=$2 folder
+  shift 2
+  for folder in "$(dirname "$file")" "$@"; do
+    if [ -e "$folder/$included" ]; then
+      realpath --relative-to="$root" "$folder/$included"
+      return
+    fi
+  done
+}
+
+check_folder() {
+  local home=$1 file line included target
+  shift
+  while IFS=: read -r file line included; do
+    [ -n "$file" ] || continue
+    target=$(resolve "$file" "$included" "$@")
+    case $home in
+      core/include) [[ $included == qfw/* ]] || complain "$file:$line" "$included" "public headers include only qfw/" ;;
+      core)
+        if [[ $target == plugins/* || $target == backends/* || $target == datasets/* || $included =~ (^|/)(plugins|backends|datasets)/ ]]; then
+          complain "$file:$line" "$included" "the core knows no plugin"
+        fi
+        ;;
+      *)
+        if [[ $included != qfw/* ]] && [[ $target != "$home"/* ]]; then
+          # What is not in the tree at all is a generated or a system header; a path out of the folder never is.
+          if [ -n "$target" ] || [[ $included == *..* ]] || [ -e "core/src/$included" ]; then
+            complain "$file:$line" "$included" "plugins include qfw/ and their own folder only"
+          fi
+        fi
+        ;;
+    esac
+  done < <(grep -rnoP --include='*.h' --include='*.cc' '^\s*#\s*include\s*"\K[^"]+' "$home" || true)
+}
+
+check_folder core/include core/include
+check_folder core core/include core/src core/cli
+for home in plugins/*/*/ backends/*/ datasets/*/; do
+  [ -d "$home" ] && check_folder "${home%/}" "$home" core/include
+done
+
+# No plugin's CMakeLists.txt may reach the core's inside either.
+while IFS= read -r hit; do
+  echo "$hit: plugins link qfw::core only"
+  offences=$((offences + 1))
+done < <(grep -rnE --include=CMakeLists.txt 'qfw_core_internal|core/src' plugins backends datasets 2> /dev/null || true)
+
+if [ "$offences" -gt 0 ]; then
+  echo "$offences offences against the layering"
+  exit 1
+fi
+echo "layering: no offences"

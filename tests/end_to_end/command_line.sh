@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# The frame of the command line: exit codes, streams, help, spelling. Environment: see CMakeLists.txt.
+set -euo pipefail
+failures=0
+
+# expect STATUS STREAM PATTERN ARGUMENT...: runs qfw; its exit code and what it says on `out` or `err` (an extended regular expression).
+expect() {
+  local status=$1 stream=$2 pattern=$3 got=0
+  shift 3
+  "$QFW" "$@" > out 2> err < /dev/null || got=$?
+  if [ "$got" -ne "$status" ] || ! grep -Eq -- "$pattern" "$stream"; then
+    echo "FAILED: qfw $*: exit $got, expected $status with /$pattern/ on $stream"
+    sed 's/^/  out: /' out
+    sed 's/^/  err: /' err
+    failures=$((failures + 1))
+  fi
+}
+
+expect 2 err '^Usage: qfw VERB'
+expect 0 out '^Usage: qfw VERB' --help
+expect 0 out '^qfw [0-9]+\.[0-9]+\.[0-9]+$' --version
+expect 0 out '^Usage: qfw list \[KIND\]' list --help
+expect 0 out '^Usage: qfw run RECIPE .*--SECTION.KEY=VALUE' run --help
+expect 2 err "^qfw lsit: error: .*there is no verb 'lsit'.*did you mean list\?" lsit
+expect 2 err '^qfw: error: .*no option --jsn before the verb' --jsn list
+expect 2 err '^qfw list: error: .*no option --jsn; Did you mean --json\?' list --jsn
+expect 2 err '^qfw list: error: .*--json takes no value' list --json=yes
+expect 2 err "'two' is one too many" list one two
+expect 2 err 'describe wants KIND NAME' describe quantizer
+expect 2 err 'no option --train.steps' list --train.steps=4
+expect 2 err "there is no folder 'absent'" list --plugin-dir=absent
+expect 2 err 'wants a value' run recipe.ini --train.steps
+
+expect 0 out '^quantizer +weights_and_auto_acts .*libqfw_' list
+expect 0 out '^quantizer +weights_and_auto_acts .*libqfw_' list QUANTIZER
+expect 0 out '"kind": "quantizer"' list --json
+expect 2 err "no plugin of kind 'quantiser'.*did you mean quantizer\?" list quantiser
+expect 0 out '^weight_prec +integer' describe quantizer WEIGHTS_AND_AUTO_ACTS
+expect 0 out '"name": "weight_prec"' describe quantizer weights_and_auto_acts --json
+expect 2 err "no quantizer is called 'weights_and_auto_actz'.*searched .*there are: .*did you mean weights_and_auto_acts\?" \
+  describe quantizer weights_and_auto_actz
+
+# Files that cannot be used are listed with the reason and fail only for whoever asks for them.
+bad=$QFW_BINARY_DIR/tests/plugins
+expect 0 out 'schedule wrong_abi: plugin ABI: found 99, expected 1' list --plugin-dir="$bad/wrong_abi"
+expect 0 out 'libqfw_no_library.so: not a library' list --plugin-dir "$bad/no_library"
+expect 0 out 'schedule twin: schedule:twin is provided twice: by .*twin_a.so and by .*twin_b.so' list --plugin-dir="$bad/duplicate"
+expect 1 err 'compiler: found acme 7, expected .*headers: found 000000000000' \
+  describe schedule wrong_fingerprint --plugin-dir="$bad/wrong_fingerprint"
+expect 1 err 'throwing failed to register: no licence server found' describe schedule throwing --plugin-dir="$bad/throwing"
+
+# Nothing is taken from the current directory.
+cp "$bad/good/libqfw_good.so" .
+expect 2 err "no schedule is called 'good'" describe schedule good
+expect 0 out '^schedule good: stays where it is' describe schedule good --plugin-dir=.
+
+# A full disk is not silently a success.
+if [ -w /dev/full ]; then
+  status=0
+  "$QFW" list > /dev/full 2> err || status=$?
+  if [ "$status" -ne 1 ] || ! grep -q 'standard output could not be written' err; then
+    echo "FAILED: qfw list > /dev/full: exit $status, $(cat err)"
+    failures=$((failures + 1))
+  fi
+fi
+
+[ "$failures" -eq 0 ] || { echo "$failures failures"; exit 1; }
+echo "command line: as expected"

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstring>
+#include <functional>
+#include <vector>
+
+#include "backend.h"
+#include "executable.h"
+#include "passes/finish.h"
+#include "qfw/builder.h"
+#include "qfw/error.h"
+
+namespace qfw::cpu {
+
+/// As many replicas as asked for, which all hold the same data.
+class EqualReplicas final : public Communicator {
+ public:
+  explicit EqualReplicas(int size = 1) : size_(size) {}
+  int rank() const override { return 0; }
+  int size() const override { return size_; }
+  void all_reduce(std::span<float> data, Reduction how) override {
+    ++calls;
+    if (how == Reduction::sum) {
+      for (float& x : data) x *= static_cast<float>(size_);
+    }
+  }
+  void broadcast(std::span<std::byte>, int) override {}
+  void barrier() override {}
+
+  int calls = 0;
+
+ private:
+  int size_;
+};
+
+inline HostView view(const TensorType& type, const std::vector<float>& data) { return {type, std::as_bytes(std::span(data))}; }
+inline HostTensor tensor(const TensorType& type, std::vector<float>& data) {
+  return {type, std::as_writable_bytes(std::span(data))};
+}
+
+inline std::vector<float> read(const Backend& backend, const char* name, const Shape& shape) {
+  std::vector<float> data(static_cast<std::size_t>(shape.count()), -99);
+  backend.read(name, tensor({shape}, data));
+  return data;
+}
+inline void write(Backend& backend, const char* name, const Shape& shape, const std::vector<float>& data) {
+  backend.write(name, view({shape}, data));
+}
+
+/// Runs a graph of f32 inputs and fetches.
+inline std::vector<std::vector<float>> run(Executable& executable, const Graph& graph,
+                                           const std::vector<std::vector<float>>& feeds, Executable::Step step = {}) {
+  std::vector<HostView> views;
+  for (std::size_t i = 0; i < feeds.size(); ++i) views.push_back(view(graph.inputs[i].type, feeds[i]));
+  std::vector<std::vector<float>> results;
+  for (const Fetch& fetch : graph.fetches)
+    results.emplace_back(static_cast<std::size_t>(graph.type(fetch.use).shape.count()), -99);
+  std::vector<HostTensor> places;
+  for (std::size_t i = 0; i < results.size(); ++i) places.push_back(tensor(graph.type(graph.fetches[i].use), results[i]));
+  executable.run(step, views, places);
+  return results;
+}
+
+inline std::string message_of(const std::function<void()>& act) {
+  try {
+    act();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return {};
+}
+
+}  // namespace qfw::cpu

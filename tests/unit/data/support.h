@@ -1,0 +1,69 @@
+#pragma once
+
+#include <dlfcn.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+
+#include "qfw/error.h"
+#include "qfw/registry.h"
+
+namespace qfw::test {
+
+/// Makes what a plugin library registers under `name`. The library stays open.
+template <class Interface>
+std::unique_ptr<Interface> make(const std::string& library, const std::string& name, const Settings& settings = {}) {
+  struct ManifestHead {  // the part of PluginManifest in front of what differs, see qfw/plugin.h
+    std::uint32_t magic, size, abi;
+    const char* fingerprint;
+    const char* about[5];
+    void (*register_factories)(Registry&);
+  };
+  const std::string path = std::string(QFW_BINARY_DIR) + "/bin/libqfw_" + library + ".so";
+  void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!handle) throw std::runtime_error(dlerror());
+  const auto* manifest = static_cast<const ManifestHead*>(dlsym(handle, "qfw_plugin_manifest_v1"));
+  if (!manifest) throw std::runtime_error(dlerror());
+  Registry registry;
+  manifest->register_factories(registry);
+  for (const auto& factory : registry.factories()) {
+    if (factory->name == name) return dynamic_cast<const Factory<Interface>&>(*factory).make(settings);
+  }
+  throw std::runtime_error(path + " does not register " + name);
+}
+
+/// A folder that goes with the test.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "qfw_test.XXXXXX").string();
+    if (!mkdtemp(pattern.data())) throw std::runtime_error("mkdtemp");
+    path_ = pattern;
+  }
+  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// Runs `action`, which must throw an Error of this category, and gives its message.
+template <class Action>
+std::string message_of(Error::Category category, Action action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    EXPECT_EQ(static_cast<int>(error.category()), static_cast<int>(category)) << error.what();
+    return error.what();
+  }
+  ADD_FAILURE() << "nothing was thrown";
+  return {};
+}
+
+}  // namespace qfw::test

@@ -1,0 +1,221 @@
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "graph_maker.h"
+
+namespace qfw::cpu::testing {
+namespace {
+
+/// What plan_fusion promises: everything read was written before, by exactly one item.
+void expect_sound(const Graph& graph, const std::vector<WorkItem>& plan) {
+  std::set<std::pair<int, int>> made;
+  std::set<int> singles;
+  for (const WorkItem& item : plan) {
+    const auto& reads = item.group ? item.group->inputs : graph.nodes[item.node].inputs;
+    for (const Use use : reads) ASSERT_TRUE(made.contains({use.node, use.output})) << "%" << use.node << " is read too early";
+    if (item.group) {
+      ASSERT_TRUE(std::ranges::is_sorted(item.group->nodes));
+      for (const Use use : item.group->outputs)
+        ASSERT_TRUE(made.emplace(use.node, use.output).second) << "%" << use.node << " twice";
+    } else {
+      ASSERT_TRUE(singles.insert(item.node).second);
+      for (int i = 0; i < static_cast<int>(graph.nodes[item.node].outputs.size()); ++i) {
+        ASSERT_TRUE(made.emplace(item.node, i).second) << "%" << item.node << " twice";
+      }
+    }
+  }
+  for (const auto& [variable, use] : graph.updates) EXPECT_TRUE(made.contains({use.node, use.output}));
+  for (const Fetch& fetch : graph.fetches) EXPECT_TRUE(made.contains({fetch.use.node, fetch.use.output}));
+}
+
+int large_passes(const Graph& graph, const std::vector<WorkItem>& plan) {
+  return static_cast<int>(std::ranges::count_if(plan, [&](const WorkItem& item) {
+    return item.group && std::ranges::any_of(item.group->nodes, [&](int n) {
+             const Node& node = graph.nodes[n];
+             return class_of(node.op) != OpClass::view &&
+                    (node.outputs[0].shape.count() > 4096 ||
+                     (!node.inputs.empty() && graph.type(node.inputs[0]).shape.count() > 4096));
+           });
+  }));
+}
+
+class RandomGraph : public ::testing::TestWithParam<int> {};
+
+/// Any mix of elementwise ops, broadcasts, views and reductions equals the reference, for one thread and for two.
+TEST_P(RandomGraph, EqualsReference) {
+  std::mt19937 random(static_cast<unsigned>(GetParam()));
+  const auto below = [&](std::size_t limit) { return static_cast<std::size_t>(random() % limit); };
+  const std::int64_t channels[] = {3, 16, 40, 129};
+  const Shape full{2 + static_cast<std::int64_t>(below(2)), 3, 5, channels[below(4)]};
+  const Shape flat{full[0] * 15, full[3]};
+  const std::vector<Shape> narrow{full, full, {full[3]}, {}, {full[0], 1, 1, full[3]}, {1, 1, 5, 1}, flat};
+
+  Maker m;
+  m.graph.training = GetParam() % 2 == 1;
+  std::vector<Use> values;
+  for (int i = 0; i < 6; ++i)
+    values.push_back(m.input(narrow[below(narrow.size())], random() % 3 == 0 ? DType::bf16 : DType::f32));
+  values.push_back(m.number(0.75));
+  for (int i = 0; i < 40; ++i) {
+    const Use a = values[below(values.size())], b = values[below(values.size())], c = values[below(values.size())];
+    const Shape& sa = m.graph.type(a).shape;
+    const auto fits = [&](std::initializer_list<Use> uses) {
+      Shape met;
+      for (const Use use : uses) {
+        const Shape& s = m.graph.type(use).shape;
+        for (int back = 1; back <= std::min(met.rank(), s.rank()); ++back) {
+          const auto x = met[met.rank() - back], y = s[s.rank() - back];
+          if (x != y && x != 1 && y != 1) return false;
+        }
+        met = broadcast(met, s);
+      }
+      return met.count() <= full.count();
+    };
+    constexpr Op binary[] = {Op::add, Op::subtract, Op::multiply, Op::minimum, Op::maximum, Op::less, Op::equal};
+    constexpr Op unary[] = {Op::relu, Op::abs, Op::negate, Op::floor, Op::tanh};
+    switch (below(9)) {
+      case 0:
+        values.push_back(m.add(unary[below(5)], {a}));
+        break;
+      case 1:
+        if (fits({a, b, c})) values.push_back(m.add(Op::select, {a, b, c}));
+        break;
+      case 2:
+        values.push_back(m.cast(a, random() % 2 == 0 ? DType::bf16 : DType::f32));
+        break;
+      case 3:
+        if (sa.rank() > 0)
+          values.push_back(m.add(Op::reduce_max, {a}, Reduce{random() % 2 == 0 ? Shape{} : Shape{sa.channels()}}));
+        break;
+      case 4:
+        if (sa == full) values.push_back(m.add(Op::reduce_min, {a}, Reduce{{full[0], 1, 1, full[3]}}));
+        break;
+      case 5:
+        if (sa == full)
+          values.push_back(m.add(Op::reshape, {a}, flat));
+        else if (sa == flat)
+          values.push_back(m.add(Op::reshape, {a}, full));
+        else if (sa.rank() == 1 && fits({a, {0, 0}}))
+          values.push_back(m.add(Op::reshape, {a}, Shape{1, 1, 1, sa.channels()}));
+        break;
+      case 6:
+        if (sa == flat) values.push_back(m.add(Op::transpose, {a}, Axes{{0, 1}}));
+        break;
+      default:
+        if (fits({a, b})) {
+          const Op op = binary[below(7)];
+          values.push_back(m.add(op, {a, b}, op == Op::minimum || op == Op::maximum ? Attributes(Ties::half) : Attributes()));
+        }
+    }
+  }
+  for (int i = 0; i < 5; ++i) m.fetch(values[values.size() - 1 - below(12)]);
+
+  const auto plan = plan_fusion(m.graph);
+  expect_sound(m.graph, plan);
+  const Tensors sources = random_sources(m.graph, random);
+  const Tensors expected = evaluate_all(m.graph, sources);
+  for (const int threads : {1, 2}) {
+    const Tensors found = run_plan(m.graph, plan, threads, sources);
+    for (const Fetch& fetch : m.graph.fetches) {
+      const std::pair key{fetch.use.node, fetch.use.output};
+      ASSERT_EQ(first_difference(m.graph.type(fetch.use), expected.at(key), found.at(key)), -1)
+          << "%" << fetch.use.node << " " << name_of(m.graph.nodes[fetch.use.node].op) << " " << m.graph.type(fetch.use).str();
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, RandomGraph, ::testing::Range(0, 200));
+
+/// x -> batch norm -> + shortcut -> relu -> codes, with observers: one pass for the moments, one for all the rest.
+TEST(Plan, NormaliseAddReluQuantizeIsTwoPasses) {
+  Maker m;
+  const Use x = m.input({8, 14, 14, 64}, DType::bf16), shortcut = m.input({8, 14, 14, 64});
+  const Use gamma = m.variable({64}), beta = m.variable({64}), scale = m.variable({});
+  const Use wide = m.cast(x, DType::f32);
+  const Use mean = m.add(Op::moments, {wide});
+  const Use factor = m.add(Op::divide, {gamma, m.add(Op::sqrt, {m.add(Op::add, {{mean.node, 1}, m.number(1e-5)})})});
+  const Use normal = m.add(Op::add, {m.add(Op::multiply, {m.add(Op::subtract, {wide, mean}), factor}), beta});
+  const Use y = m.add(Op::relu, {m.add(Op::add, {normal, shortcut})});
+  const Use levels = m.add(Op::floor, {m.add(Op::multiply, {y, m.add(Op::multiply, {scale, m.number(0.5)})})});
+  const Use clipped = m.add(Op::minimum, {m.add(Op::maximum, {levels, m.number(0)}, Ties::half), m.number(255)}, Ties::half);
+  m.fetch(y);
+  m.fetch(m.cast(clipped, DType::u8));
+  m.fetch(m.add(Op::sum, {m.add(Op::abs, {y})}, Reduce{{}}));
+  m.fetch(m.add(Op::reduce_max, {y}, Reduce{{64}}));
+  const auto plan = plan_fusion(m.graph);
+  expect_sound(m.graph, plan);
+  EXPECT_EQ(large_passes(m.graph, plan), 2);
+}
+
+/// Residual sums do not pull whole networks into one expression.
+TEST(Plan, ResidualsAreStored) {
+  Maker m;
+  Use y = m.input({4, 8, 8, 64});
+  std::vector<Use> weights;
+  for (int block = 0; block < 20; ++block) {
+    const Use x = m.input({4, 8, 8, 64});
+    y = m.add(Op::relu, {m.add(Op::add, {x, y})});
+    m.fetch(m.add(Op::sum, {m.add(Op::multiply, {y, m.add(Op::sum, {y}, Reduce{{64}})})}, Reduce{{}}));
+  }
+  const auto plan = plan_fusion(m.graph);
+  expect_sound(m.graph, plan);
+  for (const WorkItem& item : plan) {
+    if (item.group) {
+      EXPECT_LE(item.group->inputs.size(), 6u);
+    }
+  }
+}
+
+/// What widens a stored value runs when it is needed, so that only the narrow one lives on.
+TEST(Plan, WideningWaits) {
+  Maker m;
+  const Use x = m.input({8, 16, 16, 32});
+  const Use codes = m.cast(m.add(Op::floor, {m.add(Op::abs, {x})}), DType::u8);
+  const Use wide = m.cast(codes, DType::bf16);
+  m.fetch(codes);
+  m.fetch(wide);
+  const auto plan = plan_fusion(m.graph);
+  expect_sound(m.graph, plan);
+  EXPECT_EQ(large_passes(m.graph, plan), 2);
+}
+
+TEST(Kernel, OverwritesOnlyWhatItHasRead) {
+  std::mt19937 random(9);
+  for (const DType dtype : {DType::f32, DType::bf16}) {
+    Maker m;
+    const Use x = m.input({50, 64}, dtype), y = m.input({50, 64}, dtype), row = m.input({64}, dtype);
+    const Use sum = m.add(Op::add, {x, row}), product = m.add(Op::multiply, {sum, y}), last = m.add(Op::subtract, {product, x});
+    m.fetch(sum);
+    m.fetch(last);
+    const auto plan = plan_fusion(m.graph);
+    const auto at = std::ranges::find_if(plan, [](const WorkItem& item) { return item.group.has_value(); });
+    ASSERT_NE(at, plan.end());
+    const FusedGroup& group = *at->group;
+    ASSERT_EQ(group.outputs.size(), 2u);
+    const Tensors sources = random_sources(m.graph, random), expected = evaluate_all(m.graph, sources);
+    FusedKernel kernel(m.graph, group, 1);
+    int allowed = 0;
+    for (int i = 0; i < static_cast<int>(group.inputs.size()); ++i) {
+      for (int o = 0; o < 2; ++o) {
+        if (!kernel.may_overwrite(i, o)) continue;
+        ++allowed;
+        Tensors memory = sources;
+        Memory other(m.graph.type(group.outputs[1 - o]).bytes());
+        std::vector<const void*> inputs;
+        for (const Use use : group.inputs) inputs.push_back(memory.at({use.node, 0}).data());
+        void* outputs[2];
+        outputs[o] = const_cast<void*>(inputs[i]);
+        outputs[1 - o] = other.data();
+        kernel.run(inputs, outputs);
+        const Use use = group.outputs[o];
+        EXPECT_EQ(memory.at({group.inputs[i].node, 0}), expected.at({use.node, 0})) << i << " " << o;
+        EXPECT_EQ(other, expected.at({group.outputs[1 - o].node, 0})) << i << " " << o;
+      }
+    }
+    EXPECT_GT(allowed, 0);
+  }
+}
+
+}  // namespace
+}  // namespace qfw::cpu::testing

@@ -1,0 +1,252 @@
+#include "io/checkpoint.h"
+
+#include <hdf5.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+
+#include "support.h"
+
+namespace qfw {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+namespace fs = std::filesystem;
+
+struct Content {
+  CheckpointInfo info{.step = 123,
+                      .data_epoch = 4,
+                      .data_step = 56,
+                      .recipe = "[model]\nname = resnet  # größer\n",
+                      .metrics = {{"eval_accuracy", 0.875}, {"eval_loss", std::numeric_limits<double>::quiet_NaN()}}};
+  std::vector<CheckpointVariable> variables{
+      {"stage1/block0/conv_1/kernel", {{3, 3, 4, 8}, DType::f32}},
+      {"stage1/block0/conv_1/bounds", {{}, DType::f32}},
+      {"dense/kernel", {{8, 10}, DType::bf16}},
+      {"codes", {{5}, DType::s8}},
+      {"bytes", {{2, 3}, DType::u8}},
+      {"counts", {{4}, DType::s32}},
+      {"nothing", {{0, 3}, DType::f32}},
+  };
+
+  /// Bytes that depend on the name alone.
+  static void fill(std::string_view name, HostTensor to) {
+    std::mt19937 random(static_cast<unsigned>(name.size() * 31 + static_cast<unsigned char>(name.back())));
+    for (auto& byte : to.bytes) byte = static_cast<std::byte>(random());
+  }
+  void save(const fs::path& path) const { save_checkpoint(path, info, variables, fill); }
+};
+
+std::vector<std::byte> bytes_of(const CheckpointVariable& variable) {
+  std::vector<std::byte> bytes(variable.type.bytes());
+  Content::fill(variable.name, {variable.type, bytes});
+  return bytes;
+}
+
+/// Whether the file says what `content` says; opening it may throw.
+void expect_equal(const fs::path& path, const Content& content) {
+  const Checkpoint checkpoint(path);
+  EXPECT_EQ(checkpoint.info().step, content.info.step);
+  EXPECT_EQ(checkpoint.info().data_epoch, content.info.data_epoch);
+  EXPECT_EQ(checkpoint.info().data_step, content.info.data_step);
+  EXPECT_EQ(checkpoint.info().recipe, content.info.recipe);
+  ASSERT_EQ(checkpoint.info().metrics.size(), 2u);
+  EXPECT_EQ(checkpoint.info().metrics.at("eval_accuracy"), 0.875);
+  EXPECT_TRUE(std::isnan(checkpoint.info().metrics.at("eval_loss")));
+  EXPECT_THAT(checkpoint.variables(), testing::UnorderedElementsAreArray(content.variables));
+  for (const auto& variable : content.variables) {
+    std::vector<std::byte> bytes(variable.type.bytes());
+    checkpoint.read(variable.name, {variable.type, bytes});
+    EXPECT_EQ(bytes, bytes_of(variable)) << variable.name;
+  }
+}
+
+class CheckpointTest : public testing::Test {
+ protected:
+  std::string error(const fs::path& path) const {
+    return test::message_of(Error::Category::data, [&] { Checkpoint checkpoint(path); });
+  }
+
+  test::TemporaryFolder folder_;
+  fs::path path_ = folder_.path() / "step_000000123.h5";
+  Content content_;
+};
+
+TEST_F(CheckpointTest, GoesThereAndBack) {
+  content_.save(path_);
+  expect_equal(path_, content_);
+  EXPECT_EQ(test::entries(folder_.path()), 1u);
+}
+
+TEST_F(CheckpointTest, EqualContentsGiveEqualBytesInAnyOrder) {
+  content_.save(path_);
+  const std::string first = test::slurp(path_);
+  std::reverse(content_.variables.begin(), content_.variables.end());
+  usleep(1100000);  // a time stamp, if there were one, would have changed
+  const fs::path other = folder_.path() / "other";
+  content_.save(other);
+  EXPECT_TRUE(first == test::slurp(other));
+  content_.info.data_step = 57;
+  content_.save(other);
+  EXPECT_FALSE(first == test::slurp(other));
+}
+
+TEST_F(CheckpointTest, ListsWithoutReading) {
+  content_.save(path_);
+  const Checkpoint checkpoint(path_, Checkpoint::Check::none);
+  EXPECT_THAT(checkpoint.variables(), testing::UnorderedElementsAreArray(content_.variables));
+  EXPECT_TRUE(std::is_sorted(checkpoint.variables().begin(), checkpoint.variables().end(),
+                             [](const auto& a, const auto& b) { return a.name < b.name; }));
+}
+
+TEST_F(CheckpointTest, AnEmptyOneWorks) {
+  save_checkpoint(path_, {}, {}, Content::fill);
+  const Checkpoint checkpoint(path_);
+  EXPECT_TRUE(checkpoint.variables().empty());
+  EXPECT_EQ(checkpoint.info().step, 0);
+  EXPECT_EQ(checkpoint.info().recipe, "");
+}
+
+TEST_F(CheckpointTest, ALongRecipeAndManyVariablesWork) {
+  CheckpointInfo info{.recipe = std::string(300000, 'r')};
+  std::vector<CheckpointVariable> variables;
+  for (int i = 0; i < 700; ++i) variables.push_back({"layer" + std::to_string(i) + "/kernel", {{3, 2}, DType::f32}});
+  save_checkpoint(path_, info, variables, Content::fill);
+  const Checkpoint checkpoint(path_);
+  EXPECT_EQ(checkpoint.info().recipe, info.recipe);
+  EXPECT_THAT(checkpoint.variables(), testing::UnorderedElementsAreArray(variables));
+  const fs::path other = folder_.path() / "other";
+  save_checkpoint(other, info, variables, Content::fill);
+  EXPECT_TRUE(test::slurp(path_) == test::slurp(other));
+}
+
+TEST_F(CheckpointTest, ReadingChecksNameAndType) {
+  content_.save(path_);
+  const Checkpoint checkpoint(path_);
+  std::vector<std::byte> bytes(4 * 8);
+  const HostTensor eight{{{8}, DType::f32}, bytes};
+  EXPECT_THAT(test::message_of(Error::Category::data, [&] { checkpoint.read("dense/bias", eight); }),
+              AllOf(HasSubstr("no variable dense/bias"), HasSubstr(path_.string())));
+  EXPECT_THAT(test::message_of(Error::Category::data, [&] { checkpoint.read("counts", eight); }),
+              AllOf(HasSubstr("counts is s32[4]"), HasSubstr("expected f32[8]")));
+}
+
+TEST_F(CheckpointTest, AFailedSaveLeavesNothing) {
+  EXPECT_THROW(save_checkpoint(path_, content_.info, content_.variables,
+                               [](std::string_view, HostTensor) { throw std::runtime_error("no"); }),
+               std::runtime_error);
+  EXPECT_EQ(test::entries(folder_.path()), 0u);
+  const std::vector<CheckpointVariable> clash{{"a", {{1}, DType::f32}}, {"a/b", {{1}, DType::f32}}};
+  EXPECT_THAT(test::message_of(Error::Category::data, [&] { save_checkpoint(path_, {}, clash, Content::fill); }),
+              HasSubstr("a/b"));
+  EXPECT_EQ(test::entries(folder_.path()), 0u);
+  const fs::path nowhere = folder_.path() / "missing" / "x.h5";
+  EXPECT_THAT(test::message_of(Error::Category::data, [&] { content_.save(nowhere); }), HasSubstr(nowhere.string()));
+}
+
+TEST_F(CheckpointTest, MissingAndForeignFilesAreRefused) {
+  EXPECT_THAT(error(path_), AllOf(HasSubstr("no such file"), HasSubstr(path_.string())));
+  test::spew(path_, "hello");
+  EXPECT_THAT(error(path_), AllOf(HasSubstr("5 bytes are not an HDF5 file"), HasSubstr(path_.string())));
+  test::spew(path_, "");
+  EXPECT_THAT(error(path_), HasSubstr("0 bytes are not an HDF5 file"));
+  const hid_t file = H5Fcreate(path_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  H5Fclose(file);
+  EXPECT_THAT(error(path_), AllOf(HasSubstr("format is \"\""), HasSubstr("expected \"qfw checkpoint\"")));
+}
+
+TEST_F(CheckpointTest, TruncatedFilesAreRefused) {
+  content_.save(path_);
+  const std::string whole = test::slurp(path_);
+  for (std::size_t length = whole.size() - 1; length > 0; length = length * 7 / 8) {
+    test::spew(path_, whole.substr(0, length));
+    EXPECT_THAT(error(path_), HasSubstr(path_.string())) << length;
+  }
+}
+
+TEST_F(CheckpointTest, NoFlippedByteGoesUnnoticed) {
+  content_.save(path_);
+  const std::string whole = test::slurp(path_);
+  std::mt19937 random(1);
+  int refused = 0, harmless = 0;
+  for (std::size_t at = 0; at < whole.size(); at += 1 + random() % 12) {
+    std::string damaged = whole;
+    damaged[at] = static_cast<char>(damaged[at] ^ (1 << random() % 8));
+    test::spew(path_, damaged);
+    try {
+      expect_equal(path_, content_);  // fine if the byte means nothing, wrong if it was read otherwise
+      ++harmless;
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(), HasSubstr(path_.string()));
+      ++refused;
+    }
+    if (HasFailure()) FAIL() << "byte " << at;
+  }
+  EXPECT_GT(refused, harmless);
+}
+
+TEST_F(CheckpointTest, AFlippedWeightIsAChecksumError) {
+  content_.save(path_);
+  std::string whole = test::slurp(path_);
+  const auto weights = bytes_of(content_.variables[0]);
+  const auto at = whole.find(std::string(reinterpret_cast<const char*>(weights.data()), weights.size()));
+  ASSERT_NE(at, std::string::npos);
+  whole[at + 100] = static_cast<char>(whole[at + 100] ^ 1);
+  test::spew(path_, whole);
+  EXPECT_THAT(error(path_), AllOf(HasSubstr("checksum"), HasSubstr("damaged"), HasSubstr(path_.string())));
+}
+
+class CheckpointFolder : public testing::Test {
+ protected:
+  void touch(const std::string& name, const std::string& content = "x") const { test::spew(folder_.path() / name, content); }
+  std::vector<std::string> names() const {
+    std::vector<std::string> names;
+    for (const auto& path : checkpoints_in(folder_.path())) names.push_back(path.filename().string());
+    return names;
+  }
+  test::TemporaryFolder folder_;
+};
+
+TEST_F(CheckpointFolder, NamesSortByStep) {
+  EXPECT_EQ(checkpoint_path("a/b", 12345), fs::path("a/b/step_000012345.h5"));
+  EXPECT_EQ(checkpoint_path("a", 12345678901), fs::path("a/step_12345678901.h5"));
+  EXPECT_EQ(newest_checkpoint(folder_.path()), std::nullopt);
+  EXPECT_EQ(newest_checkpoint(folder_.path() / "missing"), std::nullopt);
+  for (const auto* name : {"step_000000020.h5", "step_000000003.h5", "step_1000000000.h5"}) touch(name);
+  for (const auto* name : {"step_x00000020.h5", "step_9.h5", "best.h5", ".step_000000099.h5.qfw-tmp.1.0", "step_000000099.h5x"})
+    touch(name);
+  fs::create_directory(folder_.path() / "step_999999999.h5");
+  EXPECT_EQ(names(), (std::vector<std::string>{"step_000000003.h5", "step_000000020.h5", "step_1000000000.h5"}));
+  EXPECT_EQ(newest_checkpoint(folder_.path()), folder_.path() / "step_1000000000.h5");
+}
+
+TEST_F(CheckpointFolder, PruningKeepsTheNewest) {
+  for (int step : {5, 10, 15, 20}) touch(checkpoint_path("", step).string());
+  touch("best.h5");
+  prune_checkpoints(folder_.path(), 3);
+  EXPECT_EQ(names(), (std::vector<std::string>{"step_000000010.h5", "step_000000015.h5", "step_000000020.h5"}));
+  prune_checkpoints(folder_.path(), 0);
+  EXPECT_EQ(names(), (std::vector<std::string>{"step_000000020.h5"})) << "the last one always stays";
+  EXPECT_TRUE(fs::exists(folder_.path() / "best.h5"));
+}
+
+TEST_F(CheckpointFolder, TheBestOutlivesPruning) {
+  const fs::path best = folder_.path() / "best.h5";
+  const auto first = checkpoint_path(folder_.path(), 1), second = checkpoint_path(folder_.path(), 2);
+  test::spew(first, "first");
+  test::spew(second, "second");
+  keep_best(first, best);
+  keep_best(first, best);
+  prune_checkpoints(folder_.path(), 1);
+  EXPECT_EQ(test::slurp(best), "first");
+  keep_best(second, best);
+  EXPECT_EQ(test::slurp(best), "second");
+  EXPECT_EQ(test::entries(folder_.path()), 2u);
+  EXPECT_THAT(test::message_of(Error::Category::data, [&] { keep_best(first, best); }), HasSubstr(first.string()));
+}
+
+}  // namespace
+}  // namespace qfw

@@ -1,0 +1,177 @@
+#pragma once
+
+#include <gtest/gtest.h>
+#include <omp.h>
+
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include "matmul/kernels.h"
+#include "qfw/graph.h"
+
+/// Graphs of one node, memory for its tensors, and plain loops to compare with.
+namespace qfw::cpu::test {
+
+using Bytes = std::vector<std::byte>;
+
+inline Graph single(Op op, const TensorType& a, const TensorType& b, Attributes attributes, const TensorType& result) {
+  Graph graph;
+  graph.nodes.push_back({Op::input, {}, Slot{0}, {a}, "a"});
+  graph.nodes.push_back({Op::input, {}, Slot{1}, {b}, "b"});
+  graph.nodes.push_back({op, {{0, 0}, {1, 0}}, std::move(attributes), {result}, "test/node"});
+  return graph;
+}
+
+template <class T>
+std::vector<T> as(const Bytes& bytes) {
+  std::vector<T> values(bytes.size() / sizeof(T));
+  if (!bytes.empty()) std::memcpy(values.data(), bytes.data(), bytes.size());
+  return values;
+}
+
+/// The elements as doubles, whatever the dtype.
+inline std::vector<double> numbers(const Bytes& bytes, DType type) {
+  const auto of = [](const auto& values) {
+    std::vector<double> result;
+    for (const auto value : values) result.push_back(static_cast<double>(static_cast<float>(value)));
+    return result;
+  };
+  switch (type) {
+    case DType::f32: return of(as<float>(bytes));
+    case DType::bf16: return of(as<BFloat16>(bytes));
+    case DType::u8: return of(as<std::uint8_t>(bytes));
+    case DType::s8: return of(as<std::int8_t>(bytes));
+    case DType::s32: break;
+  }
+  std::vector<double> result;
+  for (const auto value : as<std::int32_t>(bytes)) result.push_back(value);
+  return result;
+}
+
+template <class F>
+Bytes fill(const TensorType& type, F next) {
+  Bytes bytes(type.bytes());
+  for (std::int64_t i = 0; i < type.shape.count(); ++i) {
+    std::byte* at = bytes.data() + i * static_cast<std::int64_t>(size_of(type.dtype));
+    const auto put = [at](auto value) { std::memcpy(at, &value, sizeof(value)); };
+    switch (type.dtype) {
+      case DType::f32: put(static_cast<float>(next())); break;
+      case DType::bf16: put(BFloat16(static_cast<float>(next()))); break;
+      case DType::u8: put(static_cast<std::uint8_t>(next())); break;
+      case DType::s8: put(static_cast<std::int8_t>(next())); break;
+      case DType::s32: put(static_cast<std::int32_t>(next())); break;
+    }
+  }
+  return bytes;
+}
+
+inline Bytes random_floats(const TensorType& type, unsigned seed) {
+  std::mt19937 generator(seed);
+  return fill(type, [&] { return static_cast<double>(generator() % 4001) / 2000.0 - 1.0; });
+}
+inline Bytes random_integers(const TensorType& type, int low, int high, unsigned seed) {
+  std::mt19937 generator(seed);
+  return fill(type, [&] { return low + static_cast<int>(generator() % static_cast<unsigned>(high - low + 1)); });
+}
+
+/// Runs the graph's last node on memory that is exactly as large as the tensors, so that sanitizers see every step outside.
+inline Bytes run(const Graph& graph, const std::vector<Bytes>& inputs, KernelContext& context) {
+  const Node& node = graph.nodes.back();
+  omp_set_num_threads(context.threads);
+  const auto kernel = make_matmul(graph, node, context);
+  std::vector<const void*> pointers;
+  for (const Bytes& input : inputs) pointers.push_back(input.data());
+  Bytes output(node.outputs[0].bytes(), std::byte{0xa5});
+  kernel->run(pointers, output.data());
+  Bytes again(output.size(), std::byte{0x5a});
+  kernel->run(pointers, again.data());
+  EXPECT_EQ(output, again) << kernel->kind() << " " << kernel->implementation() << ": a second run differs";
+  return output;
+}
+
+struct ConvCase {
+  std::int64_t n, h, w, c, o, kh, kw;
+  Conv2d conv;
+
+  Shape src() const { return {n, h, w, c}; }
+  Shape weights() const { return {kh, kw, c / conv.groups, o}; }
+  Shape dst() const {
+    const auto extent = [&](int axis, std::int64_t in, std::int64_t kernel) {
+      return (in + conv.padding.low[axis] + conv.padding.high[axis] - kernel) / conv.stride[axis] + 1;
+    };
+    return {n, extent(0, h, kh), extent(1, w, kw), o};
+  }
+
+  /// Calls `f(src element, weights element, dst element)` for every product of the convolution.
+  template <class F>
+  void for_each(F f) const {
+    const Shape to = dst();
+    const std::int64_t cg = c / conv.groups, og = o / conv.groups;
+    for (std::int64_t image = 0; image < n; ++image)
+      for (std::int64_t y = 0; y < to[1]; ++y)
+        for (std::int64_t x = 0; x < to[2]; ++x)
+          for (std::int64_t i = 0; i < kh; ++i)
+            for (std::int64_t j = 0; j < kw; ++j) {
+              const std::int64_t row = y * conv.stride[0] - conv.padding.low[0] + i;
+              const std::int64_t column = x * conv.stride[1] - conv.padding.low[1] + j;
+              if (row < 0 || row >= h || column < 0 || column >= w) continue;
+              for (std::int64_t k = 0; k < cg; ++k)
+                for (std::int64_t out = 0; out < o; ++out) {
+                  f(((image * h + row) * w + column) * c + out / og * cg + k, ((i * kw + j) * cg + k) * o + out,
+                    ((image * to[1] + y) * to[2] + x) * o + out);
+                }
+            }
+  }
+  std::string str() const {
+    return src().str() + " x " + weights().str() + " stride " + std::to_string(conv.stride[0]) + " groups " +
+           std::to_string(conv.groups);
+  }
+};
+
+/// Odd channels, sizes, strides and paddings; with groups.
+inline std::vector<ConvCase> cases() {
+  std::vector<ConvCase> all;
+  for (const std::int64_t c : {1, 3, 17, 64})
+    for (const std::int64_t o : {1, 17, 64})
+      for (const std::int64_t size : {1, 5, 8})
+        for (const std::int64_t kernel : {1, 3})
+          for (const std::int64_t stride : {1, 2})
+            for (const bool same : {true, false}) {
+              Conv2d conv{.stride = {stride, stride}};
+              const Shape src{2, size, size, c};
+              if (same) {
+                const std::int64_t total = std::max<std::int64_t>(((size + stride - 1) / stride - 1) * stride + kernel - size, 0);
+                conv.padding = {{total / 2, total / 2}, {total - total / 2, total - total / 2}};
+              } else {
+                conv.padding = {{kernel / 2, kernel / 2}, {kernel / 2, kernel / 2}};
+              }
+              if (!same && kernel == 1) continue;  // as with SAME
+              all.push_back({2, size, size, c, o, kernel, kernel, conv});
+            }
+  all.push_back({3, 7, 9, 3, 20, 7, 7, {.stride = {2, 2}, .padding = {{2, 2}, {3, 3}}}});
+  all.push_back({2, 6, 5, 8, 12, 3, 2, {.stride = {1, 2}, .padding = {{1, 0}, {0, 1}}, .groups = 4}});
+  all.push_back({1, 7, 7, 48, 96, 3, 3, {.padding = {{1, 1}, {1, 1}}, .groups = 3}});
+  all.push_back({1, 5, 5, 12, 12, 3, 3, {.padding = {{1, 1}, {1, 1}}, .groups = 12}});
+  all.push_back({1, 4, 4, 300, 40, 3, 3, {.padding = {{1, 1}, {1, 1}}}});
+  all.push_back({17, 4, 5, 1100, 33, 1, 1, {}});
+  all.push_back({13, 5, 5, 16, 24, 3, 3, {.padding = {{1, 1}, {1, 1}}}});
+  return all;
+}
+
+/// Within `tolerance` of the largest expected value.
+inline void expect_near(const std::vector<double>& found, const std::vector<double>& expected, double tolerance, const std::string& what) {
+  ASSERT_EQ(found.size(), expected.size()) << what;
+  double largest = 1e-30, worst = 0;
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    largest = std::max(largest, std::abs(expected[i]));
+    const double off = std::abs(found[i] - expected[i]);
+    if (!(off <= worst)) worst = off, at = i;
+  }
+  EXPECT_LE(worst / largest, tolerance) << what << ": element " << at << " is " << found[at] << ", expected " << expected[at];
+}
+
+using Implementation = KernelContext::Implementation;
+
+}  // namespace qfw::cpu::test

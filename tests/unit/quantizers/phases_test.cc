@@ -1,0 +1,173 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "aqt.h"
+#include "qfw/error.h"
+#include "support/evaluate.h"
+#include "support/golden.h"
+
+namespace qfw::aqt {
+namespace {
+
+using ::testing::HasSubstr;
+
+Options automatic(std::int64_t start = 5, std::int64_t every = -1) {
+  Options options;
+  options.bounds = "auto";
+  options.activation_bound_start_step = start, options.activation_bound_update_freq = every;
+  return options;
+}
+
+Clock training(std::int64_t step, std::int64_t per_epoch = 10) {
+  return {.step = step, .epoch = step / per_epoch, .steps_per_epoch = per_epoch, .total_steps = 100};
+}
+Clock evaluation(std::int64_t completed, std::int64_t per_epoch = 10) {
+  Clock clock = training(completed, per_epoch);
+  clock.training = false;
+  return clock;
+}
+
+bool has(Phase phase, Phase flag) { return (phase & flag) != 0; }
+
+TEST(Phases, bounds_are_updated_when_the_reference_does) {
+  const golden::Group all = golden::Group::open("schedules.h5").group("update_bounds");
+  for (const golden::Group& group : all.cases()) {
+    const Aqt quantizer(automatic(static_cast<std::int64_t>(group.number("activation_bound_start_step")),
+                                  static_cast<std::int64_t>(group.number("activation_bound_update_freq"))));
+    const auto steps = group.integers("step"), update = group.integers("update");
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      ASSERT_EQ(has(quantizer.phase(training(steps[i])), Aqt::updating_bounds), update[i] != 0)
+          << group.name() << ", step " << steps[i];
+    }
+  }
+  const auto errors = all.integers("errors");
+  ASSERT_GT(errors.size(), 0u);
+  for (std::size_t i = 0; i < errors.size(); i += 3) {
+    const Options options = automatic(errors[i], errors[i + 1]);
+    if (errors[i + 2] != 0) {
+      EXPECT_THROW(Aqt{options}, Error) << errors[i] << ", " << errors[i + 1];
+    } else {
+      EXPECT_NO_THROW(Aqt{options}) << errors[i] << ", " << errors[i + 1];
+    }
+  }
+}
+
+TEST(Phases, weights_are_quantized_when_the_reference_does) {
+  for (const golden::Group& group : golden::Group::open("schedules.h5").group("quantize_weights").cases()) {
+    Options options;
+    options.weight_quant_start_step = static_cast<std::int64_t>(group.number("weight_quant_start_step"));
+    const Aqt quantizer(options);
+    const auto per_epoch = static_cast<std::int64_t>(group.number("steps_per_epoch"));
+    const auto steps = group.integers("step"), quantize = group.integers("quantize");
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      ASSERT_EQ(has(quantizer.phase(training(steps[i], per_epoch)), Aqt::conv_weights), quantize[i] != 0) << group.name();
+      // An evaluation right after a step sees the network as that step did.
+      ASSERT_EQ(has(quantizer.phase(evaluation(steps[i] + 1, per_epoch)), Aqt::conv_weights), quantize[i] != 0) << group.name();
+    }
+  }
+}
+
+TEST(Phases, activations_are_quantized_from_the_start_step_on) {
+  const Aqt quantizer(automatic(5));
+  EXPECT_FALSE(has(quantizer.phase(training(4)), Aqt::activations));
+  EXPECT_TRUE(has(quantizer.phase(training(5)), Aqt::activations));
+  EXPECT_TRUE(has(quantizer.phase(training(6)), Aqt::activations));
+  EXPECT_FALSE(has(quantizer.phase(evaluation(0)), Aqt::activations));
+  EXPECT_FALSE(has(quantizer.phase(evaluation(5)), Aqt::activations));
+  EXPECT_TRUE(has(quantizer.phase(evaluation(6)), Aqt::activations));
+  EXPECT_FALSE(has(quantizer.phase(evaluation(6)), Aqt::collecting));
+  EXPECT_FALSE(has(quantizer.phase(evaluation(5)), Aqt::updating_bounds));
+}
+
+TEST(Phases, bounds_that_are_there_already_quantize_at_once) {
+  Options with_bound = automatic(5);
+  with_bound.initial_bound = 6;
+  EXPECT_TRUE(has(Aqt(with_bound).phase(training(0)), Aqt::activations));
+  EXPECT_TRUE(has(Aqt(with_bound).phase(evaluation(0)), Aqt::activations));
+  Clock warm = training(0);
+  warm.warm_start = true;
+  EXPECT_TRUE(has(Aqt(automatic(5)).phase(warm), Aqt::activations));
+  Options fixed;
+  fixed.bounds = "6.0";
+  EXPECT_EQ(Aqt(fixed).phase(training(0)), Aqt::conv_weights | Aqt::activations);
+}
+
+TEST(Phases, never_means_never) {
+  const Aqt quantizer(automatic(-1, 2));
+  for (std::int64_t step = 0; step < 30; ++step) {
+    EXPECT_EQ(quantizer.phase(training(step)), Aqt::conv_weights | Aqt::collecting);
+    EXPECT_EQ(quantizer.phase(evaluation(step)), Aqt::conv_weights + 0u);
+  }
+}
+
+TEST(Phases, no_precision_means_no_statistics) {
+  Options options = automatic(5);
+  options.act_prec.reset();
+  EXPECT_EQ(Aqt(options).phase(training(5)), Aqt::conv_weights + 0u);
+}
+
+TEST(Phases, names) {
+  const Aqt quantizer(automatic(5));
+  EXPECT_EQ(quantizer.phase_name(quantizer.phase(training(0))), "weights, collecting");
+  EXPECT_EQ(quantizer.phase_name(quantizer.phase(training(5))), "weights, activations, updating bounds");
+  EXPECT_EQ(quantizer.phase_name(quantizer.phase(training(6))), "weights, activations, collecting");
+  EXPECT_EQ(quantizer.phase_name(quantizer.phase(evaluation(6))), "weights, activations");
+  Options late;
+  late.weight_quant_start_step = 1;
+  EXPECT_EQ(Aqt(late).phase_name(0), "dense weights only");
+  EXPECT_EQ(None({}).phase_name(None({}).phase(training(9))), "float");
+}
+
+TEST(Presets, are_one_class_with_their_own_bounds) {
+  const auto value = [](const char* preset, std::string_view name) {
+    for (const Option& option : qfw::testing::catalog().get<Quantizer>(preset).options) {
+      if (option.name == name) return to_string(option.default_value);
+    }
+    return std::string("no such option");
+  };
+  EXPECT_EQ(value("weights_only", "bounds"), "none");
+  EXPECT_EQ(value("weights_and_fixed_acts", "bounds"), "6");
+  EXPECT_EQ(value("weights_and_auto_acts", "bounds"), "auto");
+  EXPECT_EQ(value("weights_and_auto_acts", "weight_prec"), "8");
+  EXPECT_EQ(value("weights_and_auto_acts", "activation_bound_start_step"), "7500");
+  EXPECT_EQ(value("none", "weight_prec"), "no such option");
+  const auto none = qfw::testing::make<Quantizer>("none");
+  EXPECT_EQ(none->phase(training(100)), 0u);
+}
+
+TEST(Options, refuses_what_makes_no_sense) {
+  const auto error_of = [](const Options& options) -> std::string {
+    try {
+      Aqt quantizer(options);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  EXPECT_THAT(error_of(automatic(-2)), HasSubstr("activation_bound_start_step is -2"));
+  EXPECT_THAT(error_of(automatic(0, 0)), HasSubstr("activation_bound_update_freq is 0"));
+  Options options;
+  options.bounds = "six";
+  EXPECT_THAT(error_of(options), HasSubstr("bounds is 'six'"));
+  options.bounds = "-1";
+  EXPECT_THAT(error_of(options), HasSubstr("bounds is '-1'"));
+}
+
+TEST(Options, fake_quant_with_int_is_for_dense_layers) {
+  Options options;
+  options.quant_type = "fake_quant_with_int";
+  const Aqt quantizer(options);
+  GraphBuilder g({.training = false});
+  const TensorType src{{1, 4, 4, 2}, DType::f32}, weights{{1, 1, 2, 3}, DType::f32};
+  const Value x = g.input("x", src), w = g.input("w", weights);
+  try {
+    quantizer.quantize_both(g, {"stage1/conv", Conv2d{}, src, weights, true}, x, w, Aqt::conv_weights, false);
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("stage1/conv"));
+    EXPECT_THAT(error.what(), HasSubstr("dense"));
+  }
+}
+
+}  // namespace
+}  // namespace qfw::aqt
