@@ -83,7 +83,7 @@ Graph graph_of(const Layer& layer, std::int64_t batch, const Column& column) {
   const Shape src{batch, layer.size, layer.size, layer.c}, weights{layer.kernel, layer.kernel, layer.c, layer.o};
   const std::int64_t size = layer.size / layer.stride;
   const Shape dst{batch, size, size, layer.o};
-  const Extent kernel{layer.kernel, layer.kernel}, stride{layer.stride, layer.stride};
+  const Extent stride{layer.stride, layer.stride};
   const std::int64_t total = std::max<std::int64_t>((size - 1) * layer.stride + layer.kernel - layer.size, 0);
   const Conv2d conv{.stride = stride, .padding = {{total / 2, total / 2}, {total - total / 2, total - total / 2}}};
   const bool integer = column.type == DType::u8;

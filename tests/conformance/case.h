@@ -14,19 +14,20 @@
 namespace qfw::conformance {
 
 enum class Fill {
-  normal,     ///< of variance 1
-  small,      ///< of standard deviation 0.1: weights
-  positive,   ///< at least 0.1
-  ties,       ///< few different values, so that equal ones meet
-  codes,      ///< whole numbers over the whole range of the type; of a float, from -127 to 127
+  normal,          ///< of variance 1
+  small,           ///< of standard deviation 0.1: weights
+  positive,        ///< at least 0.1
+  ties,            ///< few different values, so that equal ones meet
+  codes,           ///< whole numbers over the whole range of the type; of a float, from -127 to 127
   unsigned_codes,  ///< whole numbers from 0 to 255
-  mask,       ///< 0 or 1
-  targets,    ///< each row a probability distribution
-  special,    ///< infinities, NaN and zeros of both signs among normal numbers
-  subnormal,  ///< with numbers too small for a normal float
+  mask,            ///< 0 or 1
+  targets,         ///< each row a probability distribution
+  special,         ///< infinities, NaN and zeros of both signs among normal numbers
+  subnormal,       ///< with numbers too small for a normal float
 };
 
-/// Floats are variables (bf16: a variable cast to bf16), and gradients are taken of them, unless they are fed; integers are fed.
+/// Floats are variables (bf16: a variable cast to bf16), and gradients are taken of them, unless they are fed; integers are
+/// fed.
 struct Operand {
   TensorType type;
   Fill fill = Fill::normal;
@@ -44,9 +45,10 @@ struct Case {
   std::function<std::vector<Value>(GraphBuilder& g, const std::vector<Value>& operands)> build;
   Tolerance forward, backward;
   bool gradients = true;
-  bool by_norm = false;    ///< compare root mean squares of differences: for whole networks, where few elements may flip
-  int least_levels = 3;    ///< fewer different values than this prove nothing
-  int steps = 1;           ///< runs one after another; what is compared is the last one's results and the variables
+  bool by_norm = false;  ///< compare root mean squares of differences: for whole networks, where few elements may flip
+  int least_levels = 3;  ///< of the first result: fewer different values prove nothing; 0: any will do
+  bool sparse = false;   ///< other results and gradients may be nearly all zeros
+  int steps = 1;         ///< runs one after another; what is compared is the last one's results and the variables
   int replicas = 1;
 };
 
@@ -73,11 +75,11 @@ class Conformance : public testing::TestWithParam<Parameter> {
 std::string name_of_parameter(const testing::TestParamInfo<Parameter>& info);
 
 /// A family: its name is what the test filter and CTest call it.
-#define QFW_CONFORMANCE(family, ...)                                                                                          \
-  class family : public ::qfw::conformance::Conformance {};                                                                   \
-  TEST_P(family, AgreesWithReference) { agree(); }                                                                            \
-  INSTANTIATE_TEST_SUITE_P(Backends, family,                                                                                  \
-                           testing::Combine(testing::ValuesIn(::qfw::conformance::backends()), testing::ValuesIn(__VA_ARGS__)), \
-                           ::qfw::conformance::name_of_parameter)
+#define QFW_CONFORMANCE(family, ...)                                                                                         \
+  class family : public ::qfw::conformance::Conformance {};                                                                  \
+  TEST_P(family, AgreesWithReference) { agree(); }                                                                           \
+  INSTANTIATE_TEST_SUITE_P(                                                                                                  \
+      Backends, family, testing::Combine(testing::ValuesIn(::qfw::conformance::backends()), testing::ValuesIn(__VA_ARGS__)), \
+      ::qfw::conformance::name_of_parameter)
 
 }  // namespace qfw::conformance

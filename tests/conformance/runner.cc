@@ -80,7 +80,8 @@ Prepared prepare(const Case& one) {
   if (one.gradients) {
     for (const Variable& variable : Graph(g.graph()).variables) {  // those that the case declared itself, too
       if (variable.kind != Variable::Kind::parameter) continue;
-      if (!variable.name.starts_with("operand")) parameters.push_back(g.parameter(variable.name, variable.type.shape, variable.init));
+      if (!variable.name.starts_with("operand"))
+        parameters.push_back(g.parameter(variable.name, variable.type.shape, variable.init));
     }
     const std::vector<Value> gradients = differentiate(g, loss, parameters);
     for (std::size_t i = 0; i < gradients.size(); ++i) {
@@ -117,7 +118,8 @@ Subject::~Subject() = default;
 
 Subject::Results Subject::run(const Prepared& prepared, int steps) {
   const Graph& graph = prepared.graph;
-  for (std::size_t i = 0; i < graph.variables.size(); ++i) backend_->write(graph.variables[i].name, prepared.variables[i].view());
+  for (std::size_t i = 0; i < graph.variables.size(); ++i)
+    backend_->write(graph.variables[i].name, prepared.variables[i].view());
   std::vector<HostView> feeds;
   for (const Tensor& feed : prepared.feeds) feeds.push_back(feed.view());
   Results results;

@@ -13,8 +13,8 @@ namespace qfw::conformance {
 /// A case as a finished graph and its data.
 struct Prepared {
   Graph graph;
-  std::vector<Tensor> feeds;      ///< in the order of Graph::inputs
-  std::vector<Tensor> variables;  ///< of Graph::variables
+  std::vector<Tensor> feeds;          ///< in the order of Graph::inputs
+  std::vector<Tensor> variables;      ///< of Graph::variables
   std::vector<Tolerance> tolerances;  ///< of Graph::fetches
 };
 Prepared prepare(const Case& one);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <map>
@@ -41,8 +42,9 @@ class Evaluator {
 
   /// What `variables` names is written first; state that was never written starts as its constant initial value.
   Values run(const GraphBuilder& g, const Values& variables = {}, const Values& feeds = {}) {
-    const Graph finished = finish(g.graph(), replicas_.size());
-    const Graph graph = expand_composites(finished, [&](const Node& node) { return !backend_->supports(finished, node).yes; });
+    Graph graph = finish(g.graph(), replicas_.size());
+    const auto declined = [&](const Node& node) { return !backend_->supports(graph, node).yes; };
+    if (std::any_of(graph.nodes.begin(), graph.nodes.end(), declined)) graph = expand_composites(Graph(graph), declined);
     auto executable = backend_->compile(graph, replicas_);
     for (const Variable& variable : graph.variables) {
       const auto given = variables.find(variable.name);

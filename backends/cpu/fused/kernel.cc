@@ -457,6 +457,18 @@ struct FusedKernel::State {
     }
   }
 
+  /// Asks for the next tile's operands while this one is computed; the hardware only follows streams that do not pause.
+  void prefetch(std::int64_t row, std::int64_t col, std::int64_t elements) const {
+    const std::int64_t first = row * geometry.cols + col, last = std::min(first + elements, geometry.count);
+    for (const TileLoad& load : program.loads) {
+      if (load.pattern != Pattern::dense) continue;
+      const std::byte* end = at(inputs[load.input], last, load.dtype);
+      for (const std::byte* line = at(inputs[load.input], first, load.dtype); line < end; line += 64) {
+        __builtin_prefetch(line, 0, 2);
+      }
+    }
+  }
+
   void run_chunk(std::size_t number, int thread) {
     const Chunk& chunk = geometry.chunks[number];
     // The very last row may be short: its tile stands alone.
@@ -466,6 +478,11 @@ struct FusedKernel::State {
     std::int64_t since_flush = 0;
     const auto run_rows = [&](std::int64_t row, std::int64_t rows, std::int64_t last_col) {
       for (std::int64_t col = chunk.first_col; col < last_col; col += geometry.tile_cols) {
+        if (col + geometry.tile_cols < last_col) {
+          prefetch(row, col + geometry.tile_cols, geometry.tile_cols);
+        } else {
+          prefetch(row + rows, chunk.first_col, geometry.tile_rows * geometry.tile_cols);
+        }
         run_tile({.row = row, .col = col, .rows = rows, .cols = std::min(geometry.tile_cols, last_col - col)}, thread, number);
       }
       if ((since_flush += rows) < rows_per_flush) return;

@@ -57,6 +57,8 @@ class Compiler {
     };
     for (const int number : group_.nodes) {
       const Node& node = graph_.nodes[number];
+      const bool computes = class_of(node.op) == OpClass::elementwise || class_of(node.op) == OpClass::reduction;
+      if (!computes && output_of({number, 0}) < 0) continue;  // a view or a constant on the way
       consider(class_of(node.op) == OpClass::reduction ? graph_.type(node.inputs[0]).shape : node.outputs[0].shape);
     }
     if (program_.space.extents.empty()) program_.space.extents = {1};

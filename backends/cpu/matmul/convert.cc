@@ -9,6 +9,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace qfw::cpu::HWY_NAMESPACE {
+namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
 void widen_part(const BFloat16* from, std::int64_t count, float* to) {
@@ -40,6 +41,7 @@ void narrow_part(const float* from, std::int64_t count, BFloat16* to) {
   for (; i < count; ++i) to[i] = BFloat16(from[i]);
 }
 
+}  // namespace
 }  // namespace qfw::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -13,6 +13,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace qfw::cpu::HWY_NAMESPACE {
+namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
 // Sizes of what is gathered at once: a panel of grad and the strip of src it meets share the first-level cache, all of it fits
@@ -153,6 +154,7 @@ std::size_t buffer_bytes(const Geometry& g) {
 
 const char* target() { return hwy::TargetName(HWY_TARGET); }
 
+}  // namespace
 }  // namespace qfw::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

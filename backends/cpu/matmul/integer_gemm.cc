@@ -13,6 +13,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace qfw::cpu::HWY_NAMESPACE {
+namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
 // Bytes of one row's slice of the depth: six of them and a panel's slice share the first-level cache.
@@ -360,6 +361,7 @@ std::size_t buffer_bytes(std::int64_t rows, std::int64_t depth) {
   return static_cast<std::size_t>(rows * row + 64);
 }
 
+}  // namespace
 }  // namespace qfw::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -11,6 +11,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace qfw::cpu::HWY_NAMESPACE {
+namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
 template <class D>
@@ -148,6 +149,7 @@ void pool_grad_any(const PoolGeometry& g, bool bf16, const void* grad, const std
   }
 }
 
+}  // namespace
 }  // namespace qfw::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -14,6 +14,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace qfw::cpu::HWY_NAMESPACE {
+namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
 /// A slice: rows [row, row_end), each its elements [k, k_end), in the order of the weights' memory (height, width, channel).
@@ -72,6 +73,7 @@ void copy_rows(const Rows<From>& rows, const Copy& copy, To* to, std::int64_t st
   }
 }
 
+}  // namespace
 }  // namespace qfw::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 #endif

@@ -87,10 +87,10 @@ struct Pipeline::Impl {
 
   std::mutex mutex_;
   std::condition_variable work_possible_, batch_ready_;
-  std::uint64_t taken_ = 0;      ///< sequence of the batch whose rows are being handed out
-  std::int64_t taken_row_ = 0;   ///< its next row
-  std::uint64_t delivered_ = 0;  ///< batches handed to the consumer
-  std::uint64_t released_ = 0;   ///< batches the consumer is done with
+  std::uint64_t taken_ = 0;         ///< sequence of the batch whose rows are being handed out
+  std::int64_t taken_row_ = 0;      ///< its next row
+  std::uint64_t delivered_ = 0;     ///< batches handed to the consumer
+  std::uint64_t released_ = 0;      ///< batches the consumer is done with
   std::atomic<bool> stop_ = false;  ///< written under the lock, read between rows without it
   std::exception_ptr failure_;
   std::vector<std::thread> threads_;

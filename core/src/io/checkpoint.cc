@@ -51,12 +51,6 @@ std::vector<CheckpointVariable> sorted(std::vector<CheckpointVariable> variables
   return variables;
 }
 
-hdf5::Handle create_group(hid_t file, const char* name, const hdf5::Place& place) {
-  const hdf5::Handle properties(H5Pcreate(H5P_GROUP_CREATE), H5Pclose);
-  hdf5::check(H5Pset_obj_track_times(properties.get(), false), "set up", place);
-  return hdf5::checked(H5Gcreate2(file, name, H5P_DEFAULT, properties.get(), H5P_DEFAULT), H5Gclose, "create a group", place);
-}
-
 hdf5::Handle open_group(hid_t file, const char* name, const hdf5::Place& place) {
   return hdf5::checked(H5Gopen2(file, name, H5P_DEFAULT), H5Gclose, "open the group", place);
 }
@@ -92,7 +86,7 @@ void save_checkpoint(const fs::path& path, const CheckpointInfo& info, std::span
   {
     const hdf5::Lock lock;
     const hdf5::Place place{path, {}};
-    hdf5::Handle file = hdf5::create_file(target.temporary());
+    hdf5::Handle file = hdf5::create_file(target.temporary(), place);
     {
       hdf5::write_attribute(file.get(), "format", std::string(format_name), place);
       hdf5::write_attribute(file.get(), "version", format_version, place);
@@ -100,10 +94,10 @@ void save_checkpoint(const fs::path& path, const CheckpointInfo& info, std::span
       hdf5::write_attribute(file.get(), "data_epoch", info.data_epoch, place);
       hdf5::write_attribute(file.get(), "data_step", info.data_step, place);
       hdf5::write_attribute(file.get(), "recipe", info.recipe, place);
-      const auto metrics = create_group(file.get(), "metrics", place);
+      const auto metrics = hdf5::create_group(file.get(), "metrics", place);
       for (const auto& [name, value] : info.metrics) hdf5::write_attribute(metrics.get(), name.c_str(), value, place);
 
-      const auto group = create_group(file.get(), "variables", place);
+      const auto group = hdf5::create_group(file.get(), "variables", place);
       std::vector<std::byte> bytes;
       for (const auto& variable : variables) {
         const hdf5::Place here{path, variable.name};

@@ -83,8 +83,7 @@ Handle checked(hid_t id, Handle::Close close, std::string_view what, const Place
   return {id, close};
 }
 
-Handle create_file(const fs::path& path) {
-  const Place place{path, {}};
+Handle create_file(const fs::path& path, const Place& place) {
   const Handle create(H5Pcreate(H5P_FILE_CREATE), H5Pclose), access = access_list(place);
   check(H5Pset_obj_track_times(create.get(), false), "set up", place);
   check(H5Pset_libver_bounds(access.get(), H5F_LIBVER_V110, H5F_LIBVER_V110), "set up", place);
@@ -136,13 +135,24 @@ Handle data_space(const Shape& shape) {
   return checked(H5Screate_simple(shape.rank(), extents.data(), nullptr), H5Sclose, "describe the shape " + shape.str(), {});
 }
 
+Handle create_group(hid_t parent, const std::string& name, const Place& place) {
+  const Handle properties(H5Pcreate(H5P_GROUP_CREATE), H5Pclose);
+  check(H5Pset_obj_track_times(properties.get(), false), "set up", place);
+  return checked(H5Gcreate2(parent, name.c_str(), H5P_DEFAULT, properties.get(), H5P_DEFAULT), H5Gclose, "create group " + name,
+                 place);
+}
+
 Handle create_data_set(hid_t parent, const std::string& name, const TensorType& type, const Place& place) {
-  const Handle links(H5Pcreate(H5P_LINK_CREATE), H5Pclose), create(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
-  check(H5Pset_create_intermediate_group(links.get(), 1), "set up", place);
+  // Not by H5Pset_create_intermediate_group: groups made so carry the time.
+  for (std::size_t end = name.find('/'); end != std::string::npos; end = name.find('/', end + 1)) {
+    const std::string group = name.substr(0, end);
+    if (H5Lexists(parent, group.c_str(), H5P_DEFAULT) <= 0) create_group(parent, group, place);
+  }
+  const Handle create(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
   check(H5Pset_obj_track_times(create.get(), false), "set up", place);
   check(H5Pset_fill_time(create.get(), H5D_FILL_TIME_NEVER), "set up", place);
   const Handle stored = data_type(type.dtype), space = data_space(type.shape);
-  return checked(H5Dcreate2(parent, name.c_str(), stored.get(), space.get(), links.get(), create.get(), H5P_DEFAULT), H5Dclose,
+  return checked(H5Dcreate2(parent, name.c_str(), stored.get(), space.get(), H5P_DEFAULT, create.get(), H5P_DEFAULT), H5Dclose,
                  fmt::format("create data set {}", type.str()), place);
 }
 

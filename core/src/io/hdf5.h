@@ -10,8 +10,9 @@
 #include "qfw/error.h"
 #include "qfw/tensor.h"
 
-/// RAII over HDF5's C library for files of tensors. The library's own error output is silenced; its innermost reason becomes part
-/// of a qfw::Error that names file and object. The library is not thread-safe as Debian builds it: hold hdf5::Lock around all use.
+/// RAII over HDF5's C library for files of tensors. The library's own error output is silenced; its innermost reason becomes
+/// part of a qfw::Error that names file and object. The library is not thread-safe as Debian builds it: hold hdf5::Lock around
+/// all use.
 namespace qfw::hdf5 {
 
 /// Held by whoever uses the library, one at a time in the process.
@@ -58,12 +59,13 @@ inline void check(herr_t status, std::string_view what, const Place& place) {
 }
 
 /// Equal contents give equal bytes: no times, one fixed file format, whose metadata carries checksums.
-Handle create_file(const std::filesystem::path& path);
+Handle create_file(const std::filesystem::path& path, const Place& place);  ///< `place` is the name it will get
 Handle open_file(const std::filesystem::path& path);  ///< tells "no such file", "not HDF5" and "damaged" apart
 
 Handle data_type(DType type);  ///< as stored: little-endian; bf16 is a float type of its own
 Handle data_space(const Shape& shape);
 
+Handle create_group(hid_t parent, const std::string& name, const Place& place);
 /// A data set of this type, with the groups its name asks for.
 Handle create_data_set(hid_t parent, const std::string& name, const TensorType& type, const Place& place);
 Handle open_data_set(hid_t parent, const std::string& name, const Place& place);

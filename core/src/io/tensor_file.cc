@@ -13,7 +13,7 @@ void write_tensors(const std::filesystem::path& path, std::span<const NamedTenso
   AtomicFile target(path);
   {
     const hdf5::Lock lock;
-    hdf5::Handle file = hdf5::create_file(target.temporary());
+    hdf5::Handle file = hdf5::create_file(target.temporary(), {path, {}});
     for (const auto& tensor : tensors) {
       const hdf5::Place here{path, tensor.name};
       const auto data_set = hdf5::create_data_set(file.get(), tensor.name, tensor.value.type, here);
@@ -69,7 +69,7 @@ struct LogitsFile::Impl {
 LogitsFile::LogitsFile(const std::filesystem::path& path, std::int64_t classes) : impl_(std::make_unique<Impl>(path, classes)) {
   if (classes < 1) fail(Error::Category::usage, "logits", fmt::format("{} classes", classes), path.string());
   const hdf5::Lock lock;
-  impl_->file = hdf5::create_file(impl_->target.temporary());
+  impl_->file = hdf5::create_file(impl_->target.temporary(), {path, {}});
   impl_->logits = impl_->growing("logits", Shape{classes}, DType::f32);
   impl_->labels = impl_->growing("labels", Shape{}, DType::s32);
 }

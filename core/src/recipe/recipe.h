@@ -45,7 +45,8 @@ struct LoadOptions {
 class Recipe {
  public:
   /// Reads `file`, what it includes and its base configuration; `overrides` are `section.key=value`. Precedence: base
-  /// configuration < include < recipe < overrides. Throws one Error::Category::usage that lists everything wrong, a line each.
+  /// configuration < include < recipe < overrides. The catalog outlives the recipe and its copies. Throws one
+  /// Error::Category::usage that lists everything wrong, a line each.
   static Recipe load(const std::filesystem::path& file, const std::vector<std::string>& overrides, const Catalog& catalog,
                      const LoadOptions& options = {});
   static Recipe load(const std::filesystem::path& file, const std::vector<std::string>& overrides,

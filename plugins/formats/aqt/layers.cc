@@ -14,25 +14,24 @@ struct BoundKey {
   Type type;
   bool nullable;
   const char* fallback;  ///< of the original's automatic bounds
-  const char* null;      ///< what null stands for
 };
 
 constexpr std::array<BoundKey, 15> bound_keys = {{
-    {"initial_bound", Type::number, false, "-1", ""},
-    {"granularity", Type::text, false, "per_channel", ""},
-    {"stddev_coeff", Type::number, false, "3", ""},
-    {"absdev_coeff", Type::number, false, "3", ""},
-    {"mix_coeff", Type::number, false, "0", ""},
-    {"reset_stats", Type::boolean, false, "false", ""},
-    {"ema_coeff", Type::number, true, "0.1", "none"},
-    {"use_cams", Type::boolean, false, "false", ""},
-    {"exclude_zeros", Type::boolean, false, "true", ""},
-    {"use_mean_of_max", Type::boolean, false, "true", ""},
-    {"cams_coeff", Type::number, true, "0", "0"},
-    {"cams_stddev_coeff", Type::number, true, "0", "0"},
-    {"mean_of_max_coeff", Type::number, true, "0", "0"},
-    {"fixed_bound", Type::number, true, "0", "0"},
-    {"use_old_code", Type::boolean, false, "true", ""},
+    {"initial_bound", Type::number, false, "-1"},
+    {"granularity", Type::text, false, "per_channel"},
+    {"stddev_coeff", Type::number, false, "3"},
+    {"absdev_coeff", Type::number, false, "3"},
+    {"mix_coeff", Type::number, false, "0"},
+    {"reset_stats", Type::boolean, false, "false"},
+    {"ema_coeff", Type::number, true, "0.1"},
+    {"use_cams", Type::boolean, false, "false"},
+    {"exclude_zeros", Type::boolean, false, "true"},
+    {"use_mean_of_max", Type::boolean, false, "true"},
+    {"cams_coeff", Type::number, true, "none"},
+    {"cams_stddev_coeff", Type::number, true, "none"},
+    {"mean_of_max_coeff", Type::number, true, "none"},
+    {"fixed_bound", Type::number, true, "none"},
+    {"use_old_code", Type::boolean, false, "true"},
 }};
 
 void read_bounds(Object& act, LayerQuantization& layer) {
@@ -48,9 +47,7 @@ void read_bounds(Object& act, LayerQuantization& layer) {
   for (const BoundKey& key : bound_keys) {
     const auto parent = layer.get_bounds.find(key.name);
     const Item fallback = parent != layer.get_bounds.end() ? parent->second : Item{key.fallback, act.path("bounds")};
-    Item item = bounds.scalar(key.name, key.type, key.nullable, fallback);
-    if (item.value == "none" && key.nullable) item.value = key.null;
-    layer.get_bounds[key.name] = std::move(item);
+    layer.get_bounds[key.name] = bounds.scalar(key.name, key.type, key.nullable, fallback);
   }
   bounds.finish();
 }

@@ -90,10 +90,8 @@ Operand Aqt::quantize_weights(const MatmulSite& site, Value weights, Phase phase
   if (!quantizes_weights(site, phase)) return weights;
   const Levels levels(*options_.weight_prec, true, options_.weight_half_shift, options_.ties());
   const Value scale = levels.scale(weight_bound(weights, options_.weight_keep()));
-  if (options_.type() == QuantType::fake_quant_with_int) {
-    return {stop_gradient(levels.codes(truncate(weights * scale))), scale, levels.grid()};
-  }
-  return {levels.codes(weights * scale), scale, levels.grid()};
+  const bool truncate = options_.type() == QuantType::fake_quant_with_int;
+  return {truncate ? levels.truncated_codes(weights * scale) : levels.codes(weights * scale), scale, levels.grid()};
 }
 
 Operand Aqt::quantize_activations(GraphBuilder& g, const MatmulSite& site, Value x, Phase phase) const {

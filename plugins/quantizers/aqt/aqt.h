@@ -32,13 +32,11 @@ class Aqt : public Quantizer {
   std::optional<double> number_bound_;
 };
 
-/// The policy NONE: the same with nothing to set, so that a recipe switched to it keeps no precision of its former quantizer.
+/// The policy NONE: takes the same options, so that switching a recipe to it is one line, and quantizes nothing whatever they
+/// say.
 class None final : public Aqt {
  public:
-  struct Options {
-    static void declare(Declare<Options>&) {}
-  };
-  explicit None(const Options&);
+  explicit None(const Options& options);
 };
 
 }  // namespace qfw::aqt

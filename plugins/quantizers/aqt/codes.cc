@@ -32,12 +32,17 @@ Value Levels::scale(Value bound) const {
 
 Value Levels::codes(Value scaled) const {
   if (!is_signed_) return clip(floor_ste(scaled), 0, top() - 1, ties_);
-  if (half_shift_) {
-    const float limit = top() - half_margin;
-    return floor_ste(clip(scaled, -limit, limit, ties_)) + 0.5;
-  }
-  return floor_ste(clip(scaled, -top(), top(), ties_) + 0.5);
+  return rounded(clipped(scaled));
 }
+
+Value Levels::truncated_codes(Value scaled) const { return stop_gradient(rounded(truncate(clipped(scaled)))); }
+
+Value Levels::clipped(Value scaled) const {
+  const float limit = half_shift_ ? top() - half_margin : top();
+  return clip(scaled, -limit, limit, ties_);
+}
+
+Value Levels::rounded(Value clipped) const { return half_shift_ ? floor_ste(clipped) + 0.5 : floor_ste(clipped + 0.5); }
 
 Value weight_bound(Value weights, Keep keep) { return reduce_max(abs(weights), keep); }
 

@@ -22,8 +22,13 @@ class Levels {
   /// Signed: clip to -B..B, then round half up; with half shift floor + 0.5. Others: floor, then clip to 0..2^prec - 1, so that
   /// every value on the first or last level is a tie.
   Value codes(Value scaled) const;
+  /// Of signed operands, truncated between the clip and the rounding, as by the reference's cast to int8; no gradient.
+  Value truncated_codes(Value scaled) const;
 
  private:
+  Value clipped(Value scaled) const;
+  Value rounded(Value clipped) const;
+
   int prec_;
   bool is_signed_, half_shift_;
   Ties ties_;

@@ -17,7 +17,7 @@ QFW_PLUGIN("quantizer:none quantizer:weights_only quantizer:weights_and_fixed_ac
            .description = "quantization as in google/aqt, arXiv 2105.03536")
 (qfw::Registry& registry) {
   using qfw::aqt::Aqt;
-  registry.add<qfw::aqt::None>("none", "float weights and activations");
+  registry.add<qfw::aqt::None>("none", "float weights and activations, whatever the options say", with_bounds("none"));
   registry.add<Aqt>("weights_only", "quantized weights, float activations", with_bounds("none"));
   registry.add<Aqt>("weights_and_fixed_acts", "quantized weights and activations, these clipped at a number", with_bounds("6"));
   registry.add<Aqt>("weights_and_auto_acts", "quantized weights and activations, clipped at bounds from statistics",

@@ -9,6 +9,7 @@
 #include "plugin/catalog.h"
 #include "qfw/error.h"
 #include "qfw/format.h"
+#include "recipe/recipe.h"
 
 namespace qfw {
 namespace {
@@ -198,6 +199,55 @@ TEST(AqtFormat, NeutralKeysOfOtherModelsAreAccepted) {
       "is_teacher": true, "act_function": "relu", "sparsity": {"prune_rate": null, "type": "STRUCTURED_NM", "order": "C"},
       "residual": {"conv_se": {"anything": 1}}, "model_hparams": {"se_ratio": 0.5, "init_group": 32}})"),
       "");
+}
+
+/// Through the real plugins: every key that comes out is an option of the plugin that it is meant for.
+Recipe load(const std::string& base, const std::string& rest = "") {
+  static const std::vector<std::filesystem::path> folders = {QFW_BINARY_DIR "/bin"};
+  static const Catalog catalog(folders);
+  const std::string text =
+      "base_config_filename = " + base + "\n" + rest + "[dataset]\nname = nowhere\n[backend]\nname = reference\n";
+  return Recipe::parse(text, QFW_SOURCE_DIR "/tests/golden/hparams/r.ini", {}, catalog, {.dataset_optional = true});
+}
+
+std::string option_of(const Recipe& recipe, std::string_view layer, std::string_view key) {
+  for (const auto& [name, value] : recipe.quantizer_settings(layer)) {
+    if (name == key) return to_string(value);
+  }
+  return "(absent)";
+}
+
+TEST(AqtRecipe, FixedBounds) {
+  const Recipe recipe = load("resnet50_w4_a4_fixed.config.json");
+  EXPECT_EQ(recipe.name("model"), "resnet");
+  EXPECT_EQ(recipe.name("quantizer"), "weights_and_fixed_acts");
+  EXPECT_EQ(recipe.train().epochs, 250);
+  EXPECT_EQ(recipe.optimizer().weight_decay, 1e-4);
+  EXPECT_EQ(option_of(recipe, "init_conv", "weight_prec"), "none");
+  EXPECT_EQ(option_of(recipe, "init_conv", "bounds"), "none");
+  EXPECT_EQ(option_of(recipe, "stage1/block0/conv_1", "weight_prec"), "4");
+  EXPECT_EQ(option_of(recipe, "stage1/block0/conv_1", "bounds"), "6");
+  EXPECT_EQ(option_of(recipe, "dense", "act_prec"), "none");
+}
+
+TEST(AqtRecipe, AutomaticBoundsAndTheRecipesOwnKeysWin) {
+  const Recipe recipe = load("paper_resnet50_w4_a4_init8_dense8_auto.hparams.json",
+                             "[schedule]\nnum_epochs = 90\n[layer:dense]\nweight_prec = 6\n[quantizer]\nact_prec = 3\n");
+  EXPECT_EQ(recipe.train().epochs, 90);
+  EXPECT_EQ(option_of(recipe, "dense", "weight_prec"), "6");
+  EXPECT_EQ(option_of(recipe, "dense", "act_prec"), "8");
+  EXPECT_EQ(option_of(recipe, "init_conv", "weight_prec"), "8");
+  EXPECT_EQ(option_of(recipe, "stage4/block2/conv_3", "act_prec"), "3");
+  EXPECT_EQ(option_of(recipe, "stage4/block2/conv_3", "bounds"), "auto");
+  EXPECT_EQ(option_of(recipe, "stage4/block2/conv_3", "activation_bound_start_step"), "7500");
+  EXPECT_EQ(option_of(recipe, "stage4/block2/conv_3", "fixed_bound"), "none");
+}
+
+TEST(AqtRecipe, AnotherQuantizerDropsWhatItLacks) {
+  const Recipe recipe = load("paper_resnet50_w4_a4_init8_dense8_auto.hparams.json", "[quantizer]\nname = none\n");
+  EXPECT_EQ(recipe.name("quantizer"), "none");
+  EXPECT_GT(recipe.notes().size(), 10u);
+  EXPECT_THAT(recipe.text(), Not(HasSubstr("[layer:")));
 }
 
 }  // namespace

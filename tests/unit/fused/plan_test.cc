@@ -154,7 +154,7 @@ TEST(Plan, ResidualsAreStored) {
   Use y = m.input({4, 8, 8, 64});
   std::vector<Use> weights;
   for (int block = 0; block < 20; ++block) {
-    const Use x = m.input({4, 8, 8, 64});
+    const Use x = m.add(Op::multiply, {m.input({4, 8, 8, 64}), m.add(Op::sum, {y}, Reduce{{64}})});
     y = m.add(Op::relu, {m.add(Op::add, {x, y})});
     m.fetch(m.add(Op::sum, {m.add(Op::multiply, {y, m.add(Op::sum, {y}, Reduce{{64}})})}, Reduce{{}}));
   }

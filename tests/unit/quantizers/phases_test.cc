@@ -130,9 +130,21 @@ TEST(Presets, are_one_class_with_their_own_bounds) {
   EXPECT_EQ(value("weights_and_auto_acts", "bounds"), "auto");
   EXPECT_EQ(value("weights_and_auto_acts", "weight_prec"), "8");
   EXPECT_EQ(value("weights_and_auto_acts", "activation_bound_start_step"), "7500");
-  EXPECT_EQ(value("none", "weight_prec"), "no such option");
-  const auto none = qfw::testing::make<Quantizer>("none");
-  EXPECT_EQ(none->phase(training(100)), 0u);
+  EXPECT_EQ(value("none", "bounds"), "none");
+}
+
+TEST(Presets, none_quantizes_nothing_whatever_else_is_set) {
+  const auto none = qfw::testing::make<Quantizer>(
+      "none", {{"bounds", std::string("auto")}, {"weight_prec", std::int64_t{4}}, {"act_prec", std::int64_t{4}}});
+  EXPECT_EQ(none->phase(training(10000)), 0u);
+  GraphBuilder g({.training = true});
+  const TensorType src{{2, 3}, DType::f32}, weights{{3, 4}, DType::f32};
+  const Value x = g.input("x", src), w = g.input("w", weights);
+  const auto [a, b] = none->quantize_both(g, {"dense", Dense{}, src, weights, true}, x, w, 0, true);
+  EXPECT_FALSE(a.grid || b.grid);
+  EXPECT_EQ(a.codes.node(), x.node());
+  EXPECT_EQ(b.codes.node(), w.node());
+  EXPECT_TRUE(g.graph().variables.empty());
 }
 
 TEST(Options, refuses_what_makes_no_sense) {

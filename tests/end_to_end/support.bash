@@ -1,0 +1,74 @@
+# Sourced by the scripts here.
+set -euo pipefail
+
+fail() {
+  echo "FAILED: $*" >&2
+  exit 1
+}
+
+# expect STATUS PATTERN COMMAND...: runs it, checks exit status and that stdout and stderr together match the pattern (extended).
+expect() {
+  local status=$1 pattern=$2 output actual=0
+  shift 2
+  output=$("$@" 2>&1) || actual=$?
+  [ "$actual" = "$status" ] || fail "exit status $actual, expected $status, from: $*"$'\n'"$output"
+  grep -Eq -- "$pattern" <<<"$output" || fail "no line matches '$pattern' in the output of: $*"$'\n'"$output"
+}
+
+# A recipe that trains a tiny quantized ResNet on real images in seconds.
+tiny_recipe() {
+  cat <<'INI'
+description = tiny
+
+[model]
+name = resnet
+stages = 1,1
+num_filters = 8
+filter_multiplier = 0.5
+stem = small
+
+[quantizer]
+name = weights_and_auto_acts
+weight_prec = 4
+act_prec = 4
+arithmetic = integer
+activation_bound_start_step = 5
+
+[schedule]
+name = cosine
+base_learning_rate = 0.1
+num_epochs = 0.05
+warmup_epochs = 0.005
+cooldown_epochs = 0
+
+[dataset]
+name = fashion_mnist
+
+[augment]
+name = shift_flip
+mean = 0.2860
+stddev = 0.3530
+
+[train]
+batch_size = 32
+steps = 20
+
+[eval]
+batch_size = 48
+examples = 100
+per_epoch = 0
+per_epoch_late = 0
+
+[checkpoint]
+every_steps = 5
+keep = 10
+
+[backend]
+name = cpu
+threads = 2
+INI
+}
+
+json_field() {  # json_field KEY < one flat JSON object
+  grep -oE "\"$1\": ?[^,}]+" | head -n 1 | sed -E 's/^"[^"]+": ?//'
+}
