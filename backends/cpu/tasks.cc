@@ -1,6 +1,7 @@
 #include "tasks.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "kernel.h"
 #include "qfw/op_definition.h"
@@ -35,10 +36,10 @@ class Lister {
       fetches_of_[list_.value(graph_.fetches[k].use)].push_back(k);
     fetch_sources();
     save_variables();
-    for (int i = 0; i < static_cast<int>(list_.items.size()); ++i) start(i);
+    for (int i = 0; i < static_cast<int>(list_.items.size()); ++i) start(i, true);
     for (const Fetch& fetch : graph_.fetches) need(list_.value(fetch.use));
     for (const auto& [variable, use] : graph_.updates) need(list_.value(use));
-    flush();
+    while (bucket_) flush();
     store_variables();
     return std::move(list_);
   }
@@ -137,17 +138,24 @@ class Lister {
     if (written_[value] || is_source(node_of(value).op)) return;
     if (std::find(waiting_.begin(), waiting_.end(), value) != waiting_.end()) return flush();
     if (item_of_[value] >= 0) {
-      start(item_of_[value]);
+      start(item_of_[value], false);
       if (!written_[value]) flush();
     } else {
       single(list_.node_of[value]);
     }
   }
 
-  void start(int item_index) {
+  /// What reads a value of the bucket waits with it if it `may_wait`, so that the bucket can fill.
+  void start(int item_index, bool may_wait) {
     if (started_[item_index]) return;
-    started_[item_index] = true;
     const WorkItem& item = list_.items[item_index];
+    const auto waits = [&](Use use) { return std::find(waiting_.begin(), waiting_.end(), list_.value(use)) != waiting_.end(); };
+    const std::vector<Use>& inputs = item.group ? item.group->inputs : graph_.nodes[item.node].inputs;
+    if (may_wait && std::any_of(inputs.begin(), inputs.end(), waits)) {
+      put_off_.push_back(item_index);
+      return;
+    }
+    started_[item_index] = true;
     if (!item.group) return single(item.node);
     Task task{.kind = Task::Kind::group, .group = &*item.group};
     for (const Use use : item.group->inputs) task.reads.push_back(list_.value(use));
@@ -190,6 +198,8 @@ class Lister {
     waiting_.clear();
     waiting_bytes_ = 0;
     push(std::move(task));
+    const std::vector<int> items = std::exchange(put_off_, {});
+    for (const int item : items) start(item, true);
   }
 
   const Graph& graph_;
@@ -203,6 +213,7 @@ class Lister {
   std::optional<Task> bucket_;
   std::vector<int> waiting_;  ///< values the bucket will write
   std::size_t waiting_bytes_ = 0;
+  std::vector<int> put_off_;  ///< items that read those
 };
 
 }  // namespace

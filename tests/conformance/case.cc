@@ -46,7 +46,7 @@ void Conformance::agree() {
   }
   const auto* info = testing::UnitTest::GetInstance()->current_test_info();
   SCOPED_TRACE(std::string("to run this case alone: QFW_CONFORMANCE_BACKENDS=") + backend +
-               " tests/conformance --gtest_filter=" + info->test_suite_name() + "." + info->name());
+               " tests/bin/conformance --gtest_filter=" + info->test_suite_name() + "." + info->name());
 
   const Prepared prepared = prepare(one);
   Subject reference("reference", prepared.graph, one.replicas), subject(backend, prepared.graph, one.replicas);

@@ -64,7 +64,9 @@ std::vector<Value> random_expression(RandomStream& random, const std::vector<Val
         break;
     }
   }
-  return {values[values.size() - 1], values[values.size() - 2], values[values.size() - 4], values[values.size() - 7]};
+  Value total = 0;  // of all, so that a gradient reaches every operand
+  for (const Value& value : values) total = total + clip(value, -16, 16) * 0.125;
+  return {total, values[values.size() - 1], values[values.size() - 2], values[values.size() - 4]};
 }
 
 std::vector<Case> expression_cases() {
@@ -88,8 +90,7 @@ std::vector<Case> expression_cases() {
                            return random_expression(own, {x[2], x[3], x[4], x[0], x[1]}, ops);
                          },
                      .backward = {0x1p-6, 1e-3},
-                     .by_norm = false,
-                     .least_levels = 1});
+                     .sparse = true});
   }
   return cases;
 }

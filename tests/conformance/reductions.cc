@@ -28,7 +28,7 @@ std::vector<Case> view_cases() {
     add("broadcast_columns", {6, 1}, [](Value x) { return broadcast_to(x, {6, 11}); });
   }
   for (Case& one : cases) {
-    if (one.name.starts_with("broadcast_scalar")) one.least_levels = 1;
+    if (one.name.starts_with("broadcast_scalar")) one.least_levels = 1, one.sparse = true;
   }
   return cases;
 }
@@ -45,7 +45,9 @@ std::vector<Case> reduction_cases() {
                          .operands = {{type, fill}},
                          .build = [op](GraphBuilder&, const std::vector<Value>& x) { return std::vector<Value>{op(x[0])}; },
                          .forward = {1e-6, 1e-5},
-                         .backward = of_arithmetic(dtype)});
+                         .backward = of_arithmetic(dtype),
+                         .least_levels = 1,
+                         .sparse = true});
       };
       add("sum", Fill::normal, [](Value x) { return sum(x); });
       add("mean_of_squares", Fill::normal, [](Value x) { return mean(x * x); });
@@ -71,8 +73,6 @@ std::vector<Case> reduction_cases() {
                      .forward = {1e-6, 1e-5},
                      .backward = of_arithmetic(dtype)});
   }
-  for (Case& one : cases)
-    one.least_levels = one.name.find("ties") != std::string::npos || one.name.starts_with("minimum_of") ? 1 : 2;
   return cases;
 }
 QFW_CONFORMANCE(Reduction, reduction_cases());

@@ -44,9 +44,12 @@ std::string missing(const std::string& backend) {
     catalog().find(Backend::kind, backend);
     return {};
   } catch (const Error& error) {
+    if (error.category() != Error::Category::usage) throw;  // a plugin that is there but cannot be used is a failure
     return error.what();
   }
 }
+
+std::unique_ptr<Backend> make_backend(const std::string& name) { return catalog().get<Backend>(name).make({}); }
 
 Prepared prepare(const Case& one) {
   GraphBuilder g({.training = true});
@@ -100,7 +103,7 @@ Prepared prepare(const Case& one) {
 }
 
 Subject::Subject(const std::string& backend, const Graph& graph, int replicas)
-    : backend_(catalog().get<Backend>(backend).make({})), replicas_(std::make_unique<Copies>(replicas)) {
+    : backend_(make_backend(backend)), replicas_(std::make_unique<Copies>(replicas)) {
   const auto declined = [&](const Node& node) { return !backend_->supports(graph, node).yes; };
   // expand_composites() finishes for one replica, which would take all_reduce away; such cases hold no composites.
   const Graph expanded = replicas == 1 ? expand_composites(graph, declined) : graph;

@@ -39,7 +39,10 @@ class Subject {
   std::string unsupported_;
 };
 
-/// Why the plugin cannot be had, empty if it can.
+/// A backend of its own, with its default options.
+std::unique_ptr<Backend> make_backend(const std::string& name);
+
+/// Why there is no such plugin, empty if there is one. Throws if there is but it cannot be used.
 std::string missing(const std::string& backend);
 
 }  // namespace qfw::conformance

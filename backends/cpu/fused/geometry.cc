@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::int64_t cache_floats = 5120;  // what all buffers of a tile may take, of a first-level cache of 32 KB
 constexpr std::int64_t chunk_elements = 32768, most_chunks = 256;
+constexpr std::int64_t least_chunks = 8, rows_per_chunk = 64;
 constexpr std::int64_t accumulator_budget = 1 << 17;  // doubles, over all chunks
 
 std::int64_t round_up(std::int64_t value, std::int64_t step) { return (value + step - 1) / step * step; }
@@ -88,6 +89,7 @@ void cut_chunks(const TileProgram& program, Geometry& g) {
     return;
   }
   if (any_result(program, Pattern::row)) {
+    wanted = std::min(wanted, std::max(least_chunks, g.rows / rows_per_chunk));  // each chunk adds its sums up at its end
     wanted = std::min(wanted, accumulator_budget / (2 * g.cols * static_cast<std::int64_t>(program.reductions.size())));
   }
   cut_row_chunks(wanted, 1, g);

@@ -33,9 +33,12 @@ bool own_integer(const KernelContext& context) {
   return !library_has_integer_dot();
 }
 
-/// oneDNN's AVX2 code for NHWC reaches 60 % of what ours does; with 512 bits it was made for this layout.
-bool own_grad_weights(const KernelContext& context, DType type) {
-  if (type == DType::bf16 && !library_has_bf16()) return true;
+/// oneDNN's AVX2 code is slow for NHWC; its 512-bit code was made for this layout. Some of its 1x1 kernels with strides return
+/// wrong sums for a few channels (3.2, jit_1x1:avx2), so that it gets whole vectors of them only.
+bool own_grad_weights(const Graph& graph, const Node& node, const KernelContext& context) {
+  const DType type = graph.type(node.inputs[0]).dtype;
+  const Geometry g = geometry_of(graph, node);
+  if ((type == DType::bf16 && !library_has_bf16()) || g.cg() % 16 != 0 || g.og() % 16 != 0) return true;
   if (context.implementation != Implementation::automatic) return context.implementation == Implementation::own;
   return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & dnnl_cpu_isa_avx512_core) != dnnl_cpu_isa_avx512_core;
 }
@@ -48,7 +51,7 @@ std::unique_ptr<MatmulKernel> make(const Graph& graph, const Node& node, KernelC
       return make_library_convolution(graph, node, context);
     case Op::conv2d_grad_src: return make_library_convolution(graph, node, context);
     case Op::conv2d_grad_weights:
-      if (own_grad_weights(context, type)) return make_own_grad_weights(graph, node, context);
+      if (own_grad_weights(graph, node, context)) return make_own_grad_weights(graph, node, context);
       return make_library_grad_weights(graph, node, context);
     case Op::dense:
       if (is_integer(type) && own_integer(context)) return make_own_integer(graph, node, context);

@@ -52,12 +52,30 @@ Range search(const Graph& graph, Use use, int depth) {
       const Range a = of(0), b = of(1);
       return checked({std::max(a.low, b.low), std::max(a.high, b.high)}, type);
     }
-    case Op::relu: return checked({std::max(of(0).low, 0.0f), std::max(of(0).high, 0.0f)}, type);
-    case Op::negate: return checked({-of(0).high, -of(0).low}, type);
-    case Op::floor: return checked({std::floor(of(0).low), std::floor(of(0).high)}, type);
-    case Op::round_even: return checked({std::nearbyint(of(0).low), std::nearbyint(of(0).high)}, type);
-    case Op::add: return checked({of(0).low + of(1).low, of(0).high + of(1).high}, type);
-    case Op::subtract: return checked({of(0).low - of(1).high, of(0).high - of(1).low}, type);
+    case Op::relu: {
+      const Range a = of(0);
+      return checked({std::max(a.low, 0.0f), std::max(a.high, 0.0f)}, type);
+    }
+    case Op::negate: {
+      const Range a = of(0);
+      return checked({-a.high, -a.low}, type);
+    }
+    case Op::floor: {
+      const Range a = of(0);
+      return checked({std::floor(a.low), std::floor(a.high)}, type);
+    }
+    case Op::round_even: {
+      const Range a = of(0);
+      return checked({std::nearbyint(a.low), std::nearbyint(a.high)}, type);
+    }
+    case Op::add: {
+      const Range a = of(0), b = of(1);
+      return checked({a.low + b.low, a.high + b.high}, type);
+    }
+    case Op::subtract: {
+      const Range a = of(0), b = of(1);
+      return checked({a.low - b.high, a.high - b.low}, type);
+    }
     case Op::multiply: return checked(product(of(0), of(1)), type);
     case Op::select: return checked(hull(of(1), of(2)), type);
     case Op::cast:

@@ -62,13 +62,13 @@ class QFW_API Quantizer {
 
   /// Both operands, src first: for methods that move range from one to the other. Called within the scope <site path>; enters
   /// a scope of its own, `src` and `weights`, for each. The default calls quantize() for src, then for weights; where `integer`
-  /// arithmetic is asked for and src has a scale per channel, it is folded into the weights in between (see fold_src_scale).
+  /// arithmetic is asked for and src has a scale per channel, it is folded into the weights in between (see take_src_scale).
   virtual std::pair<Operand, Operand> quantize_both(GraphBuilder& g, const MatmulSite& site, Value src, Value weights,
                                                     Phase phase, bool integer) const;
 
-  /// Moves a scale per input channel into the weights: returns weights / scale, arranged by group, and leaves the codes of `src`
-  /// with scale 1. What remains is a product of whole numbers: sum (src codes) * ((weights / scale) quantized).
-  static Value fold_src_scale(const MatmulSite& site, Operand& src, Value weights);
+  /// Takes a scale per input channel out of `src`, whose codes stay, with scale 1; returns it in a shape that broadcasts against
+  /// the weights, arranged by group. With weights divided by it, what remains is a product of whole numbers.
+  static Value take_src_scale(const MatmulSite& site, Operand& src);
 };
 
 }  // namespace qfw

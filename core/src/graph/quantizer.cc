@@ -4,10 +4,10 @@
 
 namespace qfw {
 
-Value Quantizer::fold_src_scale(const MatmulSite& site, Operand& src, Value weights) {
+Value Quantizer::take_src_scale(const MatmulSite& site, Operand& src) {
   const Conv2d* conv = std::get_if<Conv2d>(&site.op);
   const std::int64_t channels = site.src.shape.channels();
-  const std::int64_t groups = conv != nullptr ? conv->groups : 1, per_group = channels / groups, features = weights.shape().channels();
+  const std::int64_t groups = conv != nullptr ? conv->groups : 1, per_group = channels / groups, features = site.weights.shape.channels();
   Value scale = reshape(src.scale, {channels});
   if (groups == 1) {
     scale = conv != nullptr ? reshape(scale, {1, 1, channels, 1}) : reshape(scale, {channels, 1});
@@ -16,7 +16,7 @@ Value Quantizer::fold_src_scale(const MatmulSite& site, Operand& src, Value weig
     scale = reshape(broadcast_to(scale, {per_group, groups, features / groups}), {1, 1, per_group, features});
   }
   src.scale = 1;
-  return weights / scale;
+  return scale;
 }
 
 std::pair<Operand, Operand> Quantizer::quantize_both(GraphBuilder& g, const MatmulSite& site, Value src, Value weights, Phase phase,
@@ -30,7 +30,7 @@ std::pair<Operand, Operand> Quantizer::quantize_both(GraphBuilder& g, const Matm
   if (!integer || !per_channel) return {quantized_src, quantize(g, site, Role::weights, weights, phase)};
 
   Operand kept = quantized_src;
-  const Operand folded = quantize(g, site, Role::weights, fold_src_scale(site, kept, weights), phase);
+  const Operand folded = quantize(g, site, Role::weights, weights / take_src_scale(site, kept), phase);
   // Weights that stay floats take no scale in: the product would not become an integer one.
   if (!folded.grid) return {quantized_src, Operand(weights)};
   return {kept, folded};

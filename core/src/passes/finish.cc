@@ -121,7 +121,7 @@ Graph finish(const Graph& recorded, int replicas) {
   return graph;
 }
 
-Graph expand_composites(const Graph& graph, const std::function<bool(const Node&)>& declined) {
+Graph expand_composites(const Graph& graph, const std::function<bool(const Node&)>& declined, int replicas) {
   GraphBuilder g({.training = graph.training});
   Replay replay(graph, g);
   for (const Variable& variable : graph.variables) BuilderAccess::variable(g, variable);  // all of them, in the same order
@@ -151,7 +151,7 @@ Graph expand_composites(const Graph& graph, const std::function<bool(const Node&
     for (QuantizedSite::Side* side : {&site.src, &site.weights}) side->codes = moved(side->codes), side->scale = moved(side->scale);
     expanded.sites.push_back(std::move(site));
   }
-  return finish(expanded);
+  return finish(expanded, replicas);
 }
 
 }  // namespace qfw

@@ -11,6 +11,6 @@ namespace qfw {
 Graph finish(const Graph& recorded, int replicas = 1);
 
 /// Replaces the composites that `declined` names by simpler ops (see OpDefinition::expand). Takes and returns a finished graph.
-Graph expand_composites(const Graph& graph, const std::function<bool(const Node&)>& declined);
+Graph expand_composites(const Graph& graph, const std::function<bool(const Node&)>& declined, int replicas = 1);
 
 }  // namespace qfw

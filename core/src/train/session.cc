@@ -180,7 +180,7 @@ Graph Session::evaluation_graph_at(std::int64_t step) const { return evaluation_
 Graph Session::diagnosis(std::int64_t step) const { return diagnosis_graph(describe(clock(step, true), train_batch())); }
 
 std::unique_ptr<Executable> Session::compile(Graph& graph) {
-  graph = expand_composites(graph, [&](const Node& node) { return !backend_->supports(graph, node).yes; });
+  graph = expand_composites(graph, [&](const Node& node) { return !backend_->supports(graph, node).yes; }, communicator_->size());
   dump("expand", graph);
   for (const Node& node : graph.nodes) {
     if (const auto support = backend_->supports(graph, node); !support.yes) {

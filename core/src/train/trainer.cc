@@ -169,7 +169,7 @@ void Trainer::stop_on_bad_loss(std::int64_t number) {
   const std::string layer = first_bad_layer(number);
   history_.first_nan_step = number;
   write_report("diverged");
-  fail(Error::Category::data, "train", fmt::format("the loss of step {} is {}: the first value that is not finite comes from {}", number, loss_, layer),
+  fail(Error::Category::data, "train", fmt::format("the loss of step {} is {}: the first value that is not finite comes from {}", number, std::isnan(loss_) ? "nan" : "infinite", layer),
        folder_.path().string(), fmt::format("the variables are those from before that step; lower schedule.base_learning_rate ({:.4g} at this step)", rate_));
 }
 

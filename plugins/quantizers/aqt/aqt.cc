@@ -22,7 +22,7 @@ Value scaled_weights(const MatmulSite& site, Operand& src, Value weights) {
     src.scale = 1;
     return (scale.is_number() ? Value(1.f / static_cast<float>(scale.number())) : 1 / scale) * weights;
   }
-  return Quantizer::fold_src_scale(site, src, equal(weights, weights)) * weights;  // ones of the weights' shape
+  return 1 / Quantizer::take_src_scale(site, src) * weights;
 }
 
 }  // namespace

@@ -99,11 +99,13 @@ TEST(Integer, TellsWhichLoopItTakes) {
   EXPECT_STREQ(make_matmul(graph_of(test, DType::u8), graph_of(test, DType::u8).nodes.back(), context)->kind(), "conv2d integer");
 }
 
-// oneDNN's code on small codes, which no 16-bit sum can overflow, on every machine; on all codes where its arithmetic is exact.
+// On every machine with small codes, which no 16-bit sum can overflow; with all codes, and signed ones (whose weights it halves
+// otherwise), where oneDNN's arithmetic is exact.
 TEST(Integer, LibraryAgrees) {
   for (const ConvCase& test : cases()) {
     for (const DType type : {DType::u8, DType::s8}) {
       const bool exact = library_has_integer_dot();
+      if (type == DType::s8 && !exact) continue;
       const int low = type == DType::u8 ? 0 : exact ? -128 : -7, high = !exact ? 7 : type == DType::u8 ? 255 : 127;
       const Bytes src = random_integers({test.src(), type}, low, high, 3);
       const Bytes weights = random_integers({test.weights(), DType::s8}, exact ? -128 : -7, exact ? 127 : 7, 4);

@@ -1,0 +1,132 @@
+#include <gmock/gmock.h>
+
+#include <algorithm>
+
+#include "conformance/runner.h"
+#include "passes/finish.h"
+#include "qfw/error.h"
+
+/// What backend.h promises beyond numbers.
+namespace qfw::conformance {
+namespace {
+
+class Alone final : public Communicator {
+ public:
+  int rank() const override { return 0; }
+  int size() const override { return 1; }
+  void all_reduce(std::span<float>, Reduction) override {}
+  void broadcast(std::span<std::byte>, int) override {}
+  void barrier() override {}
+};
+
+class Contract : public testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override {
+    if (const std::string reason = missing(GetParam()); !reason.empty())
+      GTEST_SKIP() << "backend " << GetParam() << " is not here: " << reason;
+    backend_ = make_backend(GetParam());
+  }
+
+  /// Adds `x` to the state `layer/total` and fetches the new value.
+  static Graph adder() {
+    GraphBuilder g({.training = true});
+    const Value x = g.input("x", vector, true);
+    const auto scope = g.scope("layer");
+    g.fetch("total", g.assign(g.state("total", vector.shape), g.state("total", vector.shape) + x));
+    return finish(g.graph());
+  }
+  /// Fetches twice the same state.
+  static Graph reader() {
+    GraphBuilder g({.training = false});
+    const auto scope = g.scope("layer");
+    g.fetch("twice", g.state("total", vector.shape) * 2);
+    return finish(g.graph());
+  }
+
+  template <class F>
+  static std::string error_of(F f) {
+    try {
+      f();
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return {};
+  }
+
+  static inline const TensorType vector{{5}, DType::f32};
+  std::unique_ptr<Backend> backend_;
+  Alone alone_;
+};
+
+TEST_P(Contract, NamesAVariableThatWasNeverWritten) {
+  const auto executable = backend_->compile(reader(), alone_);
+  Tensor out(vector);
+  const std::vector<HostTensor> fetches = {out.host()};
+  EXPECT_THAT(error_of([&] { executable->run({}, {}, fetches); }), testing::HasSubstr("layer/total"));
+}
+
+TEST_P(Contract, SharesVariablesAmongExecutables) {
+  const auto add = backend_->compile(adder(), alone_), read = backend_->compile(reader(), alone_);
+  Tensor total(vector), x(vector), twice(vector), back(vector);
+  for (int i = 0; i < 5; ++i) total.set(i, i), x.set(i, 10);
+  backend_->write("layer/total", total.view());
+  const std::vector<HostView> feeds = {x.view()};
+  const std::vector<HostTensor> totals = {total.host()}, doubled = {twice.host()};
+  add->run({}, feeds, totals);
+  add->run({.index = 1}, feeds, totals);
+  read->run({}, {}, doubled);
+  backend_->read("layer/total", back.host());
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(total[i], i + 20) << i;
+    EXPECT_EQ(back[i], i + 20) << i;
+    EXPECT_EQ(twice[i], 2 * i + 40) << i;
+  }
+}
+
+TEST_P(Contract, RefusesUnknownNamesAndOtherTypes) {
+  const auto executable = backend_->compile(reader(), alone_);
+  Tensor right(vector), wrong({{6}, DType::f32});
+  EXPECT_THAT(error_of([&] { backend_->write("layer/other", right.view()); }), testing::HasSubstr("layer/other"));
+  EXPECT_THAT(error_of([&] { backend_->read("layer/other", right.host()); }), testing::HasSubstr("layer/other"));
+  EXPECT_THAT(error_of([&] { backend_->write("layer/total", wrong.view()); }),
+              testing::AllOf(testing::HasSubstr("layer/total"), testing::HasSubstr("f32[5]"), testing::HasSubstr("f32[6]")));
+  EXPECT_THAT(error_of([&] { backend_->read("layer/total", wrong.host()); }), testing::HasSubstr("layer/total"));
+}
+
+TEST_P(Contract, RefusesFeedsAndFetchesOfOtherTypes) {
+  const auto add = backend_->compile(adder(), alone_);
+  Tensor right(vector), wrong({{5}, DType::s32});
+  backend_->write("layer/total", right.view());
+  const std::vector<HostView> good_feeds = {right.view()}, bad_feeds = {wrong.view()};
+  Tensor out(vector);
+  const std::vector<HostTensor> good_fetches = {out.host()}, bad_fetches = {wrong.host()};
+  EXPECT_NE(error_of([&] { add->run({}, bad_feeds, good_fetches); }), "");
+  EXPECT_NE(error_of([&] { add->run({}, good_feeds, bad_fetches); }), "");
+  EXPECT_NE(error_of([&] { add->run({}, {}, good_fetches); }), "");
+}
+
+TEST_P(Contract, DescribesItselfAndItsTime) {
+  EXPECT_NE(backend_->describe(), "");
+  EXPECT_GE(backend_->threads(), 1);
+  const auto add = backend_->compile(adder(), alone_);
+  Tensor total(vector), x(vector);
+  for (int i = 0; i < 5; ++i) total.set(i, i), x.set(i, 1);
+  backend_->write("layer/total", total.view());
+  const std::vector<HostView> feeds = {x.view()};
+  const std::vector<HostTensor> fetches = {total.host()};
+  add->profile(true);
+  for (int step = 0; step < 3; ++step) add->run({.index = step}, feeds, fetches);
+  std::int64_t calls = 0;
+  for (const auto& timing : add->timings()) {
+    EXPECT_NE(timing.kind, "");
+    EXPECT_GE(timing.milliseconds, 0);
+    calls += timing.calls;
+  }
+  EXPECT_GE(calls, 3);
+  EXPECT_GE(add->arena_bytes(), 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Backends, Contract, testing::ValuesIn(backends()), [](const auto& info) { return info.param; });
+
+}  // namespace
+}  // namespace qfw::conformance
