@@ -67,13 +67,25 @@ Memory filled(const TensorType& type, int greatest) {
   std::minstd_rand generator(1);
   for (std::int64_t i = 0; i < type.shape.count(); ++i) {
     const int draw = static_cast<int>(generator() % 4096);
-    const auto put = [&](auto value) { std::memcpy(memory.get() + i * static_cast<std::int64_t>(sizeof(value)), &value, sizeof(value)); };
+    const auto put = [&](auto value) {
+      std::memcpy(memory.get() + i * static_cast<std::int64_t>(sizeof(value)), &value, sizeof(value));
+    };
     switch (type.dtype) {
-      case DType::f32: put(static_cast<float>(draw) / 2048 - 1); break;
-      case DType::bf16: put(BFloat16(static_cast<float>(draw) / 2048 - 1)); break;
-      case DType::u8: put(static_cast<std::uint8_t>(draw % (greatest + 1))); break;
-      case DType::s8: put(static_cast<std::int8_t>(draw % (2 * greatest + 1) - greatest)); break;
-      case DType::s32: put(0); break;
+      case DType::f32:
+        put(static_cast<float>(draw) / 2048 - 1);
+        break;
+      case DType::bf16:
+        put(BFloat16(static_cast<float>(draw) / 2048 - 1));
+        break;
+      case DType::u8:
+        put(static_cast<std::uint8_t>(draw % (greatest + 1)));
+        break;
+      case DType::s8:
+        put(static_cast<std::int8_t>(draw % (2 * greatest + 1) - greatest));
+        break;
+      case DType::s32:
+        put(0);
+        break;
     }
   }
   return memory;
@@ -142,8 +154,8 @@ int main(int argc, char** argv) {
     if (wanted) chosen.push_back(column);
   }
   omp_set_num_threads(threads);
-  fmt::print("{}; {} threads, batch {}; GFLOP/s (GOP/s) of 2 x multiplications, best of {} s each\n{:<26}", cpu::describe_matmul(),
-             threads, batch, seconds, "channels kernel size");
+  fmt::print("{}; {} threads, batch {}; GFLOP/s (GOP/s) of 2 x multiplications, best of {} s each\n{:<26}",
+             cpu::describe_matmul(), threads, batch, seconds, "channels kernel size");
   for (const Column& column : chosen) fmt::print("{:>11}", column.name);
   fmt::print("\n");
   std::vector<double> totals(chosen.size());
@@ -152,7 +164,8 @@ int main(int argc, char** argv) {
     const std::int64_t size = layer.size / layer.stride;
     const double work = 2.0 * static_cast<double>(batch * layer.c * layer.o * layer.kernel * layer.kernel * size * size);
     all += work * layer.times;
-    fmt::print("{:<26}", fmt::format("{}->{} {}x{}/{} @{} x{}", layer.c, layer.o, layer.kernel, layer.kernel, layer.stride, layer.size, layer.times));
+    fmt::print("{:<26}", fmt::format("{}->{} {}x{}/{} @{} x{}", layer.c, layer.o, layer.kernel, layer.kernel, layer.stride,
+                                     layer.size, layer.times));
     for (std::size_t i = 0; i < chosen.size(); ++i) {
       const Column& column = chosen[i];
       if (column.op == Op::conv2d_grad_src && layer.c == 3) {  // nobody needs the gradient of images
@@ -163,7 +176,8 @@ int main(int argc, char** argv) {
       const Graph graph = graph_of(layer, batch, column);
       const Node& node = graph.nodes.back();
       const auto kernel = make_matmul(graph, node, context);
-      const Memory a = filled(graph.type(node.inputs[0]), column.greatest_code), b = filled(graph.type(node.inputs[1]), column.greatest_weight);
+      const Memory a = filled(graph.type(node.inputs[0]), column.greatest_code),
+                   b = filled(graph.type(node.inputs[1]), column.greatest_weight);
       const Memory result = filled({node.outputs[0].shape, DType::s32}, 0);
       const double time = best_time(*kernel, {a.get(), b.get()}, result.get(), seconds);
       totals[i] += time * layer.times;

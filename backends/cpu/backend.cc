@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 #include <hwy/targets.h>
 
-#include <oneapi/dnnl/dnnl.hpp>
-
 #include "executable.h"
 #include "qfw/op_definition.h"
 #include "threads.h"
@@ -16,10 +14,9 @@ CpuBackend::CpuBackend(const Options& options) : session_(std::make_shared<Sessi
 }
 
 std::string CpuBackend::describe() const {
-  const dnnl_version_t& version = *dnnl::version();
   const std::int64_t targets = hwy::SupportedTargets();
-  return fmt::format("cpu, {} thread{}, oneDNN {}.{}.{}, {}, Highway {}", session_->threads, session_->threads == 1 ? "" : "s",
-                     version.major, version.minor, version.patch, describe_matmul(), hwy::TargetName(targets & -targets));
+  return fmt::format("cpu, {} thread{}, {}, Highway {}", session_->threads, session_->threads == 1 ? "" : "s",
+                     describe_matmul(), hwy::TargetName(targets & -targets));
 }
 
 Backend::Support CpuBackend::supports(const Graph& graph, const Node& node) const {

@@ -47,11 +47,16 @@ void fill(const HostTensor& to, T value) {
 
 void fill_constant(const HostTensor& to, double value) {
   switch (to.type.dtype) {
-    case DType::f32: return fill(to, static_cast<float>(value));
-    case DType::bf16: return fill(to, BFloat16(static_cast<float>(value)));
-    case DType::s32: return fill(to, static_cast<std::int32_t>(value));
-    case DType::s8: return fill(to, static_cast<std::int8_t>(value));
-    case DType::u8: return fill(to, static_cast<std::uint8_t>(value));
+    case DType::f32:
+      return fill(to, static_cast<float>(value));
+    case DType::bf16:
+      return fill(to, BFloat16(static_cast<float>(value)));
+    case DType::s32:
+      return fill(to, static_cast<std::int32_t>(value));
+    case DType::s8:
+      return fill(to, static_cast<std::int8_t>(value));
+    case DType::u8:
+      return fill(to, static_cast<std::uint8_t>(value));
   }
 }
 

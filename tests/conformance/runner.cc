@@ -105,8 +105,7 @@ Prepared prepare(const Case& one) {
 Subject::Subject(const std::string& backend, const Graph& graph, int replicas)
     : backend_(make_backend(backend)), replicas_(std::make_unique<Copies>(replicas)) {
   const auto declined = [&](const Node& node) { return !backend_->supports(graph, node).yes; };
-  // expand_composites() finishes for one replica, which would take all_reduce away; such cases hold no composites.
-  const Graph expanded = replicas == 1 ? expand_composites(graph, declined) : graph;
+  const Graph expanded = expand_composites(graph, declined, replicas);
   for (const Node& node : expanded.nodes) {
     const Backend::Support support = backend_->supports(expanded, node);
     if (!support.yes) {

@@ -49,7 +49,7 @@ for _ in $(seq 600); do
   [ -e busy/checkpoints/step_000000005.h5 ] && break
   sleep 0.05
 done
-expect 1 "$pid" "$QFW" run tiny.ini --run.dir=busy
+expect 2 "process $pid is running" "$QFW" run tiny.ini --run.dir=busy
 kill -9 $pid
 wait $pid 2> /dev/null || true
 

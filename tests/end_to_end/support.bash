@@ -1,5 +1,6 @@
 # Sourced by the scripts here.
 set -euo pipefail
+trap 'kill -9 $(jobs -p) 2> /dev/null || true' EXIT
 
 fail() {
   echo "FAILED: $*" >&2

@@ -36,7 +36,8 @@ void narrow_part(const float* from, std::int64_t count, BFloat16* to) {
     const auto bits = hn::BitCast(d, value), upper = hn::ShiftRight<16>(bits);
     const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(bias, hn::And(upper, one))));
     const auto nan = hn::MaskFromVec(hn::BitCast(d, hn::VecFromMask(df, hn::IsNaN(value))));
-    hn::StoreU(hn::TruncateTo(half, hn::IfThenElse(nan, hn::Or(upper, quiet), rounded)), half, reinterpret_cast<std::uint16_t*>(to) + i);
+    hn::StoreU(hn::TruncateTo(half, hn::IfThenElse(nan, hn::Or(upper, quiet), rounded)), half,
+               reinterpret_cast<std::uint16_t*>(to) + i);
   }
   for (; i < count; ++i) to[i] = BFloat16(from[i]);
 }

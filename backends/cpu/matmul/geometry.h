@@ -16,7 +16,7 @@ struct Geometry {
 
   std::int64_t cg() const { return c / groups; }
   std::int64_t og() const { return o / groups; }
-  std::int64_t rows() const { return n * oh * ow; }     ///< of the product of matrices it amounts to
+  std::int64_t rows() const { return n * oh * ow; }  ///< of the product of matrices it amounts to
   std::int64_t depth() const { return kh * kw * cg(); }
   std::int64_t macs() const { return rows() * depth() * o; }
   /// Whether row r of that product is src's memory from r * c on.

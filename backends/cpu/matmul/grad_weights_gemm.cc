@@ -68,8 +68,8 @@ void pack_grad(const Copy& copy, const From* grad, std::int64_t stride, std::int
 #endif
 
 template <int Depth>
-HWY_NOINLINE void tile(const float* a, std::int64_t a_stride, const float* b, std::int64_t rows, float* dst, std::int64_t stride,
-                       std::int64_t channels, bool add) {
+HWY_NOINLINE void tile(const float* a, std::int64_t a_stride, const float* b, std::int64_t rows, float* dst,
+                       std::int64_t stride, std::int64_t channels, bool add) {
   const D d;
   const std::int64_t n = lanes();
   V sums[Depth][2];
@@ -116,7 +116,8 @@ void multiply_as(const GradientProduct& product, const GradientBlock& block) {
       pack_grad(Copy(), static_cast<const From*>(product.grad) + row * g.o + first, g.o, rows, channels, panels);
       for (std::int64_t k = block.k; k < block.k_end; k += slice_depth) {
         const std::int64_t k_end = std::min(block.k_end, k + slice_depth);
-        copy_rows(Rows<From>{g, static_cast<const From*>(product.src), block.group, row, row + rows, k, k_end}, Copy(), strip, stride);
+        copy_rows(Rows<From>{g, static_cast<const From*>(product.src), block.group, row, row + rows, k, k_end}, Copy(), strip,
+                  stride);
         for (std::int64_t p = 0; p < channels; p += width) {
           const float* b = panels + p * rows;
           const std::int64_t columns = std::min(width, channels - p);
@@ -125,12 +126,23 @@ void multiply_as(const GradientProduct& product, const GradientBlock& block) {
             const float* a = strip + (i - k);
             float* dst = block.dst + i * g.o + first + p;
             switch (std::min(gradient_tile, k_end - i)) {
-              case 1: tile<1>(a, stride, b, rows, dst, g.o, columns, add); break;
-              case 2: tile<2>(a, stride, b, rows, dst, g.o, columns, add); break;
-              case 3: tile<3>(a, stride, b, rows, dst, g.o, columns, add); break;
-              case 4: tile<4>(a, stride, b, rows, dst, g.o, columns, add); break;
-              case 5: tile<5>(a, stride, b, rows, dst, g.o, columns, add); break;
-              default: tile<6>(a, stride, b, rows, dst, g.o, columns, add);
+              case 1:
+                tile<1>(a, stride, b, rows, dst, g.o, columns, add);
+                break;
+              case 2:
+                tile<2>(a, stride, b, rows, dst, g.o, columns, add);
+                break;
+              case 3:
+                tile<3>(a, stride, b, rows, dst, g.o, columns, add);
+                break;
+              case 4:
+                tile<4>(a, stride, b, rows, dst, g.o, columns, add);
+                break;
+              case 5:
+                tile<5>(a, stride, b, rows, dst, g.o, columns, add);
+                break;
+              default:
+                tile<6>(a, stride, b, rows, dst, g.o, columns, add);
             }
           }
         }
@@ -167,7 +179,9 @@ HWY_EXPORT(target);
 
 const char* gradient_target() { return HWY_DYNAMIC_DISPATCH(target)(); }
 std::size_t gradient_buffer_bytes(const Geometry& g) { return HWY_DYNAMIC_DISPATCH(buffer_bytes)(g); }
-void multiply(const GradientProduct& product, const GradientBlock& block) { HWY_DYNAMIC_DISPATCH(multiply_gradient)(product, block); }
+void multiply(const GradientProduct& product, const GradientBlock& block) {
+  HWY_DYNAMIC_DISPATCH(multiply_gradient)(product, block);
+}
 
 }  // namespace qfw::cpu
 #endif

@@ -56,7 +56,8 @@ class IntegerKernel final : public MatmulKernel {
     product_.src = static_cast<const std::uint8_t*>(inputs[0]);
     product_.dst = static_cast<std::int32_t*>(output);
     const Geometry& g = product_.geometry;
-    product_.stream = g.rows() * g.o * 4 > stream_bytes && g.o % integer_panel() == 0 && reinterpret_cast<std::uintptr_t>(output) % 64 == 0;
+    product_.stream =
+        g.rows() * g.o * 4 > stream_bytes && g.o % integer_panel() == 0 && reinterpret_cast<std::uintptr_t>(output) % 64 == 0;
 
     const std::int64_t tiles = ceil_div(g.rows(), integer_tile_rows), count = row_blocks_ * g.groups * column_blocks_;
 #pragma omp parallel for schedule(static) num_threads(context_.threads)
@@ -76,7 +77,11 @@ class IntegerKernel final : public MatmulKernel {
 
   const char* kind() const override { return name_; }
   std::string implementation() const override {
-    return fmt::format("own {} {}", !bytes_possible_ ? "s16" : steps(128) >= fewest_steps ? "u8" : "u8 or s16", integer_target());
+    return fmt::format("own {} {}",
+                       !bytes_possible_             ? "s16"
+                       : steps(128) >= fewest_steps ? "u8"
+                                                    : "u8 or s16",
+                       integer_target());
   }
 
  private:

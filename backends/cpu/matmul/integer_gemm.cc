@@ -6,9 +6,10 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "matmul/integer_gemm.cc"
-#include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/cache_control.h"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
+#include "matmul/integer_tile-inl.h"
 #include "matmul/rows-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -62,166 +63,6 @@ struct BytesToPairs {
 using UnsignedToPairs = BytesToPairs<std::uint8_t>;
 using SignedToPairs = BytesToPairs<std::int8_t>;
 
-/// Where a tile's sums go: added to what is there, or to minus the compensation, or alone.
-struct Target {
-  std::int32_t* dst;
-  std::int64_t stride, columns;
-  const std::int32_t* compensation;
-  bool add, stream;
-};
-
-#if HWY_TARGET == HWY_SCALAR
-// Processors of before 2006, and nothing else: plain loops.
-constexpr bool bytes_possible = false;
-std::int64_t panel() { return 8; }
-
-template <int Rows>
-void tile(const IntegerProduct&, const std::byte* a, std::int64_t a_stride, const std::byte* b, std::int64_t depth,
-          const Target& to) {
-  const auto *left = reinterpret_cast<const std::int16_t*>(a), *right = reinterpret_cast<const std::int16_t*>(b);
-  for (int r = 0; r < Rows; ++r) {
-    for (std::int64_t j = 0; j < to.columns; ++j) {
-      std::int32_t sum = to.add ? to.dst[r * to.stride + j] : 0;
-      for (std::int64_t k = 0; k < depth; ++k) sum += left[r * a_stride + k] * right[(k / 2 * 8 + j) * 2 + k % 2];
-      to.dst[r * to.stride + j] = sum;
-    }
-  }
-}
-#else
-using D32 = hn::ScalableTag<std::int32_t>;
-using D16 = hn::Repartition<std::int16_t, D32>;
-using D8 = hn::Repartition<std::int8_t, D32>;
-using DU8 = hn::Repartition<std::uint8_t, D32>;
-using V32 = hn::Vec<D32>;
-using V16 = hn::Vec<D16>;
-
-constexpr bool bytes_possible = true;
-#if HWY_TARGET <= HWY_AVX3
-HWY_INLINE V32 multiply_pairs(V16 a, V16 b) { return V32{_mm512_madd_epi16(a.raw, b.raw)}; }
-HWY_INLINE V16 multiply_bytes(hn::Vec<DU8> a, hn::Vec<D8> b) { return V16{_mm512_maddubs_epi16(a.raw, b.raw)}; }
-#elif HWY_TARGET <= HWY_AVX2
-HWY_INLINE V32 multiply_pairs(V16 a, V16 b) { return V32{_mm256_madd_epi16(a.raw, b.raw)}; }
-HWY_INLINE V16 multiply_bytes(hn::Vec<DU8> a, hn::Vec<D8> b) { return V16{_mm256_maddubs_epi16(a.raw, b.raw)}; }
-#else
-HWY_INLINE V32 multiply_pairs(V16 a, V16 b) { return V32{_mm_madd_epi16(a.raw, b.raw)}; }
-HWY_INLINE V16 multiply_bytes(hn::Vec<DU8> a, hn::Vec<D8> b) { return V16{_mm_maddubs_epi16(a.raw, b.raw)}; }
-#endif
-
-HWY_INLINE V32 repeat(const void* four_bytes) {
-  std::int32_t word;
-  std::memcpy(&word, four_bytes, sizeof(word));
-  return hn::Set(D32(), word);
-}
-
-std::int64_t panel() { return 2 * static_cast<std::int64_t>(hn::Lanes(D32())); }
-
-// GCC 12 hoists the loads of later rows into the accumulators' registers unless each row ends here. 512-bit code has enough.
-#if HWY_TARGET > HWY_AVX3
-#define QFW_ROW_ENDS(x, y) asm volatile("" : "+x"(x.raw), "+x"(y.raw))
-#else
-#define QFW_ROW_ENDS(x, y)
-#endif
-
-template <int Rows>
-HWY_NOINLINE void sum_pairs(const std::int16_t* a, std::int64_t a_stride, const std::int16_t* b, std::int64_t depth,
-                            std::int32_t* tile) {
-  const D16 d;
-  const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  V32 sums[Rows][2];
-#pragma GCC unroll 6
-  for (int r = 0; r < Rows; ++r) sums[r][0] = sums[r][1] = hn::Zero(D32());
-  for (std::int64_t k = 0; k < depth; k += 2, b += 2 * lanes) {
-    const V16 b0 = hn::Load(d, b), b1 = hn::Load(d, b + lanes);
-#pragma GCC unroll 6
-    for (int r = 0; r < Rows; ++r) {
-      const V16 pair = hn::BitCast(d, repeat(a + r * a_stride + k));
-      sums[r][0] = hn::Add(sums[r][0], multiply_pairs(pair, b0));
-      sums[r][1] = hn::Add(sums[r][1], multiply_pairs(pair, b1));
-      QFW_ROW_ENDS(sums[r][0], sums[r][1]);
-    }
-  }
-#pragma GCC unroll 6
-  for (int r = 0; r < Rows; ++r) {
-    hn::Store(sums[r][0], D32(), tile + r * lanes);
-    hn::Store(sums[r][1], D32(), tile + r * lanes + lanes / 2);
-  }
-}
-
-/// Adds to the tile; 16 bits hold the sums of `depth`.
-template <int Rows>
-HWY_NOINLINE void add_bytes(const std::uint8_t* a, std::int64_t a_stride, const std::int8_t* b, std::int64_t depth,
-                            std::int32_t* tile) {
-  const D8 d;
-  const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d)), wide = lanes / 4;
-  V16 sums[Rows][2];
-#pragma GCC unroll 6
-  for (int r = 0; r < Rows; ++r) sums[r][0] = sums[r][1] = hn::Zero(D16());
-  for (std::int64_t k = 0; k < depth; k += 4, b += 2 * lanes) {
-    const auto b0 = hn::Load(d, b), b1 = hn::Load(d, b + lanes);
-#pragma GCC unroll 6
-    for (int r = 0; r < Rows; ++r) {
-      const auto four = hn::BitCast(DU8(), repeat(a + r * a_stride + k));
-      sums[r][0] = hn::Add(sums[r][0], multiply_bytes(four, b0));
-      sums[r][1] = hn::Add(sums[r][1], multiply_bytes(four, b1));
-      QFW_ROW_ENDS(sums[r][0], sums[r][1]);
-    }
-  }
-  const V16 ones = hn::Set(D16(), 1);
-#pragma GCC unroll 6
-  for (int r = 0; r < Rows; ++r) {
-#pragma GCC unroll 2
-    for (int j = 0; j < 2; ++j) {
-      std::int32_t* at = tile + (2 * r + j) * wide;
-      hn::Store(hn::Add(hn::Load(D32(), at), multiply_pairs(sums[r][j], ones)), D32(), at);
-    }
-  }
-}
-
-template <int Rows>
-HWY_INLINE void store(const std::int32_t* tile, const Target& to) {
-  const D32 d;
-  const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  for (int r = 0; r < Rows; ++r, tile += 2 * lanes) {
-    std::int32_t* line = to.dst + r * to.stride;
-    if (to.columns < 2 * lanes) {
-      for (std::int64_t j = 0; j < to.columns; ++j) {
-        line[j] = tile[j] + (to.add ? line[j] : 0) - (to.compensation != nullptr ? to.compensation[j] : 0);
-      }
-      continue;
-    }
-#pragma GCC unroll 2
-    for (int j = 0; j < 2; ++j) {
-      std::int32_t* at = line + j * lanes;
-      V32 sum = hn::Load(d, tile + j * lanes);
-      if (to.add) sum = hn::Add(sum, hn::LoadU(d, at));
-      if (to.compensation != nullptr) sum = hn::Sub(sum, hn::LoadU(d, to.compensation + j * lanes));
-      if (to.stream) {
-        hn::Stream(sum, d, at);
-      } else {
-        hn::StoreU(sum, d, at);
-      }
-    }
-  }
-}
-
-template <int Rows>
-void tile(const IntegerProduct& product, const std::byte* a, std::int64_t a_stride, const std::byte* b, std::int64_t depth,
-          const Target& to) {
-  HWY_ALIGN std::int32_t sums[Rows * 2 * hn::MaxLanes(D32())];
-  if (product.bytes) {
-    const auto* codes = reinterpret_cast<const std::uint8_t*>(a);
-    const auto* weights = reinterpret_cast<const std::int8_t*>(b);
-    std::memset(sums, 0, sizeof(sums));
-    for (std::int64_t k = 0; k < depth; k += 4 * product.widen_after) {
-      add_bytes<Rows>(codes + k, a_stride, weights + k * panel(), std::min(depth - k, 4 * product.widen_after), sums);
-    }
-  } else {
-    sum_pairs<Rows>(reinterpret_cast<const std::int16_t*>(a), a_stride, reinterpret_cast<const std::int16_t*>(b), depth, sums);
-  }
-  store<Rows>(sums, to);
-}
-#endif  // HWY_SCALAR
-
 void multiply(const IntegerProduct& product, const IntegerBlock& block) {
   const Geometry& g = product.geometry;
   const std::int64_t width = panel(), panels = (g.og() + width - 1) / width;
@@ -239,7 +80,8 @@ void multiply(const IntegerProduct& product, const IntegerBlock& block) {
     } else {
       const Rows<std::uint8_t> from{g, product.src, block.group, block.row, block.row_end, k, k_end};
       if (product.bytes) {
-        copy_rows(from, BytesWithOffset{static_cast<std::uint8_t>(product.offset)}, reinterpret_cast<std::uint8_t*>(block.buffer), stride);
+        copy_rows(from, BytesWithOffset{static_cast<std::uint8_t>(product.offset)},
+                  reinterpret_cast<std::uint8_t*>(block.buffer), stride);
       } else if (product.src_signed) {
         copy_rows(from, SignedToPairs{}, reinterpret_cast<std::int16_t*>(block.buffer), stride);
       } else {
@@ -249,18 +91,33 @@ void multiply(const IntegerProduct& product, const IntegerBlock& block) {
     for (std::int64_t p = block.panel; p < block.panel_end; ++p) {
       const std::byte* b = weights + (p * padded + k) * width * size;
       const bool compensate = k == 0 && product.compensation != nullptr;
-      Target to{nullptr, g.o, std::min(width, g.og() - p * width),
-                compensate ? product.compensation + (block.group * panels + p) * width : nullptr, k > 0, product.stream};
+      Target to{nullptr,
+                g.o,
+                std::min(width, g.og() - p * width),
+                compensate ? product.compensation + (block.group * panels + p) * width : nullptr,
+                k > 0,
+                product.stream};
       for (std::int64_t r = block.row; r < block.row_end; r += integer_tile_rows) {
         const std::byte* a = rows + (r - block.row) * stride * size;
         to.dst = product.dst + r * g.o + block.group * g.og() + p * width;
         switch (std::min(integer_tile_rows, block.row_end - r)) {
-          case 1: tile<1>(product, a, stride, b, steps, to); break;
-          case 2: tile<2>(product, a, stride, b, steps, to); break;
-          case 3: tile<3>(product, a, stride, b, steps, to); break;
-          case 4: tile<4>(product, a, stride, b, steps, to); break;
-          case 5: tile<5>(product, a, stride, b, steps, to); break;
-          default: tile<6>(product, a, stride, b, steps, to);
+          case 1:
+            tile<1>(product, a, stride, b, steps, to);
+            break;
+          case 2:
+            tile<2>(product, a, stride, b, steps, to);
+            break;
+          case 3:
+            tile<3>(product, a, stride, b, steps, to);
+            break;
+          case 4:
+            tile<4>(product, a, stride, b, steps, to);
+            break;
+          case 5:
+            tile<5>(product, a, stride, b, steps, to);
+            break;
+          default:
+            tile<6>(product, a, stride, b, steps, to);
         }
       }
     }
@@ -303,7 +160,8 @@ HWY_INLINE void interleave(const std::int8_t* from, std::int64_t stride, bool by
   const auto low23 = hn::InterleaveLower(d, r2, r3), high23 = hn::InterleaveUpper(d, r2, r3);
   if (bytes) {
     auto* out = reinterpret_cast<std::int16_t*>(to);
-    const auto l0 = hn::BitCast(d16, low01), l1 = hn::BitCast(d16, low23), h0 = hn::BitCast(d16, high01), h1 = hn::BitCast(d16, high23);
+    const auto l0 = hn::BitCast(d16, low01), l1 = hn::BitCast(d16, low23), h0 = hn::BitCast(d16, high01),
+               h1 = hn::BitCast(d16, high23);
     hn::StoreU(hn::InterleaveLower(d16, l0, l1), d16, out);
     hn::StoreU(hn::InterleaveUpper(d16, l0, l1), d16, out + 8);
     hn::StoreU(hn::InterleaveLower(d16, h0, h1), d16, out + 16);
@@ -380,10 +238,12 @@ std::int64_t integer_panel() { return HWY_DYNAMIC_DISPATCH(panel)(); }
 bool integer_bytes_possible() { return HWY_DYNAMIC_DISPATCH(possible)(); }
 const char* integer_target() { return HWY_DYNAMIC_DISPATCH(target)(); }
 std::int64_t integer_depth(std::int64_t depth) { return (depth + 3) / 4 * 4; }
-std::size_t integer_buffer_bytes(std::int64_t rows, std::int64_t depth) { return HWY_DYNAMIC_DISPATCH(buffer_bytes)(rows, depth); }
+std::size_t integer_buffer_bytes(std::int64_t rows, std::int64_t depth) {
+  return HWY_DYNAMIC_DISPATCH(buffer_bytes)(rows, depth);
+}
 int greatest(const std::int8_t* weights, std::int64_t count) { return HWY_DYNAMIC_DISPATCH(greatest)(weights, count); }
-void pack_panel(const std::int8_t* weights, std::int64_t depth, std::int64_t columns, std::int64_t stride, bool bytes, int offset,
-                void* packed, std::int32_t* compensation) {
+void pack_panel(const std::int8_t* weights, std::int64_t depth, std::int64_t columns, std::int64_t stride, bool bytes,
+                int offset, void* packed, std::int32_t* compensation) {
   HWY_DYNAMIC_DISPATCH(pack)(weights, depth, columns, stride, bytes, offset, packed, compensation);
 }
 void multiply(const IntegerProduct& product, const IntegerBlock& block) { HWY_DYNAMIC_DISPATCH(multiply)(product, block); }

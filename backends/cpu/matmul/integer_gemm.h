@@ -16,9 +16,9 @@ struct IntegerProduct {
   Geometry geometry;
   const std::uint8_t* src = nullptr;  ///< s8 if src_signed
   bool src_signed = false;
-  int offset = 0;      ///< added to src to make it u8, in the 8-bit loop
-  bool bytes = false;  ///< which loop
-  std::int64_t widen_after = 0;  ///< 8-bit loop: steps of four products that 16 bits can hold
+  int offset = 0;                 ///< added to src to make it u8, in the 8-bit loop
+  bool bytes = false;             ///< which loop
+  std::int64_t widen_after = 0;   ///< 8-bit loop: steps of four products that 16 bits can hold
   const void* weights = nullptr;  ///< packed: s16 [panel][depth / 2][channel][2] or s8 [panel][depth / 4][channel][4]
   const std::int32_t* compensation = nullptr;  ///< what offset adds to each (padded) output channel
   std::int32_t* dst = nullptr;
@@ -30,17 +30,17 @@ struct IntegerBlock {
   std::byte* buffer = nullptr;  ///< integer_buffer_bytes() of the thread's own
 };
 
-std::int64_t integer_panel();                  ///< output channels of one panel
-bool integer_bytes_possible();                 ///< whether the 8-bit loop exists here
-const char* integer_target();                  ///< instruction set, for people
+std::int64_t integer_panel();                    ///< output channels of one panel
+bool integer_bytes_possible();                   ///< whether the 8-bit loop exists here
+const char* integer_target();                    ///< instruction set, for people
 std::int64_t integer_depth(std::int64_t depth);  ///< rounded up as packed
 std::size_t integer_buffer_bytes(std::int64_t rows, std::int64_t depth);
 
 /// Greatest absolute value.
 int greatest(const std::int8_t* weights, std::int64_t count);
 /// Packs `columns` output channels (of rows `stride` apart) into one panel and sums them into compensation * offset.
-void pack_panel(const std::int8_t* weights, std::int64_t depth, std::int64_t columns, std::int64_t stride, bool bytes, int offset,
-                void* packed, std::int32_t* compensation);
+void pack_panel(const std::int8_t* weights, std::int64_t depth, std::int64_t columns, std::int64_t stride, bool bytes,
+                int offset, void* packed, std::int32_t* compensation);
 void multiply(const IntegerProduct& product, const IntegerBlock& block);
 
 }  // namespace qfw::cpu

@@ -40,7 +40,8 @@ struct KernelContext {
 };
 
 /// One node, ready to run. Tensors are dense and row-major (NHWC, HWIO, IO), of the types in the graph; inputs in the order
-/// of the node's. Calls on kernels of one context must not overlap; none allocates.
+/// of the node's. Calls on kernels of one context must not overlap; none allocates. The caller's OpenMP setting must be the
+/// context's threads: oneDNN reads it there.
 class MatmulKernel {
  public:
   MatmulKernel() = default;

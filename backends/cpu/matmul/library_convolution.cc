@@ -47,7 +47,8 @@ class LibraryConvolution final : public MatmulKernel {
       const void* from = inputs[0];
       void* to = output;
       if (through_f32_) {
-        widen(static_cast<const BFloat16*>(from) + i * count_from_, count_from_, at<float>(scratch, wide_from_), context_.threads);
+        widen(static_cast<const BFloat16*>(from) + i * count_from_, count_from_, at<float>(scratch, wide_from_),
+              context_.threads);
         from = scratch + wide_from_;
         to = scratch + wide_to_;
       }
@@ -58,7 +59,8 @@ class LibraryConvolution final : public MatmulKernel {
       main_.set(to_argument(), result);
       main_.run();
       moved(move_to_, result, to);
-      if (through_f32_) narrow(at<float>(scratch, wide_to_), count_to_, static_cast<BFloat16*>(output) + i * count_to_, context_.threads);
+      if (through_f32_)
+        narrow(at<float>(scratch, wide_to_), count_to_, static_cast<BFloat16*>(output) + i * count_to_, context_.threads);
     }
     context_.stream.wait();
   }
@@ -88,7 +90,8 @@ class LibraryConvolution final : public MatmulKernel {
 
   std::int64_t images_per_slice() const {
     const std::int64_t image = 4 * (g_.h * g_.w * g_.c + g_.oh * g_.ow * g_.o);
-    const std::int64_t wanted = std::clamp<std::int64_t>(slice_bytes / image, std::min<std::int64_t>(context_.threads, g_.n), g_.n);
+    const std::int64_t wanted =
+        std::clamp<std::int64_t>(slice_bytes / image, std::min<std::int64_t>(context_.threads, g_.n), g_.n);
     for (std::int64_t slice = wanted; slice < g_.n; ++slice) {
       if (g_.n % slice == 0) return slice;
     }
@@ -118,8 +121,8 @@ class LibraryConvolution final : public MatmulKernel {
       main_ = Primitive(context_, forward, dnnl::convolution_forward(forward), arguments(), layout_);
       return;
     }
-    const dnnl::convolution_backward_data::primitive_desc backward(context_.engine, dnnl::algorithm::convolution_direct, src, weights,
-                                                                  dst, strides, low, high, forward, attributes);
+    const dnnl::convolution_backward_data::primitive_desc backward(context_.engine, dnnl::algorithm::convolution_direct, src,
+                                                                   weights, dst, strides, low, high, forward, attributes);
     take(backward, backward.diff_dst_desc(), backward.diff_src_desc());
     main_ = Primitive(context_, backward, dnnl::convolution_backward_data(backward), arguments(), layout_);
   }
@@ -204,12 +207,14 @@ class LibraryGradWeights final : public MatmulKernel {
     const auto direct = dnnl::algorithm::convolution_direct;
     const dnnl::convolution_forward::primitive_desc forward(context_.engine, dnnl::prop_kind::forward_training, direct, src,
                                                             any_weights_memory(g, type), dst, strides, low, high, attributes);
-    const dnnl::convolution_backward_weights::primitive_desc desc(context_.engine, direct, src, any_weights_memory(g, DType::f32), dst,
-                                                                  strides, low, high, forward, attributes);
+    const dnnl::convolution_backward_weights::primitive_desc desc(
+        context_.engine, direct, src, any_weights_memory(g, DType::f32), dst, strides, low, high, forward, attributes);
     layout_ = {};
     implementation_ = desc.impl_info_str();
     main_ = Primitive(context_, desc, dnnl::convolution_backward_weights(desc),
-                      {{DNNL_ARG_SRC, desc.src_desc()}, {DNNL_ARG_DIFF_DST, desc.diff_dst_desc()}, {DNNL_ARG_DIFF_WEIGHTS, desc.diff_weights_desc()}},
+                      {{DNNL_ARG_SRC, desc.src_desc()},
+                       {DNNL_ARG_DIFF_DST, desc.diff_dst_desc()},
+                       {DNNL_ARG_DIFF_WEIGHTS, desc.diff_weights_desc()}},
                       layout_);
     move_src_ = reorder(context_, src_memory(g, type, tag::nhwc), desc.src_desc(), layout_);
     move_grad_ = reorder(context_, dst_memory(g, type, tag::nhwc), desc.diff_dst_desc(), layout_);

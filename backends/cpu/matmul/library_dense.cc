@@ -25,7 +25,8 @@ class LibraryDense final : public MatmulKernel {
     const memory::desc dst = matrix(g_.n, g_.o, integer_ ? DType::s32 : computed(type));
     const dnnl::matmul::primitive_desc desc(context.engine, src, weights, dst, library_attributes());
     implementation_ = desc.impl_info_str();
-    product_ = Primitive(context, desc, dnnl::matmul(desc), {{DNNL_ARG_SRC, src}, {DNNL_ARG_WEIGHTS, weights}, {DNNL_ARG_DST, dst}}, layout_);
+    product_ = Primitive(context, desc, dnnl::matmul(desc),
+                         {{DNNL_ARG_SRC, src}, {DNNL_ARG_WEIGHTS, weights}, {DNNL_ARG_DST, dst}}, layout_);
     if (through_f32_) {
       src_ = layout_.take(src.get_size());
       weights_ = layout_.take(weights.get_size());
@@ -46,7 +47,8 @@ class LibraryDense final : public MatmulKernel {
     product_.set(DNNL_ARG_DST, through_f32_ ? scratch + dst_ : output);
     product_.run();
     context_.stream.wait();
-    if (through_f32_) narrow(reinterpret_cast<const float*>(scratch + dst_), g_.n * g_.o, static_cast<BFloat16*>(output), context_.threads);
+    if (through_f32_)
+      narrow(reinterpret_cast<const float*>(scratch + dst_), g_.n * g_.o, static_cast<BFloat16*>(output), context_.threads);
   }
 
   const char* kind() const override { return integer_ ? "dense integer" : "dense"; }

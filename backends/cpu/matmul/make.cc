@@ -49,16 +49,20 @@ std::unique_ptr<MatmulKernel> make(const Graph& graph, const Node& node, KernelC
     case Op::conv2d:
       if (is_integer(type) && own_integer(context)) return make_own_integer(graph, node, context);
       return make_library_convolution(graph, node, context);
-    case Op::conv2d_grad_src: return make_library_convolution(graph, node, context);
+    case Op::conv2d_grad_src:
+      return make_library_convolution(graph, node, context);
     case Op::conv2d_grad_weights:
       if (own_grad_weights(graph, node, context)) return make_own_grad_weights(graph, node, context);
       return make_library_grad_weights(graph, node, context);
     case Op::dense:
       if (is_integer(type) && own_integer(context)) return make_own_integer(graph, node, context);
       return make_library_dense(graph, node, context);
-    case Op::max_pool: return make_max_pool(graph, node, context);
-    case Op::max_pool_grad: return make_max_pool_grad(graph, node, context);
-    default: fail(Error::Category::internal, "cpu", fmt::format("{} is no matmul", name_of(node.op)), node.path);
+    case Op::max_pool:
+      return make_max_pool(graph, node, context);
+    case Op::max_pool_grad:
+      return make_max_pool_grad(graph, node, context);
+    default:
+      fail(Error::Category::internal, "cpu", fmt::format("{} is no matmul", name_of(node.op)), node.path);
   }
 }
 

@@ -14,8 +14,9 @@ namespace {
 PoolGeometry geometry(const Shape& x, const Shape& dst, const Node& node) {
   const auto& pool = node.as<Pool>();
   if (pool.window[0] * pool.window[1] > std::numeric_limits<std::uint16_t>::max()) {
-    fail(Error::Category::graph, "cpu", fmt::format("{} takes windows of at most 65535 elements, this one is {}x{}", name_of(node.op),
-                                                    pool.window[0], pool.window[1]),
+    fail(Error::Category::graph, "cpu",
+         fmt::format("{} takes windows of at most 65535 elements, this one is {}x{}", name_of(node.op), pool.window[0],
+                     pool.window[1]),
          node.path, "use reduce_max over the whole image");
   }
   return {x[0], x[1], x[2], x[3], dst[1], dst[2], pool};
@@ -24,7 +25,8 @@ PoolGeometry geometry(const Shape& x, const Shape& dst, const Node& node) {
 class MaxPool final : public MatmulKernel {
  public:
   MaxPool(const Graph& graph, const Node& node, KernelContext& context)
-      : context_(context), g_(geometry(graph.type(node.inputs[0]).shape, node.outputs[0].shape, node)),
+      : context_(context),
+        g_(geometry(graph.type(node.inputs[0]).shape, node.outputs[0].shape, node)),
         bf16_(graph.type(node.inputs[0]).dtype == DType::bf16) {}
 
   void run(std::span<const void* const> inputs, void* output) override {
@@ -45,7 +47,8 @@ class MaxPool final : public MatmulKernel {
 class MaxPoolGrad final : public MatmulKernel {
  public:
   MaxPoolGrad(const Graph& graph, const Node& node, KernelContext& context)
-      : context_(context), g_(geometry(graph.type(node.inputs[0]).shape, graph.type(node.inputs[1]).shape, node)),
+      : context_(context),
+        g_(geometry(graph.type(node.inputs[0]).shape, graph.type(node.inputs[1]).shape, node)),
         bf16_(graph.type(node.inputs[0]).dtype == DType::bf16) {
     ScratchLayout layout;
     winners_ = layout.take(static_cast<std::size_t>(g_.n * g_.oh * g_.ow * g_.c) * sizeof(std::uint16_t));

@@ -62,7 +62,8 @@ HWY_INLINE void window(D d, const PoolGeometry& g, const T* x, Span rows, Span c
       const auto beats = hn::And(hn::Not(hn::Le(value, best)), hn::Not(hn::IsNaN(best)));
       best = hn::IfThenElse(beats, value, best);
       if (winners != nullptr) {
-        winner = hn::IfThenElse(hn::RebindMask(bits, beats), hn::Set(bits, static_cast<std::uint32_t>(i * g.pool.window[1] + j)), winner);
+        winner = hn::IfThenElse(hn::RebindMask(bits, beats),
+                                hn::Set(bits, static_cast<std::uint32_t>(i * g.pool.window[1] + j)), winner);
       }
     }
   }
@@ -84,10 +85,12 @@ void pool(const PoolGeometry& g, const T* x, std::int64_t image, std::int64_t ro
     const std::int64_t at = ((image * g.oh + row) * g.ow + column) * g.c;
     std::int64_t c = 0;
     for (; c + lanes <= g.c; c += lanes) {
-      window(d, g, from + c, rows, columns, dst == nullptr ? dst : dst + at + c, winners == nullptr ? winners : winners + at + c);
+      window(d, g, from + c, rows, columns, dst == nullptr ? dst : dst + at + c,
+             winners == nullptr ? winners : winners + at + c);
     }
     for (; c < g.c; ++c) {
-      window(one, g, from + c, rows, columns, dst == nullptr ? dst : dst + at + c, winners == nullptr ? winners : winners + at + c);
+      window(one, g, from + c, rows, columns, dst == nullptr ? dst : dst + at + c,
+             winners == nullptr ? winners : winners + at + c);
     }
   }
 }
@@ -125,7 +128,8 @@ HWY_INLINE void gather(D d, const PoolGeometry& g, const T* grad, const std::uin
 }
 
 template <class T>
-void pool_grad(const PoolGeometry& g, const T* grad, const std::uint16_t* winners, std::int64_t image, std::int64_t row, T* dst) {
+void pool_grad(const PoolGeometry& g, const T* grad, const std::uint16_t* winners, std::int64_t image, std::int64_t row,
+               T* dst) {
   const hn::ScalableTag<float> d;
   const hn::CappedTag<float, 1> one;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
@@ -135,7 +139,8 @@ void pool_grad(const PoolGeometry& g, const T* grad, const std::uint16_t* winner
   for (std::int64_t column = 0; column < g.w; ++column, dst += g.c) {
     const Span columns = covering(column, g.pool.window[1], g.pool.stride[1], g.pool.padding.low[1], g.ow);
     std::int64_t c = 0;
-    for (; c + lanes <= g.c; c += lanes) gather(d, g, grad + results + c, winners + results + c, row, column, rows, columns, dst + c);
+    for (; c + lanes <= g.c; c += lanes)
+      gather(d, g, grad + results + c, winners + results + c, row, column, rows, columns, dst + c);
     for (; c < g.c; ++c) gather(one, g, grad + results + c, winners + results + c, row, column, rows, columns, dst + c);
   }
 }

@@ -32,14 +32,16 @@ void Primitive::set(int argument, const void* data) {
   for (const auto& known : arguments_) {
     if (known.arg != argument) continue;
     // The C interface takes inputs as plain pointers, too; it does not write them.
-    dnnl::error::wrap_c_api(dnnl_memory_set_data_handle(known.memory, const_cast<void*>(data)), "could not set a primitive's memory");
+    dnnl::error::wrap_c_api(dnnl_memory_set_data_handle(known.memory, const_cast<void*>(data)),
+                            "could not set a primitive's memory");
   }
 }
 
 void Primitive::run() {
   set(DNNL_ARG_SCRATCHPAD, context_->scratch.data() + scratchpad_);
-  dnnl::error::wrap_c_api(dnnl_primitive_execute(primitive_.get(), context_->stream.get(), static_cast<int>(arguments_.size()), arguments_.data()),
-                          "could not execute a primitive");
+  dnnl::error::wrap_c_api(
+      dnnl_primitive_execute(primitive_.get(), context_->stream.get(), static_cast<int>(arguments_.size()), arguments_.data()),
+      "could not execute a primitive");
 }
 
 Primitive reorder(KernelContext& context, const memory::desc& from, const memory::desc& to, ScratchLayout& layout) {
@@ -50,11 +52,16 @@ Primitive reorder(KernelContext& context, const memory::desc& from, const memory
 
 memory::data_type library_type(DType type) {
   switch (type) {
-    case DType::f32: return memory::data_type::f32;
-    case DType::bf16: return memory::data_type::bf16;
-    case DType::s32: return memory::data_type::s32;
-    case DType::s8: return memory::data_type::s8;
-    case DType::u8: return memory::data_type::u8;
+    case DType::f32:
+      return memory::data_type::f32;
+    case DType::bf16:
+      return memory::data_type::bf16;
+    case DType::s32:
+      return memory::data_type::s32;
+    case DType::s8:
+      return memory::data_type::s8;
+    case DType::u8:
+      return memory::data_type::u8;
   }
   fail(Error::Category::internal, "cpu", "unknown dtype");
 }

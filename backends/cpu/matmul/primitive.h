@@ -10,7 +10,7 @@
 
 namespace qfw::cpu {
 
-bool library_has_bf16();         ///< bf16 instructions; without them its bf16 primitives are missing or hundreds of times slower
+bool library_has_bf16();  ///< bf16 instructions; without them its bf16 primitives are missing or hundreds of times slower
 bool library_has_integer_dot();  ///< u8 x s8 in one instruction; without it 16-bit sums may saturate
 
 /// A oneDNN primitive and its arguments, made once; running it creates nothing. oneDNN's own cache holds the compiled code, so

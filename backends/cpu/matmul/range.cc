@@ -12,9 +12,12 @@ constexpr int max_depth = 12;  // a quantizer's chain is short; what lies behind
 
 Range limits(DType type) {
   switch (type) {
-    case DType::u8: return {0, 255};
-    case DType::s8: return {-128, 127};
-    default: return {-infinity, infinity};
+    case DType::u8:
+      return {0, 255};
+    case DType::s8:
+      return {-128, 127};
+    default:
+      return {-infinity, infinity};
   }
 }
 
@@ -76,8 +79,10 @@ Range search(const Graph& graph, Use use, int depth) {
       const Range a = of(0), b = of(1);
       return checked({a.low - b.high, a.high - b.low}, type);
     }
-    case Op::multiply: return checked(product(of(0), of(1)), type);
-    case Op::select: return checked(hull(of(1), of(2)), type);
+    case Op::multiply:
+      return checked(product(of(0), of(1)), type);
+    case Op::select:
+      return checked(hull(of(1), of(2)), type);
     case Op::cast:
     case Op::straight_through:
     case Op::stop_gradient:
@@ -86,14 +91,17 @@ Range search(const Graph& graph, Use use, int depth) {
     case Op::broadcast_to:
     case Op::max_pool:
     case Op::reduce_max:
-    case Op::reduce_min: return checked(of(0), type);
+    case Op::reduce_min:
+      return checked(of(0), type);
     case Op::less:
     case Op::less_equal:
     case Op::equal:
     case Op::is_finite:
     case Op::random_uniform:
-    case Op::softmax: return {0, 1};
-    default: return limits(type);
+    case Op::softmax:
+      return {0, 1};
+    default:
+      return limits(type);
   }
 }
 

@@ -45,7 +45,8 @@ void copy_rows(const Rows<From>& rows, const Copy& copy, To* to, std::int64_t st
   std::int64_t x = rows.row % g.ow, y = rows.row / g.ow % g.oh, n = rows.row / g.ow / g.oh;
   for (std::int64_t row = rows.row; row < rows.row_end; ++row, to += stride) {
     const std::int64_t left = x * g.sw - g.left, top = y * g.sh - g.top;
-    const std::int64_t tap = std::clamp<std::int64_t>(-left, 0, g.kw), tap_end = std::clamp<std::int64_t>(g.w - left, tap, g.kw);
+    const std::int64_t tap = std::clamp<std::int64_t>(-left, 0, g.kw),
+                       tap_end = std::clamp<std::int64_t>(g.w - left, tap, g.kw);
     To* at = to;
     for (std::int64_t i = rows.k / width; i * width < rows.k_end; ++i) {
       const std::int64_t begin = std::max(rows.k - i * width, std::int64_t{0}), end = std::min(rows.k_end - i * width, width);
@@ -57,7 +58,8 @@ void copy_rows(const Rows<From>& rows, const Copy& copy, To* to, std::int64_t st
         copy_run(copy, rows.src + pixel * g.c, tap * channels, tap_end * channels, begin, end, at);
       } else {
         for (std::int64_t j = begin / channels; j * channels < end; ++j) {
-          const std::int64_t k = std::max(begin - j * channels, std::int64_t{0}), k_end = std::min(end - j * channels, channels);
+          const std::int64_t k = std::max(begin - j * channels, std::int64_t{0}),
+                             k_end = std::min(end - j * channels, channels);
           const bool inside = j >= tap && j < tap_end;
           copy_run(copy, rows.src + (pixel + j) * g.c + rows.group * channels, 0, inside ? channels : 0, k, k_end,
                    at + std::max(j * channels - begin, std::int64_t{0}));

@@ -243,11 +243,11 @@ TEST(AqtRecipe, AutomaticBoundsAndTheRecipesOwnKeysWin) {
   EXPECT_EQ(option_of(recipe, "stage4/block2/conv_3", "fixed_bound"), "none");
 }
 
-TEST(AqtRecipe, AnotherQuantizerDropsWhatItLacks) {
+TEST(AqtRecipe, ThePolicyNoneTakesItAllAndQuantizesNothing) {
   const Recipe recipe = load("paper_resnet50_w4_a4_init8_dense8_auto.hparams.json", "[quantizer]\nname = none\n");
   EXPECT_EQ(recipe.name("quantizer"), "none");
-  EXPECT_GT(recipe.notes().size(), 10u);
-  EXPECT_THAT(recipe.text(), Not(HasSubstr("[layer:")));
+  const auto quantizer = recipe.quantizer_for("init_conv");
+  EXPECT_EQ(quantizer->phase_name(quantizer->phase({.step = 1'000'000})), "float");
 }
 
 }  // namespace

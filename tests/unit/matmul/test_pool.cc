@@ -28,7 +28,8 @@ struct PoolCase {
             std::int64_t best = -1;
             for (std::int64_t a = 0; a < pool.window[0]; ++a)
               for (std::int64_t b = 0; b < pool.window[1]; ++b) {
-                const std::int64_t row = y * pool.stride[0] - pool.padding.low[0] + a, column = z * pool.stride[1] - pool.padding.low[1] + b;
+                const std::int64_t row = y * pool.stride[0] - pool.padding.low[0] + a,
+                                   column = z * pool.stride[1] - pool.padding.low[1] + b;
                 if (row < 0 || row >= h || column < 0 || column >= w) continue;
                 const std::int64_t at = ((i * h + row) * w + column) * c + k;
                 if (best < 0 || x[at] > x[best] || (std::isnan(x[at]) && !std::isnan(x[best]))) best = at;
@@ -98,7 +99,8 @@ TEST(MaxPool, NaNIsTheLargest) {
   for (const double value : numbers(run(graph, {src}, context), DType::f32)) EXPECT_TRUE(std::isnan(value));
   const Bytes grad = random_integers({test.dst(), DType::f32}, 1, 1, 0);
   const auto found = numbers(
-      run(single(Op::max_pool_grad, {test.src(), DType::f32}, {test.dst(), DType::f32}, test.pool, {test.src(), DType::f32}), {src, grad}, context),
+      run(single(Op::max_pool_grad, {test.src(), DType::f32}, {test.dst(), DType::f32}, test.pool, {test.src(), DType::f32}),
+          {src, grad}, context),
       DType::f32);
   for (int i = 0; i < 45; ++i) EXPECT_EQ(found[i], i / 9 == 2 ? 3 : 0);
 }

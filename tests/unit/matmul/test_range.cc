@@ -1,5 +1,4 @@
 #include "matmul/range.h"
-
 #include "single.h"
 
 namespace qfw::cpu::test {
@@ -33,7 +32,8 @@ TEST(Range, OfClippedCodes) {
   Chain chain;
   const Use x{0, 0};
   expect_range(chain.range(chain.add(Op::cast, {chain.add(Op::floor, {chain.clip(x, 0, 15.5)})}, DType::u8, DType::u8)), 0, 15);
-  expect_range(chain.range(chain.add(Op::cast, {chain.clip(chain.add(Op::round_even, {x}), -7, 7)}, DType::s8, DType::s8)), -7, 7);
+  expect_range(chain.range(chain.add(Op::cast, {chain.clip(chain.add(Op::round_even, {x}), -7, 7)}, DType::s8, DType::s8)), -7,
+               7);
   expect_range(chain.range(chain.add(Op::add, {chain.clip(x, -2, 3), chain.number(0.5)})), -1.5f, 3.5f);
   expect_range(chain.range(chain.add(Op::multiply, {chain.clip(x, -2, 3), chain.number(-2)})), -6, 4);
   expect_range(chain.range(chain.add(Op::negate, {chain.add(Op::relu, {chain.clip(x, -2, 3)})})), -3, 0);
