@@ -24,7 +24,8 @@ trains augment none
 trains backend reference
 trains backend cpu --backend.compute=bf16
 expect 0 "^eval_accuracy" "$QFW" run tiny.ini --run.dir=deeper --train.steps=2 --model.stages=1,2
-expect 0 "stage4/block2/conv_3" "$QFW" explain tiny.ini --model.stages=none --model.depth=50
+expect 0 "stage4/block1/conv_3" "$QFW" explain tiny.ini --model.depth=29
+expect 0 "model.stages .* is dropped: model.depth .* takes its place" "$QFW" explain tiny.ini --model.depth=29
 
 # The original's spelling of the policy, and per-layer overrides.
 sed 's/^name = weights_and_auto_acts/quant_target = WEIGHTS_AND_FIXED_ACT/' tiny.ini > original.ini

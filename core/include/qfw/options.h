@@ -31,6 +31,7 @@ struct Option {
   std::vector<std::string> choices;  ///< of a text; empty: any
   bool or_number = false;            ///< a text that may also be a number within min and max: `none`, `auto` or 6.0
   std::string inherits;              ///< "schedule.num_epochs": where the value comes from if the recipe is silent
+  std::string replaces;              ///< another option that this one, set by a later source, takes back: `stages`, `depth`
   std::function<void(void* options, const OptionValue& value)> set;
 };
 
@@ -40,6 +41,7 @@ struct Allowed {
   std::vector<std::string> choices{};
   bool or_number = false;
   std::string inherits{};
+  std::string replaces{};
 };
 
 /// Declares the options of a plugin by binding names to the members of a plain struct, whose values are the defaults:
@@ -72,7 +74,7 @@ class Declare {
     option.nullable = nullable;
     option.min = allowed.min, option.max = allowed.max;
     option.choices = std::move(allowed.choices), option.inherits = std::move(allowed.inherits);
-    option.or_number = allowed.or_number;
+    option.or_number = allowed.or_number, option.replaces = std::move(allowed.replaces);
 
     const Member& initial = defaults_.*member;
     if constexpr (nullable) {

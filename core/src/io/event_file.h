@@ -14,7 +14,7 @@ namespace qfw {
 /// Thread-safe. Writing failures throw Error::Category::data.
 class EventFile {
  public:
-  /// `resumed_at` is the step the run continues from; TensorBoard then drops what earlier files say of later steps. 0: a new
+  /// `resumed_at` is the step the run continues with; TensorBoard then drops what earlier files say of it and of later steps. 0: a new
   /// run.
   explicit EventFile(const std::filesystem::path& folder, std::int64_t resumed_at = 0, double flush_seconds = 10);
   EventFile(const EventFile&) = delete;

@@ -102,6 +102,21 @@ void Resolver::drop_lacking(Draft& draft) {
   });
 }
 
+/// A later source sets an option that stands in the place of one set before (Option::replaces).
+void Resolver::drop_replaced(Draft& draft, const Source& source) {
+  for (const Entry& entry : source.entries) {
+    if (entry.section != draft.kind->name) continue;
+    for (const Option& option : draft.own) {
+      if (option.name != entry.key || option.replaces.empty()) continue;
+      if (const auto before = draft.given.find(option.replaces); before != draft.given.end()) {
+        notes_.push_back(fmt::format("{} ({}) is dropped: {} ({}) takes its place", before->second->full_name(),
+                                     before->second->place.str(), entry.full_name(), entry.place.str()));
+        draft.given.erase(before);
+      }
+    }
+  }
+}
+
 /// The plugin was named for the first time (or never, and is the default): what came before was meant for it, or for the
 /// default.
 void Resolver::judge_earlier(Draft& draft) {
@@ -182,6 +197,7 @@ Resolver::Draft Resolver::merge(const SectionKind& kind) {
         drop_lacking(draft);
       }
     }
+    drop_replaced(draft, source);
     for (const Entry& entry : source.entries) {
       if (entry.section == kind.name && &entry != name && judge(draft, entry)) draft.given[entry.key] = &entry;
     }

@@ -44,6 +44,7 @@ class Resolver {
   void note_dropped(const Draft& draft, const Entry& entry);
   void drop(Draft& draft, const std::function<bool(const Entry&)>& unfit);
   void drop_lacking(Draft& draft);
+  void drop_replaced(Draft& draft, const Source& source);
   bool lacks(const Draft& draft, const Entry& entry) const;
   bool judge(const Draft& draft, const Entry& entry);
   bool judge_for_layer(const Draft& draft, const Entry& entry);

@@ -240,7 +240,7 @@ void Trainer::evaluate_now() {
                                 100 * scores.top5(), scores.loss(), scores.examples(), best ? " (best)" : ""));
   if (events_) {
     const std::pair<std::string, double> values[] = {{"eval_loss", scores.loss()}, {"eval_accuracy", scores.top1()}};
-    events_->scalars(completed_, values);
+    events_->scalars(completed_ - 1, values);  // under the last step's number, as its training values are
     events_->flush();
   }
   if (best && session_.recipe().checkpoint().best) save(folder_.best());

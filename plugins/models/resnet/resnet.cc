@@ -26,8 +26,8 @@ class ResNet final : public Layer {
     std::string padding = "same", stem = "imagenet";
 
     static void declare(Declare<Options>& option) {
-      option("depth", &Options::depth, "29, 50, 101, 152 or 200; where stages are given they take its place");
-      option("stages", &Options::stages, "blocks of each stage, as 3,4,6,3");
+      option("depth", &Options::depth, "29, 50, 101, 152 or 200; stages beside it take its place", {.replaces = "stages"});
+      option("stages", &Options::stages, "blocks of each stage, as 3,4,6,3; in place of depth", {.replaces = "depth"});
       option("num_filters", &Options::num_filters,
              "width of init_conv; blocks of stage i = 0, 1, ... are num_filters * 2^i * filter_multiplier wide inside",
              {.min = 1});
