@@ -42,6 +42,12 @@ bool Aqt::bounds_are_due(std::int64_t step) const {
   return every == -1 ? step == start : (step - start) % every == 0;
 }
 
+/// No step from this one on will set them.
+bool Aqt::bounds_are_final(std::int64_t step) const {
+  const std::int64_t start = options_.activation_bound_start_step;
+  return start == -1 || (options_.activation_bound_update_freq == -1 && step > start);
+}
+
 Phase Aqt::phase(const Clock& clock) const {
   // Evaluation quantizes what the last training step did.
   const std::int64_t last_step = clock.training ? clock.step : clock.step - 1;
@@ -51,7 +57,8 @@ Phase Aqt::phase(const Clock& clock) const {
   if (number_bound_) phase |= activations;
   if (options_.auto_bounds()) {
     if (bounds_are_set(last_step, clock)) phase |= activations;
-    if (clock.training) phase |= collecting;
+    const bool used = options_.statistics == "always" || !bounds_are_final(clock.step);
+    if (clock.training && used) phase |= collecting;
     if (clock.training && bounds_are_due(clock.step)) phase |= updating_bounds;
   }
   return phase;
@@ -100,7 +107,7 @@ Operand Aqt::quantize_activations(GraphBuilder& g, const MatmulSite& site, Value
     bound = *number_bound_;
   } else if (options_.auto_bounds()) {
     GetBounds get_bounds(g, options_, x.shape().channels());
-    if (g.training()) get_bounds.step(x, (phase & updating_bounds) != 0);
+    if (g.training() && (phase & collecting) != 0) get_bounds.step(x, (phase & updating_bounds) != 0);
     bound = get_bounds.bounds();
   }
   if ((phase & activations) == 0) return x;

@@ -24,6 +24,7 @@ class Aqt : public Quantizer {
  private:
   bool bounds_are_set(std::int64_t last_step, const Clock& clock) const;
   bool bounds_are_due(std::int64_t step) const;
+  bool bounds_are_final(std::int64_t step) const;
   bool quantizes_weights(const MatmulSite& site, Phase phase) const;
   Operand quantize_weights(const MatmulSite& site, Value weights, Phase phase) const;
   Operand quantize_activations(GraphBuilder& g, const MatmulSite& site, Value x, Phase phase) const;

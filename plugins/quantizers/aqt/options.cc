@@ -33,6 +33,9 @@ void Options::declare(Declare<Options>& option) {
          "EPOCH from which convolution weights are quantized; dense weights are from the first step", {.min = 0});
   option("ste_ties", &O::ste_ties, "gradient of the clip where its argument equals a limit",
          {.choices = {"half", "pass", "block"}});
+  option("statistics", &O::statistics,
+         "of automatic bounds: always, as the original does, or until_frozen: not once no later step will use them, which is faster",
+         {.choices = {"always", "until_frozen"}});
   BoundsOptions::declare(option);
 }
 

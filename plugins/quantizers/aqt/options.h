@@ -20,6 +20,7 @@ struct Options : BoundsOptions {
   std::int64_t activation_bound_start_step = 7500, activation_bound_update_freq = -1;
   std::int64_t weight_quant_start_step = 0;
   std::string ste_ties = "half";
+  std::string statistics = "always";
 
   static void declare(Declare<Options>& option);
 

@@ -67,6 +67,17 @@ TEST(Phases, weights_are_quantized_when_the_reference_does) {
   }
 }
 
+TEST(Phases, statistics_stop_when_asked_and_no_later_step_uses_them) {
+  Options options = automatic(5);
+  EXPECT_TRUE(has(Aqt(options).phase(training(6)), Aqt::collecting));
+  options.statistics = "until_frozen";
+  EXPECT_TRUE(has(Aqt(options).phase(training(5)), Aqt::collecting));
+  EXPECT_TRUE(has(Aqt(options).phase(training(5)), Aqt::updating_bounds));
+  EXPECT_FALSE(has(Aqt(options).phase(training(6)), Aqt::collecting));
+  options.activation_bound_update_freq = 3;
+  EXPECT_TRUE(has(Aqt(options).phase(training(6)), Aqt::collecting));
+}
+
 TEST(Phases, activations_are_quantized_from_the_start_step_on) {
   const Aqt quantizer(automatic(5));
   EXPECT_FALSE(has(quantizer.phase(training(4)), Aqt::activations));
