@@ -42,6 +42,8 @@ expect 0 "resuming after step $step" "$QFW" run tiny.ini --run.dir=stopped --sch
 
 # A finished run says so; another recipe is not mixed into it; a second process is refused.
 expect 0 "this run is finished: 20 steps" "$QFW" run tiny.ini --run.dir=whole
+"$QFW" run tiny.ini --run.dir=whole 2> /dev/null | grep "$(grep -oE '"eval_loss": [0-9.]{4}' whole/report.json | grep -oE '[0-9.]+$')" > /dev/null ||
+  fail "a finished run reports another result than it had"
 expect 2 "started with another recipe: quantizer.weight_prec was 4, is 2" "$QFW" run tiny.ini --run.dir=whole --quantizer.weight_prec=2
 "$QFW" run tiny.ini --run.dir=busy --train.steps=100000 --schedule.num_epochs=400 2> busy.log &
 pid=$!

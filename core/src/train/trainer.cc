@@ -65,7 +65,7 @@ Trainer::Outcome Trainer::run() {
     log_step(number);
     if (evaluates_after(number)) evaluate_unless_interrupted();
     if (InterruptGuard::requested()) continue;
-    if (saves_after(completed_)) save_checkpoint_now();
+    if (completed_ < total && saves_after(completed_)) save_checkpoint_now();  // the last one follows the last evaluation
     progress_->update(figures());
   }
   if (history_.eval_step != completed_) evaluate_now();
