@@ -7,10 +7,7 @@ tiny_recipe > tiny.ini
 # Killed between two checkpoints, in the middle of an epoch: started in the background until it has passed step 7.
 "$QFW" run tiny.ini --run.dir=killed 2> killed.log &
 pid=$!
-for _ in $(seq 600); do
-  [ -e killed/checkpoints/step_000000005.h5 ] && break
-  sleep 0.05
-done
+wait_for killed/checkpoints/step_000000005.h5
 kill -9 $pid 2> /dev/null || true
 wait $pid 2> /dev/null || true
 [ -e killed/checkpoints/step_000000005.h5 ] || fail "the run was killed before its first checkpoint"
@@ -27,10 +24,7 @@ fi
 # Ctrl-C saves at once and stops with 130; the same command goes on.
 "$QFW" run tiny.ini --run.dir=stopped --train.steps=100000 --schedule.num_epochs=400 2> stopped.log &
 pid=$!
-for _ in $(seq 600); do
-  [ -e stopped/checkpoints/step_000000005.h5 ] && break
-  sleep 0.05
-done
+wait_for stopped/checkpoints/step_000000005.h5
 kill -INT $pid
 status=0
 wait $pid || status=$?
@@ -47,10 +41,7 @@ expect 0 "this run is finished: 20 steps" "$QFW" run tiny.ini --run.dir=whole
 expect 2 "started with another recipe: quantizer.weight_prec was 4, is 2" "$QFW" run tiny.ini --run.dir=whole --quantizer.weight_prec=2
 "$QFW" run tiny.ini --run.dir=busy --train.steps=100000 --schedule.num_epochs=400 2> busy.log &
 pid=$!
-for _ in $(seq 600); do
-  [ -e busy/checkpoints/step_000000005.h5 ] && break
-  sleep 0.05
-done
+wait_for busy/checkpoints/step_000000005.h5
 expect 2 "process $pid is running" "$QFW" run tiny.ini --run.dir=busy
 kill -9 $pid
 wait $pid 2> /dev/null || true

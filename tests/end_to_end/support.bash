@@ -16,6 +16,14 @@ expect() {
   grep -Eq -- "$pattern" <<<"$output" || fail "no line matches '$pattern' in the output of: $*"$'\n'"$output"
 }
 
+wait_for() {  # wait_for FILE: until it is there, 30 s at most
+  for _ in $(seq 600); do
+    [ -e "$1" ] && return
+    sleep 0.05
+  done
+  fail "there is still no $1"
+}
+
 # A recipe that trains a tiny quantized ResNet on real images in seconds.
 tiny_recipe() {
   cat <<'INI'
