@@ -17,8 +17,9 @@ void TrainSettings::declare(Declare<TrainSettings>& option) {
 void EvalSettings::declare(Declare<EvalSettings>& option) {
   option("batch_size", &EvalSettings::batch_size, "images per step of an evaluation",
          {.min = 1, .inherits = "train.batch_size"});
-  option("per_epoch", &EvalSettings::per_epoch, "evaluations per epoch; 0: only at the end", {.min = 0});
+  option("per_epoch", &EvalSettings::per_epoch, "evaluations per epoch, the first after its first step; 0: none", {.min = 0});
   option("per_epoch_late", &EvalSettings::per_epoch_late, "the same in the last tenth of the run", {.min = 0});
+  option("every_epochs", &EvalSettings::every_epochs, "one more at the end of every so many epochs", {.min = 1});
   option("examples", &EvalSettings::examples, "only the first so many; none: all", {.min = 1});
 }
 

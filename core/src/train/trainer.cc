@@ -217,12 +217,13 @@ void Trainer::log_bounds(std::int64_t number) {
 
 bool Trainer::evaluates_after(std::int64_t number) const {
   const auto& eval = session_.recipe().eval();
-  const std::int64_t total = session_.total_steps();
+  const std::int64_t total = session_.total_steps(), epoch = session_.steps_per_epoch();
+  if (eval.every_epochs && (number + 1) % (*eval.every_epochs * epoch) == 0) return true;
   const bool late = static_cast<double>(number) / static_cast<double>(total) > 0.9;
   const std::int64_t per_epoch = late ? eval.per_epoch_late : eval.per_epoch;
   if (per_epoch <= 0) return false;
-  const std::int64_t interval = std::max<std::int64_t>(1, session_.steps_per_epoch() / per_epoch);
-  return number % session_.steps_per_epoch() % interval == 0;
+  const std::int64_t interval = std::max<std::int64_t>(1, epoch / per_epoch);
+  return number % epoch % interval == 0;
 }
 
 void Trainer::evaluate_unless_interrupted() {
