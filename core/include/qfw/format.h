@@ -1,14 +1,19 @@
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "qfw/export.h"
+#include "qfw/variable.h"
 
 namespace qfw {
 
-/// A foreign configuration file as recipe keys, so that the core knows no other system's names.
+/// Another system's configuration files and weights, so that the core knows no other system's names. Behind
+/// `base_config_filename`, `qfw hparams`, `qfw import` and `qfw export`. What a format has no words for is an error that names
+/// it (Error::Category::usage), never left out.
 class QFW_API Format {
  public:
   using Interface = Format;
@@ -26,6 +31,43 @@ class QFW_API Format {
   };
   /// The recipe keys that `text`, the content of a file, stands for. Throws Error::Category::usage naming the offending key.
   virtual std::vector<Setting> to_recipe(std::string_view text) const = 0;
+
+  /// A resolved run: every setting of every section, and the quantizer's options layer by layer.
+  struct Run {
+    std::string description;
+    std::vector<Setting> settings;  ///< `name` of the plugin sections among them; values as recipes write them
+    struct Layer {
+      std::string path;             ///< in the order of the computation
+      bool is_dense = false, src_signed = false;
+      std::vector<std::pair<std::string, std::string>> quantizer;  ///< option, value: what holds for this layer
+    };
+    std::vector<Layer> layers;
+  };
+  /// A form in which the other system writes its configuration.
+  struct Form {
+    std::string name, doc;
+  };
+  virtual std::vector<Form> forms() const { return {}; }  ///< the first is the one a run folder keeps
+  /// The file, in one of forms(), that to_recipe() reads back as the same run.
+  virtual std::string from_recipe(const Run& run, std::string_view form) const;
+
+  /// An argument of generate(): what the other system's own generator takes.
+  struct Flag {
+    std::string name, value, doc;  ///< `value` stands for its value in the help
+  };
+  virtual std::vector<Flag> flags() const { return {}; }
+  /// A configuration made from (flag, value), in one of forms().
+  virtual std::string generate(std::span<const std::pair<std::string, std::string>> flags, std::string_view form) const;
+
+  /// Where a variable of ours stands in a file of weights: an HDF5 file (or a group in one) with one data set per tensor.
+  struct Tensor {
+    std::string variable;          ///< "stage1/block0/conv_1/kernel"
+    std::string path;              ///< below the group: "params/ResidualBlock_0/conv1/kernel"
+    std::vector<int> axes;         ///< axis of theirs that each of ours is; empty: the same order
+    bool operator==(const Tensor&) const = default;
+  };
+  /// Of each variable that the other system has, too; a model is evaluated with no others. In the order of `variables`.
+  virtual std::vector<Tensor> tensors(std::span<const Variable> variables) const;
 };
 
 }  // namespace qfw

@@ -1,7 +1,11 @@
+#include <fmt/format.h>
+
 #include "qfw/augment.h"
 #include "qfw/backend.h"
 #include "qfw/communicator.h"
 #include "qfw/dataset.h"
+#include "qfw/dataset_writer.h"
+#include "qfw/error.h"
 #include "qfw/format.h"
 #include "qfw/layer.h"
 #include "qfw/optimizer.h"
@@ -9,13 +13,15 @@
 #include "qfw/registry.h"
 #include "qfw/schedule.h"
 
-// The destructors stand here so that the core alone holds each interface's type information.
+// The destructors stand here so that the core alone holds each interface's type information; and what an interface does where
+// a plugin has nothing to say.
 namespace qfw {
 
 Augment::~Augment() = default;
 Backend::~Backend() = default;
 Communicator::~Communicator() = default;
 Dataset::~Dataset() = default;
+DatasetWriter::~DatasetWriter() = default;
 Executable::~Executable() = default;
 Format::~Format() = default;
 Layer::~Layer() = default;
@@ -23,10 +29,30 @@ Optimizer::~Optimizer() = default;
 Quantizer::~Quantizer() = default;
 Schedule::~Schedule() = default;
 
+std::string Dataset::place(std::string_view split, std::int64_t index) const { return fmt::format("example {} of {}", index, split); }
+
+Communicator& Communicator::local(int i) {
+  if (i != 0) fail(Error::Category::internal, "communicator", "it has one replica in this process");
+  return *this;
+}
+
+std::string Format::from_recipe(const Run&, std::string_view) const {
+  fail(Error::Category::usage, "format", "it reads configurations and does not write them");
+}
+
+std::string Format::generate(std::span<const std::pair<std::string, std::string>>, std::string_view) const {
+  fail(Error::Category::usage, "format", "it reads configurations and does not write them");
+}
+
+std::vector<Format::Tensor> Format::tensors(std::span<const Variable>) const {
+  fail(Error::Category::usage, "format", "it knows configurations and no weights");
+}
+
 template struct Factory<Augment>;
 template struct Factory<Backend>;
 template struct Factory<Communicator>;
 template struct Factory<Dataset>;
+template struct Factory<DatasetWriter>;
 template struct Factory<Format>;
 template struct Factory<Layer>;
 template struct Factory<Optimizer>;
