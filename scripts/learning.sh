@@ -25,7 +25,7 @@ one() {
   grep -qs '"status": "finished"' "$run/report.json" && return
   mkdir -p "$dir/$way"
   OMP_NUM_THREADS=1 "$qfw" run "$tree/recipes/parity/fashion_mnist_$name.ini" --run.dir="$run" --run.seed="$seed" \
-    --dataset.workers=1 "${options[@]}" >"$run.out" 2>&1 || { echo "failed: see $run.out" >&2; return 1; }
+    --dataset.workers=1 "${options[@]}" >"$run.out" 2>"$run.log" || { echo "failed: see $run.log" >&2; return 1; }
   echo "$way $name seed $seed: $(head -n 1 "$run.out" | cut -d' ' -f1-2)" >&2
 }
 

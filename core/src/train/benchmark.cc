@@ -24,8 +24,9 @@ std::int64_t peak_resident_bytes() {
 /// Feeds and fetches of a graph: normal images, one-hot targets, a small rate.
 class RandomStep {
  public:
-  RandomStep(const Graph& graph, std::uint64_t seed) {
+  RandomStep(const Graph& graph, std::uint64_t seed, int replicas) {
     RandomStream random(seed, hash_of("benchmark"));
+    std::vector<HostView> feeds;
     for (const Input& input : graph.inputs) {
       auto& values = buffers_.emplace_back(static_cast<std::size_t>(input.type.shape.count()));
       if (input.name == step_names::targets) {
@@ -36,25 +37,28 @@ class RandomStep {
       } else {
         for (float& value : values) value = static_cast<float>(random.normal());
       }
-      feeds_.emplace_back(input.type, std::as_bytes(std::span(values)));
+      feeds.emplace_back(input.type, std::as_bytes(std::span(values)));
     }
-    for (const Fetch& fetch : graph.fetches) {
-      const TensorType& type = graph.type(fetch.use);
-      auto& values = buffers_.emplace_back(static_cast<std::size_t>(type.shape.count()));
-      fetches_.push_back({type, std::as_writable_bytes(std::span(values))});
+    exchanges_.assign(static_cast<std::size_t>(replicas), {.feeds = feeds, .fetches = {}});
+    for (auto& exchange : exchanges_) {
+      for (const Fetch& fetch : graph.fetches) {
+        const TensorType& type = graph.type(fetch.use);
+        auto& values = buffers_.emplace_back(static_cast<std::size_t>(type.shape.count()));
+        exchange.fetches.push_back({type, std::as_writable_bytes(std::span(values))});
+      }
     }
   }
 
-  double run(Executable& executable, std::int64_t step, std::uint64_t seed) {
+  /// Every replica is fed the same; milliseconds of the step.
+  double run(Session& session, const Session::Compiled& compiled, std::int64_t step) {
     const auto begin = std::chrono::steady_clock::now();
-    executable.run({.index = step, .seed = seed}, feeds_, fetches_);
+    session.run(compiled, step, exchanges_);
     return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
   }
 
  private:
   std::vector<std::vector<float>> buffers_;
-  std::vector<HostView> feeds_;
-  std::vector<HostTensor> fetches_;
+  std::vector<Session::Exchange> exchanges_;
 };
 
 /// The first step of every distinct phase, in order; the last one is what gets timed.
@@ -89,32 +93,33 @@ Benchmark benchmark(Session& session, std::int64_t steps, bool training) {
   // Bounds and statistics come from the earlier phases, as in training.
   for (const std::int64_t step : first_steps_of_phases(session)) {
     auto& compiled = session.training(step);
-    if (!feed) feed = std::make_unique<RandomStep>(compiled.graph, session.seed());
-    feed->run(*compiled.executable, step, session.seed());
+    if (!feed) feed = std::make_unique<RandomStep>(compiled.graph, session.seed(), session.replicas().count());
+    feed->run(session, compiled, step);
     if (InterruptGuard::requested()) fail(Error::Category::interrupted, "bench", "interrupted before anything was timed");
   }
   auto& compiled = training ? session.training(last) : session.evaluation(last + 1);
-  if (!training) feed = std::make_unique<RandomStep>(compiled.graph, session.seed());
+  if (!training) feed = std::make_unique<RandomStep>(compiled.graph, session.seed(), session.replicas().count());
 
   Benchmark result;
   result.phase = session.phase_text(session.clock(training ? last : last + 1, training));
   result.batch = training ? session.train_batch() : session.eval_batch();
-  feed->run(*compiled.executable, last, session.seed());  // warms caches
-  compiled.executable->profile(true);
+  feed->run(session, compiled, last);  // warms caches
+  Executable& first = *compiled.executables.front();
+  first.profile(true);
   for (std::int64_t i = 0; i < steps && !InterruptGuard::requested(); ++i) {
-    result.milliseconds.push_back(feed->run(*compiled.executable, last, session.seed()));
+    result.milliseconds.push_back(feed->run(session, compiled, last));
     logger().info("{} of {}: {:.1f} ms", i + 1, steps, result.milliseconds.back());
   }
   const auto timed = static_cast<double>(result.milliseconds.size());
   if (timed == 0) fail(Error::Category::interrupted, "bench", "interrupted before anything was timed");
-  for (Executable::Timing timing : compiled.executable->timings()) {
+  for (Executable::Timing timing : first.timings()) {
     timing.milliseconds /= timed;
     timing.calls /= static_cast<std::int64_t>(timed);
     result.kinds.push_back(std::move(timing));
   }
-  compiled.executable->profile(false);
+  first.profile(false);
   std::ranges::sort(result.kinds, std::greater{}, &Executable::Timing::milliseconds);
-  result.arena_bytes = compiled.executable->arena_bytes();
+  result.arena_bytes = first.arena_bytes();
   result.peak_bytes = peak_resident_bytes();
   return result;
 }

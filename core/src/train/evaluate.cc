@@ -1,5 +1,9 @@
 #include "train/evaluate.h"
 
+#include <algorithm>
+#include <memory>
+#include <vector>
+
 #include "data/pipeline.h"
 #include "io/progress.h"
 #include "qfw/error.h"
@@ -7,33 +11,58 @@
 
 namespace qfw {
 
+namespace {
+
+/// The share of one replica of this process: its batches, and the logits of the one at hand.
+struct Share {
+  std::unique_ptr<Pipeline> pipeline;
+  std::vector<float> logits;
+  Batch batch;
+};
+
+}  // namespace
+
 Scores evaluate(Session& session, std::int64_t completed, LogitsFile* sink) {
   const std::int64_t batch = session.eval_batch(), classes = session.data().classes;
-  PipelineSettings settings;
-  settings.split = "validation";
-  settings.batch = batch;
-  settings.training = false;
-  settings.workers = session.workers();
-  settings.prefetch = static_cast<int>(session.recipe().dataset().prefetch);
-  settings.examples = session.recipe().eval().examples.value_or(0);
-  Pipeline pipeline(session.dataset(), session.augment(), settings);
+  const int replicas = session.replicas().count();
+  std::vector<Share> shares(static_cast<std::size_t>(replicas));
+  for (int i = 0; i < replicas; ++i) {
+    PipelineSettings settings;
+    settings.split = "validation";
+    settings.batch = batch;
+    settings.training = false;
+    settings.workers = std::max(1, session.workers() / replicas);
+    settings.prefetch = static_cast<int>(session.recipe().dataset().prefetch);
+    settings.rank = session.replicas().rank(i);
+    settings.replicas = session.replicas().size();
+    settings.examples = session.recipe().eval().examples.value_or(0);
+    Share& share = shares[static_cast<std::size_t>(i)];
+    share.pipeline = std::make_unique<Pipeline>(session.dataset(), session.augment(), settings);
+    share.logits.resize(static_cast<std::size_t>(batch * classes));
+  }
 
-  auto& [graph, executable] = session.evaluation(completed);
-  std::vector<float> logits(static_cast<std::size_t>(batch * classes));
-  const HostTensor fetched{{{batch, classes}, DType::f32}, std::as_writable_bytes(std::span(logits))};
+  const Session::Compiled& compiled = session.evaluation(completed);
+  std::vector<Session::Exchange> exchanges(shares.size());
   Progress progress("evaluating");
   Scores scores;
-  while (const auto next = pipeline.next()) {
+  for (;;) {
+    for (std::size_t i = 0; i < shares.size(); ++i) {
+      auto next = shares[i].pipeline->next();
+      if (!next) return scores;  // all end together
+      shares[i].batch = *next;
+      exchanges[i].feeds = {HostView(compiled.graph.inputs.at(0).type, std::as_bytes(next->images))};
+      exchanges[i].fetches = {{{{batch, classes}, DType::f32}, std::as_writable_bytes(std::span(shares[i].logits))}};
+    }
     if (InterruptGuard::requested()) fail(Error::Category::interrupted, "evaluate", "interrupted");
-    const HostView images(graph.inputs.at(0).type, std::as_bytes(next->images));
-    executable->run({.index = completed, .seed = session.seed()}, std::span(&images, 1), std::span(&fetched, 1));
-    const auto count = static_cast<std::size_t>(next->count);
-    const std::span<const float> rows = std::span(logits).first(count * static_cast<std::size_t>(classes));
-    scores.add(rows, next->labels.first(count), classes);
-    if (sink != nullptr) sink->append(rows, next->labels.first(count));
-    progress.update({.step = scores.examples(), .total_steps = pipeline.examples()});
+    session.run(compiled, completed, exchanges);
+    for (const Share& share : shares) {
+      const auto count = static_cast<std::size_t>(share.batch.count);
+      const std::span<const float> rows = std::span(share.logits).first(count * static_cast<std::size_t>(classes));
+      scores.add(rows, share.batch.labels.first(count), classes);
+      if (sink != nullptr) sink->append(rows, share.batch.labels.first(count));
+    }
+    progress.update({.step = scores.examples(), .total_steps = shares[0].pipeline->examples()});
   }
-  return scores;
 }
 
 }  // namespace qfw

@@ -52,7 +52,7 @@ Explanation explain(Session& session) {
     explanation.variable_bytes += static_cast<std::int64_t>(variable.type.bytes());
     if (variable.kind == Variable::Kind::parameter) explanation.parameters += variable.type.shape.count();
   }
-  explanation.arena_bytes = compiled.executable->arena_bytes();
+  explanation.arena_bytes = compiled.executables.front()->arena_bytes();
   return explanation;
 }
 

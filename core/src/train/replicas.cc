@@ -53,7 +53,8 @@ class Replicas::Crew {
     sigset_t all, before;  // signals stay with the threads that expect them
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    for (int i = 0; i < first.local_size(); ++i) threads_.emplace_back([this, i](const std::stop_token& stop) { serve(i, stop); });
+    for (int i = 0; i < first.local_size(); ++i)
+      threads_.emplace_back([this, i](const std::stop_token& stop) { serve(i, stop); });
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
 

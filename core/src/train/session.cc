@@ -75,17 +75,11 @@ Session::Session(const Recipe& recipe, Data data)
       model_(recipe.make<Layer>()),
       schedule_(recipe.make<Schedule>()),
       optimizer_(recipe.make<Optimizer>()),
-      communicator_(recipe.make<Communicator>()),
-      backend_(recipe.make<Backend>()) {
+      replicas_(recipe) {
   open_data(data);
   data_ = shape_of(recipe_, dataset_.get(), *augment_);
   count_steps();
   recipe_.check_layers(paths_of(*model_, data_));
-}
-
-Session::~Session() {
-  training_.clear();  // executables before their backend
-  evaluation_.clear();
 }
 
 void Session::open_data(Data data) {
@@ -104,12 +98,12 @@ void Session::open_data(Data data) {
 
 void Session::count_steps() {
   const auto& train = recipe_.train();
-  if (const int replicas = communicator_->size(); train.batch_size % replicas != 0) {
+  if (const int replicas = replicas_.size(); train.batch_size % replicas != 0) {
     fail(Error::Category::usage, "train", fmt::format("a batch of {} cannot be shared evenly by {} replicas", train.batch_size, replicas), {},
          "choose a multiple for train.batch_size");
   }
   if (data_.train_examples > 0) {
-    steps_per_epoch_ = qfw::steps_per_epoch(data_.train_examples, train_batch(), communicator_->size(), true);
+    steps_per_epoch_ = qfw::steps_per_epoch(data_.train_examples, train_batch(), replicas_.size(), true);
     if (steps_per_epoch_ == 0) {
       fail(Error::Category::usage, "train", fmt::format("a batch of {} is more than the {} training images", train.batch_size, data_.train_examples), {},
            "make train.batch_size smaller");
@@ -128,7 +122,12 @@ const Dataset& Session::dataset() const {
 
 int Session::workers() const {
   const std::int64_t asked = recipe_.dataset().workers;
-  return asked > 0 ? static_cast<int>(asked) : std::max(1, backend_->threads());
+  return asked > 0 ? static_cast<int>(asked) : std::max(1, backend().threads() * replicas_.count());
+}
+
+std::int64_t Session::eval_batch() const {
+  const std::int64_t together = recipe_.eval().batch_size.value_or(recipe_.train().batch_size);
+  return (together + replicas_.size() - 1) / replicas_.size();
 }
 
 Clock Session::clock(std::int64_t step, bool training) const {
@@ -167,7 +166,7 @@ StepDescription Session::describe(const Clock& clock, std::int64_t batch) const 
   description.quantization = {.integer = recipe_.quantizer().arithmetic == "integer",
                               .require_integer = recipe_.quantizer().require_integer,
                               .compute = recipe_.backend().compute == "bf16" ? DType::bf16 : DType::f32};
-  description.replicas = communicator_->size();
+  description.replicas = replicas_.size();
   return description;
 }
 
@@ -177,18 +176,33 @@ Graph Session::training_graph_at(std::int64_t step) const {
 
 Graph Session::evaluation_graph_at(std::int64_t step) const { return evaluation_graph(describe(clock(step, false), eval_batch())); }
 
-Graph Session::diagnosis(std::int64_t step) const { return diagnosis_graph(describe(clock(step, true), train_batch())); }
+Session::Compiled Session::diagnosis(std::int64_t step) {
+  return compile(diagnosis_graph(describe(clock(step, true), train_batch())));
+}
 
-std::unique_ptr<Executable> Session::compile(Graph& graph) {
-  graph = expand_composites(graph, [&](const Node& node) { return !backend_->supports(graph, node).yes; }, communicator_->size());
+Session::Compiled Session::compile(Graph graph) {
+  const Backend& backend = this->backend();
+  graph = expand_composites(graph, [&](const Node& node) { return !backend.supports(graph, node).yes; }, replicas_.size());
   dump("expand", graph);
   for (const Node& node : graph.nodes) {
-    if (const auto support = backend_->supports(graph, node); !support.yes) {
+    if (const auto support = backend.supports(graph, node); !support.yes) {
       fail(Error::Category::device, "backend", fmt::format("{} does not take {}: {}", recipe_.name("backend"), name_of(node.op), support.reason),
            "layer " + node.path, "choose another backend");
     }
   }
-  return backend_->compile(graph, *communicator_);
+  std::vector<std::unique_ptr<Executable>> executables(static_cast<std::size_t>(replicas_.count()));
+  replicas_.each([&](int i) {
+    executables[static_cast<std::size_t>(i)] = replicas_.backend(i).compile(graph, replicas_.communicator(i));
+  });
+  return {std::move(graph), std::move(executables)};
+}
+
+void Session::run(const Compiled& compiled, std::int64_t step, std::span<const Exchange> exchanges) {
+  replicas_.each([&](int i) {
+    const auto place = static_cast<std::size_t>(i);
+    const Exchange& exchange = exchanges[place];
+    compiled.executables[place]->run({.index = step, .seed = seed()}, exchange.feeds, exchange.fetches);
+  });
 }
 
 namespace {
@@ -214,18 +228,15 @@ Session::Compiled& Session::training(std::int64_t step) {
   const auto key = phases(clock(step, true));
   if (const auto known = training_.find(key); known != training_.end()) return known->second;
   logger().info("step {}: compiling a training step ({})", step, phase_text(clock(step, true)));
-  Compiled compiled{training_graph_at(step), nullptr};
+  Compiled compiled = compile(training_graph_at(step));
   if (!training_.empty()) check_same_variables(training_.begin()->second.graph, compiled.graph);
-  compiled.executable = compile(compiled.graph);
   return training_.emplace(key, std::move(compiled)).first->second;
 }
 
 Session::Compiled& Session::evaluation(std::int64_t step) {
   const auto key = phases(clock(step, false));
   if (const auto known = evaluation_.find(key); known != evaluation_.end()) return known->second;
-  Compiled compiled{evaluation_graph_at(step), nullptr};
-  compiled.executable = compile(compiled.graph);
-  return evaluation_.emplace(key, std::move(compiled)).first->second;
+  return evaluation_.emplace(key, compile(evaluation_graph_at(step))).first->second;
 }
 
 std::vector<Variable> Session::variables() { return training(0).graph.variables; }
@@ -234,7 +245,7 @@ void Session::initialize_variables() {
   for (const Variable& variable : variables()) {
     std::vector<float> values(static_cast<std::size_t>(variable.type.shape.count()));
     initialize(variable, seed(), values);
-    backend_->write(variable.name, {variable.type, std::as_bytes(std::span(values))});
+    write(variable.name, {variable.type, std::as_bytes(std::span(values))});
   }
 }
 
@@ -242,7 +253,7 @@ void Session::restore(const Checkpoint& checkpoint, std::span<const Variable> wa
   for (const Variable& variable : wanted) {
     std::vector<std::byte> bytes(variable.type.bytes());
     checkpoint.read(variable.name, {variable.type, bytes});
-    backend_->write(variable.name, {variable.type, bytes});
+    write(variable.name, {variable.type, bytes});
   }
 }
 

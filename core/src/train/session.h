@@ -13,6 +13,7 @@
 #include "qfw/optimizer.h"
 #include "qfw/schedule.h"
 #include "recipe/recipe.h"
+#include "train/replicas.h"
 
 namespace qfw {
 
@@ -31,17 +32,16 @@ class Session {
   Session(const Recipe& recipe, Data data);
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
-  ~Session();
 
   const Recipe& recipe() const { return recipe_; }
   const Dataset& dataset() const;
   const Augment& augment() const { return *augment_; }
-  Backend& backend() { return *backend_; }
-  Communicator& communicator() { return *communicator_; }
+  const Backend& backend() const { return replicas_.backend(); }  ///< of the first replica
+  const Replicas& replicas() const { return replicas_; }
   const DataShape& data() const { return data_; }
 
-  std::int64_t train_batch() const { return recipe_.train().batch_size / communicator_->size(); }  ///< of one replica
-  std::int64_t eval_batch() const { return recipe_.eval().batch_size.value_or(recipe_.train().batch_size); }
+  std::int64_t train_batch() const { return recipe_.train().batch_size / replicas_.size(); }  ///< of one replica
+  std::int64_t eval_batch() const;  ///< of one replica
   std::int64_t steps_per_epoch() const { return steps_per_epoch_; }
   std::int64_t total_steps() const { return total_steps_; }  ///< train.epochs, unless train.steps or early_stop_steps come first
   int workers() const;                                       ///< decoding threads
@@ -50,15 +50,22 @@ class Session {
   Clock clock(std::int64_t step, bool training) const;
   double rate(std::int64_t step) const;  ///< learning rate of a step, scaled by the global batch / 256
 
-  /// A compiled graph, and where its feeds and fetches stand.
+  /// A graph, and what each replica of this process made of it.
   struct Compiled {
     Graph graph;
-    std::unique_ptr<Executable> executable;
+    std::vector<std::unique_ptr<Executable>> executables;
   };
   Compiled& training(std::int64_t step);    ///< for the phase that step is in
   Compiled& evaluation(std::int64_t step);  ///< after so many completed steps
-  Graph diagnosis(std::int64_t step) const;
-  std::unique_ptr<Executable> compile(Graph& graph);  ///< expands what the backend declines
+  Compiled diagnosis(std::int64_t step);    ///< of what a training step would compute
+
+  /// What goes into a step and comes out of it, for one replica: in the order of Graph::inputs and Graph::fetches.
+  struct Exchange {
+    std::vector<HostView> feeds;
+    std::vector<HostTensor> fetches;
+  };
+  /// One step on every replica of this process, each with its own Exchange.
+  void run(const Compiled& compiled, std::int64_t step, std::span<const Exchange> exchanges);
 
   /// The graphs that explain and bench look at, not compiled.
   Graph training_graph_at(std::int64_t step) const;
@@ -69,11 +76,14 @@ class Session {
   /// All variables of a training step; compiles one if need be.
   std::vector<Variable> variables();
   void initialize_variables();
+  void write(std::string_view variable, HostView from) { replicas_.write(variable, from); }
+  void read(std::string_view variable, HostTensor to) const { replicas_.read(variable, to); }
   /// The variables that evaluation needs, or all of a training step, from a checkpoint.
   void restore(const Checkpoint& checkpoint, std::span<const Variable> wanted);
 
  private:
   StepDescription describe(const Clock& clock, std::int64_t batch) const;
+  Compiled compile(Graph graph);
   void open_data(Data data);
   void count_steps();
 
@@ -83,8 +93,7 @@ class Session {
   std::unique_ptr<Layer> model_;
   std::unique_ptr<Schedule> schedule_;
   std::unique_ptr<Optimizer> optimizer_;
-  std::unique_ptr<Communicator> communicator_;
-  std::unique_ptr<Backend> backend_;
+  Replicas replicas_;
   DataShape data_;
   std::int64_t steps_per_epoch_ = 1, total_steps_ = 1, course_steps_ = 1;
   bool warm_start_ = false;

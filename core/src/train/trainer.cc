@@ -87,21 +87,11 @@ void Trainer::start() {
   write_environment(folder_.environment(), session_);
   if (completed_ >= session_.total_steps()) return;
 
-  const auto classes = static_cast<std::size_t>(session_.data().classes), batch = static_cast<std::size_t>(session_.train_batch());
-  targets_.assign(batch * classes, 0);
-  logits_.assign(batch * classes, 0);
   if (recipe.metrics().tensorboard) events_ = std::make_unique<EventFile>(folder_.path(), completed_);
   progress_ = std::make_unique<Progress>("training");
-  PipelineSettings settings;
-  settings.batch = session_.train_batch();
-  settings.seed = session_.seed();
-  settings.workers = session_.workers();
-  settings.prefetch = static_cast<int>(recipe.dataset().prefetch);
-  settings.rank = session_.communicator().rank();
-  settings.replicas = session_.communicator().size();
-  const auto spe = static_cast<std::uint64_t>(session_.steps_per_epoch()), done = static_cast<std::uint64_t>(completed_);
-  settings.start = {.epoch = done / spe, .step = done % spe};
-  pipeline_ = std::make_unique<Pipeline>(session_.dataset(), session_.augment(), settings);
+  for (int i = 0; i < session_.replicas().count(); ++i) {
+    feeds_.push_back(std::make_unique<TrainingFeed>(session_, i, completed_));
+  }
 }
 
 bool Trainer::resume() {
@@ -125,44 +115,19 @@ bool Trainer::resume() {
 }
 
 void Trainer::step(std::int64_t number) {
-  Session::Compiled& compiled = session_.training(number);
-  const auto batch = pipeline_->next();
-  if (!batch) fail(Error::Category::internal, "trainer", "the training data ended");
-  feed(*batch, number);
-  run_executable(compiled, number);
+  const Session::Compiled& compiled = session_.training(number);
+  rate_ = static_cast<float>(session_.rate(number));
+  std::vector<Session::Exchange> exchanges;
+  for (const auto& feed : feeds_) {
+    feed->next();
+    exchanges.push_back({feed->feeds(compiled.graph, rate_), feed->fetches()});
+  }
+  session_.run(compiled, number, exchanges);
+  loss_ = feeds_.front()->loss();
   if (!std::isfinite(loss_)) stop_on_bad_loss(number);
   Scores scores;
-  scores.add(logits_, labels_, session_.data().classes);
+  for (const auto& feed : feeds_) feed->add_to(scores);
   accuracy_ = scores.top1();
-}
-
-void Trainer::feed(const Batch& batch, std::int64_t number) {
-  images_ = batch.images;
-  labels_ = batch.labels;
-  const auto classes = static_cast<std::size_t>(session_.data().classes);
-  std::ranges::fill(targets_, 0.f);
-  for (std::size_t i = 0; i < labels_.size(); ++i) {
-    const auto label = static_cast<std::size_t>(labels_[i]);
-    if (label >= classes) fail(Error::Category::data, "trainer", fmt::format("label {} of {} classes", labels_[i], classes));
-    targets_[i * classes + label] = 1;
-  }
-  rate_ = static_cast<float>(session_.rate(number));
-}
-
-void Trainer::run_executable(Session::Compiled& compiled, std::int64_t number) {
-  std::vector<HostView> feeds;
-  for (const Input& input : compiled.graph.inputs) {
-    if (input.name == step_names::images) {
-      feeds.emplace_back(input.type, std::as_bytes(images_));
-    } else if (input.name == step_names::targets) {
-      feeds.emplace_back(input.type, std::as_bytes(std::span<const float>(targets_)));
-    } else {
-      feeds.emplace_back(input.type, std::as_bytes(std::span<const float>(&rate_, 1)));
-    }
-  }
-  const HostTensor fetches[] = {{{{}, DType::f32}, std::as_writable_bytes(std::span(&loss_, 1))},
-                                {{{session_.train_batch(), session_.data().classes}, DType::f32}, std::as_writable_bytes(std::span(logits_))}};
-  compiled.executable->run({.index = number, .seed = session_.seed()}, feeds, fetches);
 }
 
 void Trainer::stop_on_bad_loss(std::int64_t number) {
@@ -174,18 +139,20 @@ void Trainer::stop_on_bad_loss(std::int64_t number) {
 }
 
 std::string Trainer::first_bad_layer(std::int64_t number) {
-  Graph graph = session_.diagnosis(number);
-  const auto executable = session_.compile(graph);
-  std::vector<HostView> feeds;
-  for (const Input& input : graph.inputs) {
-    feeds.emplace_back(input.type, input.name == step_names::images ? std::as_bytes(images_) : std::as_bytes(std::span<const float>(targets_)));
+  const Session::Compiled compiled = session_.diagnosis(number);
+  const auto& wanted = compiled.graph.fetches;
+  std::vector<std::vector<float>> counts(feeds_.size(), std::vector<float>(wanted.size()));
+  std::vector<Session::Exchange> exchanges;
+  for (std::size_t i = 0; i < feeds_.size(); ++i) {
+    auto& exchange = exchanges.emplace_back();
+    exchange.feeds = feeds_[i]->feeds(compiled.graph, rate_);
+    for (float& count : counts[i]) exchange.fetches.push_back({{{}, DType::f32}, std::as_writable_bytes(std::span(&count, 1))});
   }
-  std::vector<float> counts(graph.fetches.size());
-  std::vector<HostTensor> fetches;
-  for (float& count : counts) fetches.push_back({{{}, DType::f32}, std::as_writable_bytes(std::span(&count, 1))});
-  executable->run({.index = number, .seed = session_.seed()}, feeds, fetches);
-  for (std::size_t i = 0; i < counts.size(); ++i) {
-    if (counts[i] != 0) return fmt::format("{}, {:.0f} elements", graph.fetches[i].name, counts[i]);
+  session_.run(compiled, number, exchanges);
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    float count = 0;
+    for (const auto& of_replica : counts) count += of_replica[i];
+    if (count != 0) return fmt::format("{}, {:.0f} elements", wanted[i].name, count);
   }
   return "the loss itself";
 }
@@ -206,7 +173,7 @@ void Trainer::log_bounds(std::int64_t number) {
   for (const Variable& variable : session_.variables()) {
     if (variable.kind != Variable::Kind::state || !variable.name.ends_with(suffix)) continue;
     std::vector<float> values(static_cast<std::size_t>(variable.type.shape.count()));
-    session_.backend().read(variable.name, {variable.type, std::as_writable_bytes(std::span(values))});
+    session_.read(variable.name, {variable.type, std::as_writable_bytes(std::span(values))});
     const std::string tag = variable.name.substr(0, variable.name.size() - suffix.size()) + "/GetBounds_0/bounds";
     double mean = 0;
     for (const float value : values) mean += value;
@@ -258,7 +225,7 @@ void Trainer::save(const std::filesystem::path& path) {
   CheckpointInfo info{.step = completed_, .data_epoch = done / spe, .data_step = done % spe, .recipe = session_.recipe().text(false),
                       .metrics = history_.to_metrics()};
   const auto variables = for_checkpoint(session_.variables());
-  save_checkpoint(path, info, variables, [&](std::string_view name, HostTensor to) { session_.backend().read(name, to); });
+  save_checkpoint(path, info, variables, [&](std::string_view name, HostTensor to) { session_.read(name, to); });
 }
 
 void Trainer::save_checkpoint_now() {

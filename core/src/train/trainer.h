@@ -2,12 +2,12 @@
 
 #include <memory>
 
-#include "data/pipeline.h"
 #include "io/event_file.h"
 #include "io/progress.h"
 #include "io/run_folder.h"
 #include "train/history.h"
 #include "train/session.h"
+#include "train/training_feed.h"
 
 namespace qfw {
 
@@ -34,8 +34,6 @@ class Trainer {
   void start();
   bool resume();
   void step(std::int64_t number);
-  void run_executable(Session::Compiled& compiled, std::int64_t number);
-  void feed(const Batch& batch, std::int64_t number);
   [[noreturn]] void stop_on_bad_loss(std::int64_t number);
   std::string first_bad_layer(std::int64_t number);
   void log_step(std::int64_t number);
@@ -53,15 +51,11 @@ class Trainer {
   RunFolder folder_;
   History history_;
   std::unique_ptr<EventFile> events_;
-  std::unique_ptr<Pipeline> pipeline_;
+  std::vector<std::unique_ptr<TrainingFeed>> feeds_;  ///< one for each replica of this process
   std::unique_ptr<Progress> progress_;
 
   std::int64_t completed_ = 0, saved_at_ = -1;
-  // This step's feeds and fetches.
-  std::span<const float> images_;
-  std::vector<float> targets_, logits_;
-  std::span<const std::int32_t> labels_;
-  float rate_ = 0, loss_ = 0;
+  float rate_ = 0, loss_ = 0;  // of the last step
   double accuracy_ = 0;
   // Speed, without evaluations and checkpoints.
   double seconds_ = 0, recent_speed_ = 0;

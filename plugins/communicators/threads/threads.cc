@@ -57,4 +57,6 @@ class Threads final : public Communicator {
 
 QFW_PLUGIN("communicator:threads", .name = "threads", .version = "0.1.0", .licence = "Apache-2.0",
            .description = "replicas in one process")
-(qfw::Registry& registry) { registry.add<qfw::threads::Threads>("threads", "several replicas, each a thread with its own variables"); }
+(qfw::Registry& registry) {
+  registry.add<qfw::threads::Threads>("threads", "several replicas, each a thread with its own variables");
+}
