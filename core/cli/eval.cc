@@ -55,12 +55,17 @@ int run(const Arguments& arguments, const Catalog& catalog) {
   if (logits) logits->commit();
 
   if (arguments.has("json")) {
-    const boost::json::object result{
-        {"top1", scores.top1()}, {"top5", scores.top5()}, {"loss", scores.loss()}, {"examples", scores.examples()}};
+    const boost::json::object result{{"top1", scores.top1()},
+                                     {"top5", scores.top5()},
+                                     {"loss", scores.loss()},
+                                     {"examples", scores.examples()},
+                                     {"corrupt", session.corrupt().count()}};
     fmt::print("{}\n", json_line(result));
   } else {
-    fmt::print("top-1 {:.2f} %, top-5 {:.2f} %, loss {:.5f} on {} images (step {})\n", 100 * scores.top1(), 100 * scores.top5(),
-               scores.loss(), scores.examples(), completed);
+    const std::int64_t corrupt = session.corrupt().count();
+    fmt::print("top-1 {:.2f} %, top-5 {:.2f} %, loss {:.5f} on {} images (step {}){}\n", 100 * scores.top1(),
+               100 * scores.top5(), scores.loss(), scores.examples(), completed,
+               corrupt > 0 ? fmt::format(", {} corrupt ones left out", corrupt) : "");
   }
   return 0;
 }

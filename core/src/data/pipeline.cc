@@ -72,6 +72,7 @@ struct Pipeline::Impl {
   void work();
   std::optional<Work> take(std::unique_lock<std::mutex>& lock);
   void decode_row(const Work& work, std::int64_t row, const std::vector<std::uint32_t>* order);
+  std::int64_t decode(std::int64_t index, std::uint64_t epoch, std::span<float> image) const;
   std::optional<Batch> next();
 
   const Dataset& dataset_;
@@ -218,21 +219,42 @@ void Pipeline::Impl::decode_row(const Work& work, std::int64_t row, const std::v
   const DataPosition position = position_of(work.sequence);
   const std::int64_t place =
       (static_cast<std::int64_t>(position.step) * settings_.replicas + settings_.rank) * settings_.batch + row;
-  const std::int64_t index = order ? (*order)[static_cast<std::size_t>(place)] : place;
+  std::int64_t index = order ? (*order)[static_cast<std::size_t>(place)] : place;
+  Slot& slot = slot_of(work.sequence);
+  const auto size = static_cast<std::size_t>(image_size_);
+  const std::span<float> image(slot.images.get() + static_cast<std::size_t>(row) * size, size);
+  std::int32_t& label = slot.labels[static_cast<std::size_t>(row)];
+  for (std::int64_t tried = 1;; ++tried) {
+    try {
+      label = static_cast<std::int32_t>(decode(index, position.epoch, image));
+      return;
+    } catch (const Error& error) {
+      if (settings_.corrupt == nullptr || error.category() != Error::Category::data || tried == examples_) throw;
+      settings_.corrupt->met(settings_.split, index, error);
+    }
+    if (!settings_.training) {
+      std::ranges::fill(image, 0.0f);
+      label = -1;
+      return;
+    }
+    index = (index + 1) % examples_;
+  }
+}
+
+/// Writes the image and returns the label.
+std::int64_t Pipeline::Impl::decode(std::int64_t index, std::uint64_t epoch, std::span<float> image) const {
   const Example example = dataset_.get(settings_.split, index);
   if (example.label < 0 || example.label >= classes_) {
     fail(Error::Category::data, "pipeline", fmt::format("label {}, but the data set has {} classes", example.label, classes_),
-         fmt::format("example {} of {}", index, settings_.split));
+         dataset_.place(settings_.split, index));
   }
-  Slot& slot = slot_of(work.sequence);
-  RandomStream random(settings_.seed, position.epoch, static_cast<std::uint64_t>(index));
-  const auto size = static_cast<std::size_t>(image_size_);
+  RandomStream random(settings_.seed, epoch, static_cast<std::uint64_t>(index));
   try {
-    augment_.apply(example, random, settings_.training, {slot.images.get() + static_cast<std::size_t>(row) * size, size});
+    augment_.apply(example, random, settings_.training, image);
   } catch (const Error& error) {
-    throw Error(error.category(), fmt::format("{} (example {} of {})", error.what(), index, settings_.split));
+    throw Error(error.category(), fmt::format("{} ({})", error.what(), dataset_.place(settings_.split, index)));
   }
-  slot.labels[static_cast<std::size_t>(row)] = static_cast<std::int32_t>(example.label);
+  return example.label;
 }
 
 std::optional<Batch> Pipeline::Impl::next() {

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 
+#include "data/corrupt.h"
 #include "qfw/augment.h"
 #include "qfw/dataset.h"
 
@@ -27,12 +28,15 @@ struct PipelineSettings {
   int rank = 0, replicas = 1;  ///< a step takes batch * replicas images; this replica the rank-th run of `batch` of them
   std::int64_t examples = 0;   ///< use only the first so many of the split; 0: all
   DataPosition start;          ///< training only; nothing before it is decoded
+  /// Asked about each example that cannot be read (Error::Category::data); none: the first one ends it all. What it lets pass
+  /// is replaced by the next readable example of the split (training), or its label is -1 and its image zero (evaluation).
+  CorruptExamples* corrupt = nullptr;
 };
 
 /// Valid until the next call of Pipeline::next; aligned to 64 bytes.
 struct Batch {
   std::span<const float> images;         ///< [B, H, W, C]; rows beyond `count` are zero
-  std::span<const std::int32_t> labels;  ///< [B]; 0 beyond `count`
+  std::span<const std::int32_t> labels;  ///< [B]; 0 beyond `count`, -1 for a corrupt example
   int count = 0;                         ///< rows that are examples; 0 is possible for a replica at the end of an evaluation
   DataPosition position;                 ///< of this batch
 };

@@ -28,6 +28,7 @@ std::string Progress::text(const Figures& now_figures, Time now) const {
   if (f.accuracy) text += fmt::format("  accuracy {:.2f}%", 100 * *f.accuracy);
   if (f.rate) text += fmt::format("  rate {:.4g}", *f.rate);
   if (f.images_per_second) text += fmt::format("  {:.0f} images/s", *f.images_per_second);
+  if (f.corrupt > 0) text += fmt::format("  {} corrupt skipped", f.corrupt);
 
   std::optional<double> left = f.seconds_left;
   if (!left && first_step_ && f.step > *first_step_ && f.total_steps > 0) {

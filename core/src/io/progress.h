@@ -19,6 +19,7 @@ class Progress {
     std::optional<double> epoch;             ///< completed, with its fraction
     std::optional<std::int64_t> epochs;
     std::optional<double> images_per_second, loss, accuracy, rate;
+    std::int64_t corrupt = 0;  ///< examples skipped; shown if there are any
     std::optional<double> seconds_left;  ///< estimated from `step` and the time so far if empty
   };
 

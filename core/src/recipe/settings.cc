@@ -59,6 +59,18 @@ void DatasetSettings::declare(Declare<DatasetSettings>& option) {
   option("classes", &DatasetSettings::classes, "number of classes, where the data are not at hand", {.min = 1});
   option("train_examples", &DatasetSettings::train_examples, "number of training images, where the data are not at hand",
          {.min = 1});
+  option("on_corrupt", &DatasetSettings::on_corrupt,
+         "examples that cannot be read: fail, or skip (training takes the next one in its place, evaluation leaves it out)",
+         {.choices = {"fail", "skip"}});
+  option("max_corrupt", &DatasetSettings::max_corrupt, "how many distinct ones a run may skip before it fails", {.min = 0});
+  option("cache", &DatasetSettings::cache,
+         "memory: keep the bytes of examples; disk: keep decoded pixels, made smaller, in a file that processes share",
+         {.choices = {"none", "memory", "disk"}});
+  option("cache_mib", &DatasetSettings::cache_mib, "budget of cache = memory, in MiB; examples beyond it are read every time",
+         {.min = 1});
+  option("cache_image_size", &DatasetSettings::cache_image_size,
+         "cache = disk: shorter side of what is kept; smaller images stay as they are", {.min = 1, .max = 65500});
+  option("cache_dir", &DatasetSettings::cache_dir, "cache = disk: its folder; empty: qfw below the user's cache folder");
 }
 
 }  // namespace qfw

@@ -65,6 +65,11 @@ struct DatasetSettings {
   std::int64_t workers = 0, prefetch = 10;
   std::optional<std::vector<std::int64_t>> shape;  ///< H, W, C
   std::optional<std::int64_t> classes, train_examples;
+  std::string on_corrupt = "fail";  ///< or skip
+  std::int64_t max_corrupt = 100;
+  std::string cache = "none";  ///< or memory, disk
+  std::int64_t cache_mib = 4096, cache_image_size = 256;
+  std::string cache_dir;
   static void declare(Declare<DatasetSettings>& option);
 };
 

@@ -5,10 +5,10 @@
 namespace qfw {
 
 struct Benchmark {
-  std::string phase;                        ///< that was timed
+  std::string phase;  ///< that was timed
   std::int64_t batch = 0;
-  std::vector<double> milliseconds;         ///< of each timed step
-  std::vector<Executable::Timing> kinds;    ///< per step, longest first
+  std::vector<double> milliseconds;              ///< of each timed step
+  std::vector<Executable::Timing> kinds;         ///< per step, longest first
   std::int64_t arena_bytes = 0, peak_bytes = 0;  ///< peak: resident memory of the process
 
   double median_milliseconds() const;

@@ -35,6 +35,7 @@ Scores evaluate(Session& session, std::int64_t completed, LogitsFile* sink) {
     settings.prefetch = static_cast<int>(session.recipe().dataset().prefetch);
     settings.rank = session.replicas().rank(i);
     settings.replicas = session.replicas().size();
+    settings.corrupt = &session.corrupt();
     settings.examples = session.recipe().eval().examples.value_or(0);
     Share& share = shares[static_cast<std::size_t>(i)];
     share.pipeline = std::make_unique<Pipeline>(session.dataset(), session.augment(), settings);
@@ -45,6 +46,7 @@ Scores evaluate(Session& session, std::int64_t completed, LogitsFile* sink) {
   std::vector<Session::Exchange> exchanges(shares.size());
   Progress progress("evaluating");
   Scores scores;
+  std::size_t done = 0;
   for (;;) {
     for (std::size_t i = 0; i < shares.size(); ++i) {
       auto next = shares[i].pipeline->next();
@@ -61,7 +63,10 @@ Scores evaluate(Session& session, std::int64_t completed, LogitsFile* sink) {
       scores.add(rows, share.batch.labels.first(count), classes);
       if (sink != nullptr) sink->append(rows, share.batch.labels.first(count));
     }
-    progress.update({.step = scores.examples(), .total_steps = shares[0].pipeline->examples()});
+    done += shares.size() * static_cast<std::size_t>(batch);
+    progress.update({.step = std::min<std::int64_t>(static_cast<std::int64_t>(done), shares[0].pipeline->examples()),
+                     .total_steps = shares[0].pipeline->examples(),
+                     .corrupt = session.corrupt().count()});
   }
 }
 

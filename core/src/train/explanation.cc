@@ -20,7 +20,8 @@ Explanation::LayerRow row_of(const QuantizedSite& site) {
   Explanation::LayerRow row;
   row.path = site.path;
   row.op = name_of(site.op);
-  row.src = of_one_image(site.src_type.shape), row.weights = site.weights_type.shape, row.dst = of_one_image(site.dst_type.shape);
+  row.src = of_one_image(site.src_type.shape), row.weights = site.weights_type.shape,
+  row.dst = of_one_image(site.dst_type.shape);
   const std::int64_t positions = row.dst.count() / row.dst.channels();
   row.multiplications = positions * row.weights.count();
   row.weight_bits = bits_of(site.weights), row.act_bits = bits_of(site.src);

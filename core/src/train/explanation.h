@@ -11,11 +11,11 @@ namespace qfw {
 struct Explanation {
   struct LayerRow {
     std::string path, op;
-    Shape src, weights, dst;             ///< of one image
-    std::int64_t multiplications = 0;    ///< for one image
-    int weight_bits = 0, act_bits = 0;   ///< 0: float
+    Shape src, weights, dst;            ///< of one image
+    std::int64_t multiplications = 0;   ///< for one image
+    int weight_bits = 0, act_bits = 0;  ///< 0: float
     bool integer = false;
-    std::string reason;                  ///< why not integer
+    std::string reason;  ///< why not integer
   };
   struct PhaseRow {
     std::int64_t first_step = 0;

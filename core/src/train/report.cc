@@ -60,6 +60,11 @@ void write_run_report(const std::filesystem::path& path, const RunReport& report
   object["smoothing"] = History::smoothing;
   object["first_nan_step"] = or_null(history.first_nan_step);
   object["images_per_second"] = report.images_per_second;
+  object["corrupt_examples"] = session.corrupt().count();
+  if (session.corrupt().count() > 0) {
+    json::array& messages = object["corrupt"].emplace_array();
+    for (const std::string& message : session.corrupt().messages()) messages.emplace_back(message);
+  }
   object["backend"] = session.backend().describe();
   object["recipe"] = session.recipe().text();
   write_json(path, object);

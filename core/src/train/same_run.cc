@@ -33,8 +33,9 @@ std::map<std::string, std::string> keys_of(std::string_view text) {
 
 bool may_differ(std::string_view key) {
   if (key == "description") return true;
-  for (const std::string_view section : {"train.epochs", "train.steps", "train.early_stop_steps", "eval.", "checkpoint.", "metrics.", "backend.",
-                                         "dataset.workers", "dataset.prefetch", "dataset.data_dir"}) {
+  for (const std::string_view section :
+       {"train.epochs", "train.steps", "train.early_stop_steps", "eval.", "checkpoint.", "metrics.", "backend.",
+        "dataset.workers", "dataset.prefetch", "dataset.data_dir", "dataset.cache_mib", "dataset.cache_dir"}) {
     if (key.starts_with(section)) return true;
   }
   return false;
@@ -64,7 +65,8 @@ void check_same_run(std::string_view checkpoint_recipe, std::string_view recipe,
     if (!then.contains(key)) compare(key);
   }
   if (!differing.empty()) {
-    fail(Error::Category::usage, "resume", fmt::format("the run was started with another recipe: {}", fmt::join(differing, "; ")), checkpoint.string(),
+    fail(Error::Category::usage, "resume",
+         fmt::format("the run was started with another recipe: {}", fmt::join(differing, "; ")), checkpoint.string(),
          "choose another folder with --run.dir, or restore the recipe");
   }
 }

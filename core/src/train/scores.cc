@@ -10,9 +10,11 @@ namespace qfw {
 
 void Scores::add(std::span<const float> logits, std::span<const std::int32_t> labels, std::int64_t classes) {
   for (std::size_t row = 0; row < labels.size(); ++row) {
+    if (labels[row] == -1) continue;
     const auto values = logits.subspan(row * static_cast<std::size_t>(classes), static_cast<std::size_t>(classes));
     if (labels[row] < 0 || labels[row] >= classes) {
-      fail(Error::Category::data, "scores", "label " + std::to_string(labels[row]) + " of " + std::to_string(classes) + " classes");
+      fail(Error::Category::data, "scores",
+           "label " + std::to_string(labels[row]) + " of " + std::to_string(classes) + " classes");
     }
     const auto label = static_cast<std::size_t>(labels[row]);
     const float own = values[label];

@@ -9,7 +9,7 @@ namespace qfw {
 class Scores {
  public:
   /// `logits` is [labels.size(), classes]. An example counts as top-k if fewer than k logits come before its label's: larger
-  /// ones, and equal ones of a lower class.
+  /// ones, and equal ones of a lower class. A label of -1 marks a row that counts nowhere.
   void add(std::span<const float> logits, std::span<const std::int32_t> labels, std::int64_t classes);
 
   std::int64_t examples() const { return examples_; }
@@ -18,7 +18,9 @@ class Scores {
   double loss() const { return examples_ > 0 ? loss_ / static_cast<double>(examples_) : 0; }
 
  private:
-  double ratio(std::int64_t hits) const { return examples_ > 0 ? static_cast<double>(hits) / static_cast<double>(examples_) : 0; }
+  double ratio(std::int64_t hits) const {
+    return examples_ > 0 ? static_cast<double>(hits) / static_cast<double>(examples_) : 0;
+  }
 
   std::int64_t examples_ = 0, top1_ = 0, top5_ = 0;
   double loss_ = 0;

@@ -30,7 +30,8 @@ DataShape shape_of(const Recipe& recipe, const Dataset* dataset, const Augment& 
   DataShape shape;
   if (dataset == nullptr) {
     if (!stated || !stated_classes) {
-      fail(Error::Category::data, "dataset", "the data set " + recipe.name("dataset") + " is not there, and the recipe does not say what it looks like",
+      fail(Error::Category::data, "dataset",
+           "the data set " + recipe.name("dataset") + " is not there, and the recipe does not say what it looks like",
            "section [dataset]", "set dataset.shape (H,W,C) and dataset.classes, or install it");
     }
     shape.image = augment.output(*stated);
@@ -40,12 +41,13 @@ DataShape shape_of(const Recipe& recipe, const Dataset* dataset, const Augment& 
   }
   const Shape found = dataset->shape();
   if (stated && found.rank() > 0 && !(found == *stated)) {
-    fail(Error::Category::data, "dataset", fmt::format("images are {}, dataset.shape says {}", found.str(), stated->str()), recipe.name("dataset"),
-         "mend or leave out dataset.shape");
+    fail(Error::Category::data, "dataset", fmt::format("images are {}, dataset.shape says {}", found.str(), stated->str()),
+         recipe.name("dataset"), "mend or leave out dataset.shape");
   }
   if (stated_classes && *stated_classes != dataset->classes()) {
-    fail(Error::Category::data, "dataset", fmt::format("it has {} classes, dataset.classes says {}", dataset->classes(), *stated_classes),
-         recipe.name("dataset"), "mend or leave out dataset.classes");
+    fail(Error::Category::data, "dataset",
+         fmt::format("it has {} classes, dataset.classes says {}", dataset->classes(), *stated_classes), recipe.name("dataset"),
+         "mend or leave out dataset.classes");
   }
   shape.image = augment.output(found);
   shape.classes = dataset->classes();
@@ -71,6 +73,7 @@ std::vector<std::string> paths_of(const Layer& model, const DataShape& data) {
 
 Session::Session(const Recipe& recipe, Data data)
     : recipe_(recipe),
+      corrupt_(std::make_unique<CorruptExamples>(recipe.dataset().on_corrupt == "skip", recipe.dataset().max_corrupt)),
       augment_(recipe.make<Augment>()),
       model_(recipe.make<Layer>()),
       schedule_(recipe.make<Schedule>()),
@@ -99,13 +102,15 @@ void Session::open_data(Data data) {
 void Session::count_steps() {
   const auto& train = recipe_.train();
   if (const int replicas = replicas_.size(); train.batch_size % replicas != 0) {
-    fail(Error::Category::usage, "train", fmt::format("a batch of {} cannot be shared evenly by {} replicas", train.batch_size, replicas), {},
+    fail(Error::Category::usage, "train",
+         fmt::format("a batch of {} cannot be shared evenly by {} replicas", train.batch_size, replicas), {},
          "choose a multiple for train.batch_size");
   }
   if (data_.train_examples > 0) {
     steps_per_epoch_ = qfw::steps_per_epoch(data_.train_examples, train_batch(), replicas_.size(), true);
     if (steps_per_epoch_ == 0) {
-      fail(Error::Category::usage, "train", fmt::format("a batch of {} is more than the {} training images", train.batch_size, data_.train_examples), {},
+      fail(Error::Category::usage, "train",
+           fmt::format("a batch of {} is more than the {} training images", train.batch_size, data_.train_examples), {},
            "make train.batch_size smaller");
     }
   }
@@ -131,7 +136,11 @@ std::int64_t Session::eval_batch() const {
 }
 
 Clock Session::clock(std::int64_t step, bool training) const {
-  return {.step = step, .epoch = step / steps_per_epoch_, .steps_per_epoch = steps_per_epoch_, .total_steps = course_steps_, .training = training,
+  return {.step = step,
+          .epoch = step / steps_per_epoch_,
+          .steps_per_epoch = steps_per_epoch_,
+          .total_steps = course_steps_,
+          .training = training,
           .warm_start = warm_start_};
 }
 
@@ -174,7 +183,9 @@ Graph Session::training_graph_at(std::int64_t step) const {
   return training_graph(describe(clock(step, true), train_batch()), *optimizer_, recipe_.optimizer().weight_decay);
 }
 
-Graph Session::evaluation_graph_at(std::int64_t step) const { return evaluation_graph(describe(clock(step, false), eval_batch())); }
+Graph Session::evaluation_graph_at(std::int64_t step) const {
+  return evaluation_graph(describe(clock(step, false), eval_batch()));
+}
 
 Session::Compiled Session::diagnosis(std::int64_t step) {
   return compile(diagnosis_graph(describe(clock(step, true), train_batch())));
@@ -182,11 +193,13 @@ Session::Compiled Session::diagnosis(std::int64_t step) {
 
 Session::Compiled Session::compile(Graph graph) {
   const Backend& backend = this->backend();
-  graph = expand_composites(graph, [&](const Node& node) { return !backend.supports(graph, node).yes; }, replicas_.size());
+  graph = expand_composites(
+      graph, [&](const Node& node) { return !backend.supports(graph, node).yes; }, replicas_.size());
   dump("expand", graph);
   for (const Node& node : graph.nodes) {
     if (const auto support = backend.supports(graph, node); !support.yes) {
-      fail(Error::Category::device, "backend", fmt::format("{} does not take {}: {}", recipe_.name("backend"), name_of(node.op), support.reason),
+      fail(Error::Category::device, "backend",
+           fmt::format("{} does not take {}: {}", recipe_.name("backend"), name_of(node.op), support.reason),
            "layer " + node.path, "choose another backend");
     }
   }
@@ -218,7 +231,8 @@ void check_same_variables(const Graph& first, const Graph& second) {
   std::vector<std::string> differing;
   std::ranges::set_symmetric_difference(names(first), names(second), std::back_inserter(differing));
   if (!differing.empty()) {
-    fail(Error::Category::graph, "quantizer", "variables differ between phases: " + differing.front(), {}, "declare variables in every phase");
+    fail(Error::Category::graph, "quantizer", "variables differ between phases: " + differing.front(), {},
+         "declare variables in every phase");
   }
 }
 
@@ -266,7 +280,8 @@ std::vector<std::string> layer_paths(const Recipe& recipe) {
   return paths_of(*model, shape_of(recipe, dataset.get(), *augment));
 }
 
-Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides, const Catalog& catalog, Session::Data data) {
+Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides, const Catalog& catalog,
+                   Session::Data data) {
   LoadOptions options;
   options.dataset_optional = data == Session::Data::optional;
   options.layer_paths = layer_paths;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "data/corrupt.h"
 #include "io/checkpoint.h"
 #include "passes/step.h"
 #include "qfw/augment.h"
@@ -36,15 +37,18 @@ class Session {
   const Recipe& recipe() const { return recipe_; }
   const Dataset& dataset() const;
   const Augment& augment() const { return *augment_; }
+  CorruptExamples& corrupt() const { return *corrupt_; }
   const Backend& backend() const { return replicas_.backend(); }  ///< of the first replica
   const Replicas& replicas() const { return replicas_; }
   const DataShape& data() const { return data_; }
 
   std::int64_t train_batch() const { return recipe_.train().batch_size / replicas_.size(); }  ///< of one replica
-  std::int64_t eval_batch() const;  ///< of one replica
+  std::int64_t eval_batch() const;                                                            ///< of one replica
   std::int64_t steps_per_epoch() const { return steps_per_epoch_; }
-  std::int64_t total_steps() const { return total_steps_; }  ///< train.epochs, unless train.steps or early_stop_steps come first
-  int workers() const;                                       ///< decoding threads
+  std::int64_t total_steps() const {
+    return total_steps_;
+  }                     ///< train.epochs, unless train.steps or early_stop_steps come first
+  int workers() const;  ///< decoding threads
   std::uint64_t seed() const { return static_cast<std::uint64_t>(recipe_.run().seed); }
 
   Clock clock(std::int64_t step, bool training) const;
@@ -70,8 +74,8 @@ class Session {
   /// The graphs that explain and bench look at, not compiled.
   Graph training_graph_at(std::int64_t step) const;
   Graph evaluation_graph_at(std::int64_t step) const;
-  std::vector<Phase> phases(const Clock& clock) const;      ///< one for each of recipe().quantizers()
-  std::string phase_text(const Clock& clock) const;         ///< distinct names, for people
+  std::vector<Phase> phases(const Clock& clock) const;  ///< one for each of recipe().quantizers()
+  std::string phase_text(const Clock& clock) const;     ///< distinct names, for people
 
   /// All variables of a training step; compiles one if need be.
   std::vector<Variable> variables();
@@ -89,6 +93,7 @@ class Session {
 
   Recipe recipe_;
   std::unique_ptr<Dataset> dataset_;
+  std::unique_ptr<CorruptExamples> corrupt_;
   std::unique_ptr<Augment> augment_;
   std::unique_ptr<Layer> model_;
   std::unique_ptr<Schedule> schedule_;

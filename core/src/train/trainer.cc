@@ -29,7 +29,8 @@ std::vector<CheckpointVariable> for_checkpoint(const std::vector<Variable>& vari
 
 }  // namespace
 
-Trainer::Trainer(const Recipe& recipe) : session_(recipe, Session::Data::required), folder_(recipe.run_dir(), RunFolder::Access::write) {
+Trainer::Trainer(const Recipe& recipe)
+    : session_(recipe, Session::Data::required), folder_(recipe.run_dir(), RunFolder::Access::write) {
   log_to_file(folder_.log());
 }
 
@@ -134,8 +135,12 @@ void Trainer::stop_on_bad_loss(std::int64_t number) {
   const std::string layer = first_bad_layer(number);
   history_.first_nan_step = number;
   write_report("diverged");
-  fail(Error::Category::data, "train", fmt::format("the loss of step {} is {}: the first value that is not finite comes from {}", number, std::isnan(loss_) ? "nan" : "infinite", layer),
-       folder_.path().string(), fmt::format("the variables are those from before that step; lower schedule.base_learning_rate ({:.4g} at this step)", rate_));
+  fail(Error::Category::data, "train",
+       fmt::format("the loss of step {} is {}: the first value that is not finite comes from {}", number,
+                   std::isnan(loss_) ? "nan" : "infinite", layer),
+       folder_.path().string(),
+       fmt::format("the variables are those from before that step; lower schedule.base_learning_rate ({:.4g} at this step)",
+                   rate_));
 }
 
 std::string Trainer::first_bad_layer(std::int64_t number) {
@@ -160,11 +165,15 @@ std::string Trainer::first_bad_layer(std::int64_t number) {
 void Trainer::log_step(std::int64_t number) {
   const auto& metrics = session_.recipe().metrics();
   if (!events_ || number % metrics.every_steps != 0) return;
-  const std::pair<std::string, double> values[] = {{"train_loss", loss_},
-                                                   {"train_accuracy", accuracy_},
-                                                   {"train_learning_rate", rate_},
-                                                   {"steps per second", recent_speed_ / static_cast<double>(session_.recipe().train().batch_size)}};
+  const std::pair<std::string, double> values[] = {
+      {"train_loss", loss_},
+      {"train_accuracy", accuracy_},
+      {"train_learning_rate", rate_},
+      {"steps per second", recent_speed_ / static_cast<double>(session_.recipe().train().batch_size)}};
   events_->scalars(number, values);
+  if (const std::int64_t corrupt = session_.corrupt().count(); corrupt > 0) {
+    events_->scalar("corrupt_examples", number, static_cast<double>(corrupt));
+  }
   if (metrics.bounds) log_bounds(number);
 }
 
@@ -204,8 +213,9 @@ void Trainer::evaluate_unless_interrupted() {
 void Trainer::evaluate_now() {
   const Scores scores = evaluate(session_, completed_);
   const bool best = history_.add(completed_, scores.top1(), scores.loss());
-  progress_->report(fmt::format("step {}: eval accuracy {:.2f} %, top-5 {:.2f} %, loss {:.4f} on {} images{}", completed_, 100 * scores.top1(),
-                                100 * scores.top5(), scores.loss(), scores.examples(), best ? " (best)" : ""));
+  progress_->report(fmt::format("step {}: eval accuracy {:.2f} %, top-5 {:.2f} %, loss {:.4f} on {} images{}", completed_,
+                                100 * scores.top1(), 100 * scores.top5(), scores.loss(), scores.examples(),
+                                best ? " (best)" : ""));
   if (events_) {
     const std::pair<std::string, double> values[] = {{"eval_loss", scores.loss()}, {"eval_accuracy", scores.top1()}};
     events_->scalars(completed_ - 1, values);  // under the last step's number, as its training values are
@@ -222,7 +232,10 @@ bool Trainer::saves_after(std::int64_t completed) const {
 
 void Trainer::save(const std::filesystem::path& path) {
   const auto spe = static_cast<std::uint64_t>(session_.steps_per_epoch()), done = static_cast<std::uint64_t>(completed_);
-  CheckpointInfo info{.step = completed_, .data_epoch = done / spe, .data_step = done % spe, .recipe = session_.recipe().text(false),
+  CheckpointInfo info{.step = completed_,
+                      .data_epoch = done / spe,
+                      .data_step = done % spe,
+                      .recipe = session_.recipe().text(false),
                       .metrics = history_.to_metrics()};
   const auto variables = for_checkpoint(session_.variables());
   save_checkpoint(path, info, variables, [&](std::string_view name, HostTensor to) { session_.read(name, to); });
@@ -238,7 +251,9 @@ void Trainer::save_checkpoint_now() {
 
 void Trainer::write_report(const char* status) {
   if (events_) events_->flush();
-  write_run_report(folder_.report(), {.status = status, .steps = completed_, .images_per_second = images_per_second(), .history = history_}, session_);
+  write_run_report(folder_.report(),
+                   {.status = status, .steps = completed_, .images_per_second = images_per_second(), .history = history_},
+                   session_);
 }
 
 Progress::Figures Trainer::figures() const {
@@ -252,6 +267,7 @@ Progress::Figures Trainer::figures() const {
   figures.loss = loss_;
   figures.accuracy = accuracy_;
   figures.rate = rate_;
+  figures.corrupt = session_.corrupt().count();
   if (recent_speed_ > 0) figures.seconds_left = left / recent_speed_;
   return figures;
 }

@@ -17,6 +17,7 @@ TrainingFeed::TrainingFeed(const Session& session, int replica, std::int64_t com
   settings.prefetch = static_cast<int>(session.recipe().dataset().prefetch);
   settings.rank = session.replicas().rank(replica);
   settings.replicas = session.replicas().size();
+  settings.corrupt = &session.corrupt();
   settings.start = {.epoch = done / per_epoch, .step = done % per_epoch};
   pipeline_ = std::make_unique<Pipeline>(session.dataset(), session.augment(), settings);
   const auto size = static_cast<std::size_t>(session.train_batch() * session.data().classes);

@@ -237,6 +237,48 @@ TEST_F(PipelineTest, LabelsAreChecked) {
               testing::AllOf(HasSubstr("label 7"), HasSubstr("example 4 of train")));
 }
 
+TEST_F(PipelineTest, CorruptExamplesAreReplacedInTraining) {
+  data_.bad = 57;
+  CorruptExamples corrupt(true, 1);
+  const auto epoch = [&](int workers) {
+    Pipeline pipeline(data_, noise_, {.batch = 103, .workers = workers, .corrupt = &corrupt});
+    return take(pipeline, 2);
+  };
+  const auto first = epoch(1);
+  EXPECT_EQ(first, epoch(4)) << "whatever the number of threads";
+  for (const Copy& batch : first) {
+    std::multiset<int> seen;
+    for (std::size_t row = 0; row < 103; ++row) seen.insert(static_cast<int>(batch.images[2 * row]));
+    EXPECT_EQ(seen.count(57), 0u);
+    EXPECT_EQ(seen.count(58), 2u) << "the next one stands in";
+    EXPECT_EQ(batch.count, 103);
+  }
+  EXPECT_EQ(corrupt.count(), 1) << "met in two epochs of two pipelines, counted once";
+  EXPECT_THAT(corrupt.messages(), testing::ElementsAre(HasSubstr("record 13 is damaged")));
+}
+
+TEST_F(PipelineTest, CorruptExamplesAreLeftOutOfEvaluations) {
+  data_.bad = 57;
+  CorruptExamples corrupt(true, 1);
+  Pipeline pipeline(data_, noise_, {.batch = 103, .training = false, .corrupt = &corrupt});
+  const auto batch = copy_next(pipeline);
+  EXPECT_EQ(batch->labels[57], -1);
+  EXPECT_EQ(batch->images[2 * 57], 0);
+  EXPECT_EQ(batch->labels[58], 58 % 7);
+  EXPECT_EQ(std::ranges::count(batch->labels, -1), 1);
+}
+
+TEST_F(PipelineTest, CorruptExamplesHaveACeiling) {
+  data_.bad = 57;
+  CorruptExamples none(true, 0), fails(false, 10);
+  for (CorruptExamples* corrupt : {&none, &fails}) {
+    Pipeline pipeline(data_, noise_, {.batch = 103, .training = false, .corrupt = corrupt});
+    const std::string message = test::message_of(Error::Category::data, [&] { pipeline.next(); });
+    EXPECT_THAT(message, HasSubstr("record 13 is damaged"));
+    EXPECT_EQ(message.find("more than 0 corrupt examples") != std::string::npos, corrupt == &none);
+  }
+}
+
 TEST_F(PipelineTest, StopsAtAnyMoment) {
   data_.delay_us = 50;
   for (int i = 0; i < 60; ++i) {
