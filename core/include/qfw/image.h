@@ -67,7 +67,7 @@ class QFW_API Resizer {
   Resizer& operator=(const Resizer&) = delete;
   ~Resizer();
 
-  /// `to` is [size.height, size.width, from.channels].
+  /// Of three channels; `to` is [size.height, size.width, 3].
   void bicubic(const Pixels& from, Size size, bool mirrored, const Normalize& normalize, std::span<float> to);
 
  private:

@@ -64,6 +64,8 @@ std::filesystem::path Recipe::run_dir() const {
   return run().dir.empty() ? std::filesystem::path("runs") / stem() : expand_home(run().dir);
 }
 
+std::filesystem::path Recipe::dataset_cache_dir() const { return expand_home(dataset().cache_dir); }
+
 const std::string& Recipe::name(std::string_view kind) const { return resolved_->section(kind).chosen; }
 const Settings& Recipe::settings(std::string_view kind) const { return resolved_->section(kind).settings; }
 

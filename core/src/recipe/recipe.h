@@ -36,6 +36,7 @@ struct Resolved;
 
 struct LoadOptions {
   bool dataset_optional = false;  ///< a data set plugin that is not there is no error (explain, bench)
+  bool model_optional = false;    ///< no model need be named (data)
   /// If given, called when [model] is valid and there are [layer:] sections, so that globs that match nothing are reported
   /// with all other errors; what it throws is left for later.
   std::function<std::vector<std::string>(const Recipe&)> layer_paths{};
@@ -61,6 +62,7 @@ class Recipe {
   const std::string& description() const;
   const std::string& stem() const;                ///< the file's name without folder and extension
   std::filesystem::path run_dir() const;          ///< run.dir with ~ expanded, or runs/<stem>
+  std::filesystem::path dataset_cache_dir() const;  ///< dataset.cache_dir with ~ expanded; may be empty
   const std::vector<std::string>& notes() const;  ///< for the log: keys that were dropped, and the like
 
   const CoreSettings& core() const;

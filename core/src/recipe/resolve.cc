@@ -59,7 +59,7 @@ std::shared_ptr<const Resolved> resolve(std::string_view text, const std::filesy
   resolved->label = label.string();
   resolved->stem = label.stem().string();
   resolved->plugins = plugins;
-  Resolver(sources, sources[sources.size() - 2], *plugins, options.dataset_optional, problems).resolve(*resolved);
+  Resolver(sources, sources[sources.size() - 2], *plugins, options, problems).resolve(*resolved);
   try_out<Layer>(*resolved, problems);
   try_out<Quantizer>(*resolved, problems);
   try_out<Schedule>(*resolved, problems);

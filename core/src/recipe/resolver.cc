@@ -24,9 +24,9 @@ std::vector<std::string> names_of(const std::vector<Option>& options) {
 
 }  // namespace
 
-Resolver::Resolver(const std::vector<Source>& sources, const Source& recipe, const PluginSource& plugins, bool dataset_optional,
+Resolver::Resolver(const std::vector<Source>& sources, const Source& recipe, const PluginSource& plugins, const LoadOptions& options,
                    Problems& problems)
-    : sources_(sources), recipe_(recipe), plugins_(plugins), dataset_optional_(dataset_optional), problems_(problems) {}
+    : sources_(sources), recipe_(recipe), plugins_(plugins), options_(options), problems_(problems) {}
 
 bool Resolver::unknown_key(const Entry& entry, const std::string& what, const std::vector<std::string>& known) {
   const std::string near = nearest(entry.key, known);
@@ -216,12 +216,13 @@ void Resolver::check_choice(const Draft& draft) {
   const std::string_view kind = draft.kind->name;
   const Place whole{recipe_.label, 0, {}, recipe_rank};
   if (draft.chosen.empty()) {
+    if (kind == "model" && options_.model_optional) return;
     const std::vector<std::string> known = plugins_.names(kind);
     problems_.add(whole, kind, "name",
                   fmt::format("is missing; there are: {}", known.empty() ? "none" : fmt::to_string(fmt::join(known, ", "))));
     return;
   }
-  if (kind == "dataset" && dataset_optional_) {
+  if (kind == "dataset" && options_.dataset_optional) {
     std::string kept;
     for (const auto& [key, entry] : draft.given) {
       if (!has(draft.core, key)) kept += (kept.empty() ? "" : ", ") + key;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "recipe/recipe.h"
 #include "recipe/resolved.h"
 #include "recipe/sections.h"
 
@@ -13,7 +14,7 @@ namespace qfw::recipe {
 /// Merges sources into a Resolved, collecting what is wrong on the way.
 class Resolver {
  public:
-  Resolver(const std::vector<Source>& sources, const Source& recipe, const PluginSource& plugins, bool dataset_optional,
+  Resolver(const std::vector<Source>& sources, const Source& recipe, const PluginSource& plugins, const LoadOptions& options,
            Problems& problems);
 
   void resolve(Resolved& resolved);
@@ -60,7 +61,7 @@ class Resolver {
   const std::vector<Source>& sources_;
   const Source& recipe_;
   const PluginSource& plugins_;
-  bool dataset_optional_;
+  const LoadOptions& options_;
   Problems& problems_;
   std::vector<DraftRule> rules_;
   std::vector<std::string> notes_;

@@ -38,7 +38,7 @@ Scores evaluate(Session& session, std::int64_t completed, LogitsFile* sink) {
     settings.corrupt = &session.corrupt();
     settings.examples = session.recipe().eval().examples.value_or(0);
     Share& share = shares[static_cast<std::size_t>(i)];
-    share.pipeline = std::make_unique<Pipeline>(session.dataset(), session.augment(), settings);
+    share.pipeline = std::make_unique<Pipeline>(session.dataset(settings.split), session.augment(), settings);
     share.logits.resize(static_cast<std::size_t>(batch * classes));
   }
 

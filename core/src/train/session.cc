@@ -12,6 +12,7 @@
 #include "passes/dump.h"
 #include "passes/finish.h"
 #include "qfw/error.h"
+#include "train/open_dataset.h"
 
 namespace qfw {
 
@@ -87,12 +88,12 @@ Session::Session(const Recipe& recipe, Data data)
 
 void Session::open_data(Data data) {
   if (data == Data::required) {
-    dataset_ = recipe_.make<Dataset>();
+    dataset_ = open_dataset(recipe_, workers(), *corrupt_);
     return;
   }
   if (!recipe_.dataset_available()) return;
   try {
-    dataset_ = recipe_.make<Dataset>();
+    dataset_ = open_dataset(recipe_, workers(), *corrupt_);
   } catch (const Error& error) {
     if (!stated_shape(recipe_)) throw;
     logger().warn("{}; going on with dataset.shape and dataset.classes", error.what());
@@ -120,8 +121,9 @@ void Session::count_steps() {
   if (train.early_stop_steps && *train.early_stop_steps > 0) total_steps_ = std::min(total_steps_, *train.early_stop_steps);
 }
 
-const Dataset& Session::dataset() const {
+const Dataset& Session::dataset(std::string_view split) {
   if (!dataset_) fail(Error::Category::data, "dataset", "the data set " + recipe_.name("dataset") + " is not there");
+  prepare_split(*dataset_, split);
   return *dataset_;
 }
 

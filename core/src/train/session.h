@@ -35,7 +35,7 @@ class Session {
   Session& operator=(const Session&) = delete;
 
   const Recipe& recipe() const { return recipe_; }
-  const Dataset& dataset() const;
+  const Dataset& dataset(std::string_view split);  ///< ready to be read from
   const Augment& augment() const { return *augment_; }
   CorruptExamples& corrupt() const { return *corrupt_; }
   const Backend& backend() const { return replicas_.backend(); }  ///< of the first replica

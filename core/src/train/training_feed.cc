@@ -8,7 +8,7 @@
 
 namespace qfw {
 
-TrainingFeed::TrainingFeed(const Session& session, int replica, std::int64_t completed) : session_(session) {
+TrainingFeed::TrainingFeed(Session& session, int replica, std::int64_t completed) : session_(session) {
   const auto per_epoch = static_cast<std::uint64_t>(session.steps_per_epoch()), done = static_cast<std::uint64_t>(completed);
   PipelineSettings settings;
   settings.batch = session.train_batch();
@@ -19,7 +19,7 @@ TrainingFeed::TrainingFeed(const Session& session, int replica, std::int64_t com
   settings.replicas = session.replicas().size();
   settings.corrupt = &session.corrupt();
   settings.start = {.epoch = done / per_epoch, .step = done % per_epoch};
-  pipeline_ = std::make_unique<Pipeline>(session.dataset(), session.augment(), settings);
+  pipeline_ = std::make_unique<Pipeline>(session.dataset(settings.split), session.augment(), settings);
   const auto size = static_cast<std::size_t>(session.train_batch() * session.data().classes);
   targets_.assign(size, 0);
   logits_.assign(size, 0);

@@ -13,7 +13,7 @@ namespace qfw {
 class TrainingFeed {
  public:
   /// `session` outlives it. Batches begin after `completed` steps.
-  TrainingFeed(const Session& session, int replica, std::int64_t completed);
+  TrainingFeed(Session& session, int replica, std::int64_t completed);
   TrainingFeed(const TrainingFeed&) = delete;
   TrainingFeed& operator=(const TrainingFeed&) = delete;
 

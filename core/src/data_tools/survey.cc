@@ -1,0 +1,103 @@
+#include "data_tools/survey.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "io/progress.h"
+#include "qfw/error.h"
+#include "qfw/image.h"
+#include "train/interrupt.h"
+#include "util/parallel.h"
+
+namespace qfw {
+
+namespace {
+
+constexpr std::int64_t examples_at_a_time = 2048;
+constexpr std::size_t errors_kept = 100;
+
+/// What became of one example.
+struct Finding {
+  std::int64_t label = -1, bytes = 0;
+  std::string encoding, error;  ///< error empty: it is fine
+};
+
+std::string encoding_name(const Example& example) {
+  if (example.encoding == Example::Encoding::pixels) return "pixels";
+  const auto found = image::encoding_of(example.bytes);
+  return !found ? "unknown" : *found == Example::Encoding::jpeg ? "jpeg" : "png";
+}
+
+Finding examine(const Dataset& dataset, std::string_view split, std::int64_t index, Depth depth) {
+  thread_local image::Decoder decoder;
+  Finding finding;
+  try {
+    const Example example = dataset.get(split, index);
+    finding.label = example.label, finding.bytes = static_cast<std::int64_t>(example.bytes.size());
+    finding.encoding = encoding_name(example);
+    if (example.label < 0 || example.label >= dataset.classes()) {
+      finding.error = fmt::format("label {}, but the data set has {} classes ({})", example.label, dataset.classes(),
+                                  dataset.place(split, index));
+      return finding;
+    }
+    if (depth == Depth::decode && example.encoding != Example::Encoding::pixels) {
+      try {
+        decoder.decode(example);
+      } catch (const Error& error) {
+        finding.error = fmt::format("{} ({})", error.what(), dataset.place(split, index));
+      }
+    }
+  } catch (const Error& error) {
+    if (error.category() != Error::Category::data) throw;
+    finding.error = error.what();
+  }
+  return finding;
+}
+
+/// Calls `take` for every example in order.
+void examine_all(const Dataset& dataset, std::string_view split, Depth depth, int workers,
+                 const std::function<void(std::int64_t index, const Finding&)>& take) {
+  const std::int64_t size = dataset.size(split);
+  Progress progress(fmt::format("{} {}", depth == Depth::read ? "reading" : "decoding", split));
+  std::int64_t bad = 0;
+  for (std::int64_t first = 0; first < size; first += examples_at_a_time) {
+    if (InterruptGuard::requested()) fail(Error::Category::interrupted, "data", fmt::format("after {} examples of {}", first, split));
+    std::vector<Finding> findings(static_cast<std::size_t>(std::min(examples_at_a_time, size - first)));
+    parallel_for(workers, static_cast<std::int64_t>(findings.size()),
+                 [&](std::int64_t i) { findings[static_cast<std::size_t>(i)] = examine(dataset, split, first + i, depth); });
+    for (std::size_t i = 0; i < findings.size(); ++i) {
+      bad += !findings[i].error.empty();
+      take(first + static_cast<std::int64_t>(i), findings[i]);
+    }
+    progress.update({.step = first + static_cast<std::int64_t>(findings.size()), .total_steps = size, .corrupt = bad});
+  }
+}
+
+}  // namespace
+
+Survey survey(const Dataset& dataset, std::string_view split, Depth depth, int workers) {
+  Survey survey;
+  survey.histogram.resize(static_cast<std::size_t>(dataset.classes()));
+  examine_all(dataset, split, depth, workers, [&](std::int64_t, const Finding& finding) {
+    ++survey.records;
+    survey.bytes += finding.bytes;
+    if (!finding.encoding.empty()) ++survey.encodings[finding.encoding];
+    if (finding.label >= 0 && finding.label < dataset.classes()) ++survey.histogram[static_cast<std::size_t>(finding.label)];
+    if (finding.error.empty()) return;
+    ++survey.bad;
+    if (survey.errors.size() < errors_kept) survey.errors.push_back(finding.error);
+  });
+  return survey;
+}
+
+std::vector<std::int64_t> readable_examples(const Dataset& dataset, std::string_view split, int workers) {
+  std::vector<std::int64_t> readable;
+  examine_all(dataset, split, Depth::decode, workers, [&](std::int64_t index, const Finding& finding) {
+    if (finding.error.empty()) readable.push_back(index);
+  });
+  return readable;
+}
+
+}  // namespace qfw

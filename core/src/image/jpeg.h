@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "qfw/image.h"
+
+namespace qfw::image {
+
+/// Pictures of more pixels are refused before anything is allocated for them: a hostile header must not take the memory.
+constexpr std::int64_t max_pixels = std::int64_t{1} << 28;
+
+Size jpeg_size(std::span<const std::byte> bytes);
+/// A window, or all of it, as [height, width, 3] into `pixels`, whose capacity is reused.
+Size decode_jpeg(std::span<const std::byte> bytes, const std::optional<Window>& window, std::vector<std::uint8_t>& pixels);
+
+Size png_size(std::span<const std::byte> bytes);
+Size decode_png(std::span<const std::byte> bytes, std::vector<std::uint8_t>& pixels);  ///< all of it
+
+/// Throws Error::Category::data for a window that is not within the picture.
+void check_window(const Window& window, Size picture);
+void check_size(std::int64_t height, std::int64_t width);
+
+}  // namespace qfw::image
