@@ -66,6 +66,18 @@ class Group {
       all.push_back(group("case_" + std::string(i < 10 ? "00" : i < 100 ? "0" : "") + std::to_string(i)));
     return all;
   }
+  /// Names of the groups in it, in alphabetical order.
+  std::vector<std::string> children() const {
+    std::vector<std::string> names;
+    const auto add = [](hid_t group, const char* name, const H5L_info_t*, void* all) -> herr_t {
+      H5O_info_t info;
+      if (H5Oget_info_by_name(group, name, &info, H5P_DEFAULT) < 0) return -1;
+      if (info.type == H5O_TYPE_GROUP) static_cast<std::vector<std::string>*>(all)->emplace_back(name);
+      return 0;
+    };
+    check(H5Literate(group_, H5_INDEX_NAME, H5_ITER_INC, nullptr, add, &names), "its groups");
+    return names;
+  }
   const std::string& name() const { return name_; }
   bool has(const std::string& data_set) const { return H5Lexists(group_, data_set.c_str(), H5P_DEFAULT) > 0; }
   bool has_attribute(const std::string& name) const { return H5Aexists(group_, name.c_str()) > 0; }

@@ -46,8 +46,10 @@ constexpr std::int64_t examples_at_a_time = 256;
 }  // namespace
 
 std::filesystem::path user_cache_folder() {
-  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache == '/') return std::filesystem::path(cache) / "qfw";
-  if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0') return std::filesystem::path(home) / ".cache" / "qfw";
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache == '/')
+    return std::filesystem::path(cache) / "qfw";
+  if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0')
+    return std::filesystem::path(home) / ".cache" / "qfw";
   fail(Error::Category::usage, "cache", "neither XDG_CACHE_HOME nor HOME is set", {}, "set dataset.cache_dir");
 }
 
@@ -134,7 +136,10 @@ Example PixelCache::get(std::string_view split, std::int64_t index) const {
   if (picture.height == 0) {
     fail(Error::Category::data, "cache", "it could not be read when the cache was made", place(split, index));
   }
-  return {.encoding = Example::Encoding::pixels, .shape = {picture.height, picture.width, 3}, .bytes = picture.pixels, .label = picture.label};
+  return {.encoding = Example::Encoding::pixels,
+          .shape = {picture.height, picture.width, 3},
+          .bytes = picture.pixels,
+          .label = picture.label};
 }
 
 }  // namespace qfw

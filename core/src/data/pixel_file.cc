@@ -91,7 +91,8 @@ void Writer::resume(std::uint64_t key, std::int64_t count) {
     }
     munmap(memory, size);
   }
-  if (ftruncate(descriptor_, static_cast<off_t>(end_)) != 0 || lseek(descriptor_, 0, SEEK_SET) != 0) system_error(path_, "write it");
+  if (ftruncate(descriptor_, static_cast<off_t>(end_)) != 0 || lseek(descriptor_, 0, SEEK_SET) != 0)
+    system_error(path_, "write it");
   write(&expected, sizeof expected);
   if (lseek(descriptor_, static_cast<off_t>(end_), SEEK_SET) < 0) system_error(path_, "write it");
 }
@@ -151,7 +152,8 @@ Reader::Reader(const std::filesystem::path& file, std::uint64_t key, std::int64_
     wrong = "this is no file of cached pixels";
   } else if (header.key != key || header.count != count) {
     wrong = "it was made from another data set";
-  } else if (header.table % 8 != 0 || header.table < sizeof header || header.table > size_ || size_ - header.table != table_bytes) {
+  } else if (header.table % 8 != 0 || header.table < sizeof header || header.table > size_ ||
+             size_ - header.table != table_bytes) {
     wrong = "it is not complete";
   } else if (checksum({memory_ + header.table, table_bytes}) != header.table_sum) {
     wrong = "its table does not fit its checksum";
@@ -169,7 +171,8 @@ Reader::~Reader() { munmap(const_cast<std::byte*>(memory_), size_); }
 Picture Reader::get(std::int64_t index) const {
   const auto place = static_cast<std::size_t>(index);
   if (!checked_[place].load(std::memory_order_relaxed)) {
-    if (!after_picture({memory_, size_}, offsets_[place])) bad_file(path_, fmt::format("picture {} does not fit its checksum", index));
+    if (!after_picture({memory_, size_}, offsets_[place]))
+      bad_file(path_, fmt::format("picture {} does not fit its checksum", index));
     checked_[place].store(true, std::memory_order_relaxed);
   }
   PictureHeader header;

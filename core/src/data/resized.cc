@@ -42,9 +42,8 @@ Example Resized::get(std::string_view split, std::int64_t index) const {
     } else {
       tools.resized.resize(count);
       tools.resizer.bicubic(pixels, size, false, {}, tools.resized);
-      std::ranges::transform(tools.resized, memory->begin(), [](float level) {
-        return static_cast<std::uint8_t>(std::lround(std::clamp(level, 0.f, 255.f)));
-      });
+      std::ranges::transform(tools.resized, memory->begin(),
+                             [](float level) { return static_cast<std::uint8_t>(std::lround(std::clamp(level, 0.f, 255.f))); });
     }
     Example result = example;
     result.encoding = Example::Encoding::pixels;

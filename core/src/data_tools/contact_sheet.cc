@@ -19,8 +19,8 @@ constexpr int gap = 2;  // pixels between two pictures
 
 }  // namespace
 
-void write_contact_sheet(const std::filesystem::path& file, const Dataset& dataset, const Augment& augment, std::string_view split,
-                         const ContactSheet& sheet) {
+void write_contact_sheet(const std::filesystem::path& file, const Dataset& dataset, const Augment& augment,
+                         std::string_view split, const ContactSheet& sheet) {
   const std::int64_t pictures = std::min<std::int64_t>(std::int64_t{sheet.rows} * sheet.columns, dataset.size(split));
   PipelineSettings settings;
   settings.split = split;
@@ -46,9 +46,12 @@ void write_contact_sheet(const std::filesystem::path& file, const Dataset& datas
   for (int picture = 0; picture < pictures; ++picture) {
     const int top = picture / sheet.columns * (height + gap), left = picture % sheet.columns * (width + gap);
     for (int y = 0; y < height; ++y) {
-      auto* row = pixels.data() + (static_cast<std::size_t>(top + y) * static_cast<std::size_t>(total_width) + static_cast<std::size_t>(left)) * 3;
+      auto* row =
+          pixels.data() +
+          (static_cast<std::size_t>(top + y) * static_cast<std::size_t>(total_width) + static_cast<std::size_t>(left)) * 3;
       for (int x = 0; x < width; ++x, next += channels) {
-        for (int c = 0; c < 3; ++c) row[3 * x + c] = static_cast<std::uint8_t>(std::lround((next[channels == 1 ? 0 : c] - darkest) * factor));
+        for (int c = 0; c < 3; ++c)
+          row[3 * x + c] = static_cast<std::uint8_t>(std::lround((next[channels == 1 ? 0 : c] - darkest) * factor));
       }
     }
   }

@@ -16,7 +16,7 @@ struct ContactSheet {
 
 /// A PNG of what the model sees, by rename. Levels are stretched so that the darkest and the brightest value of the sheet are
 /// black and white.
-void write_contact_sheet(const std::filesystem::path& file, const Dataset& dataset, const Augment& augment, std::string_view split,
-                         const ContactSheet& sheet);
+void write_contact_sheet(const std::filesystem::path& file, const Dataset& dataset, const Augment& augment,
+                         std::string_view split, const ContactSheet& sheet);
 
 }  // namespace qfw

@@ -29,7 +29,8 @@ class ReadAhead {
   static constexpr std::int64_t block_size = 128;
 
   void fill(std::int64_t first) {
-    if (InterruptGuard::requested()) fail(Error::Category::interrupted, "convert", "stopped; the same command goes on from there");
+    if (InterruptGuard::requested())
+      fail(Error::Category::interrupted, "convert", "stopped; the same command goes on from there");
     block_begin_ = first;
     block_.assign(static_cast<std::size_t>(std::min(block_size, end_ - first)), {});
     parallel_for(workers_, static_cast<std::int64_t>(block_.size()),

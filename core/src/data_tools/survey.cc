@@ -63,7 +63,8 @@ void examine_all(const Dataset& dataset, std::string_view split, Depth depth, in
   Progress progress(fmt::format("{} {}", depth == Depth::read ? "reading" : "decoding", split));
   std::int64_t bad = 0;
   for (std::int64_t first = 0; first < size; first += examples_at_a_time) {
-    if (InterruptGuard::requested()) fail(Error::Category::interrupted, "data", fmt::format("after {} examples of {}", first, split));
+    if (InterruptGuard::requested())
+      fail(Error::Category::interrupted, "data", fmt::format("after {} examples of {}", first, split));
     std::vector<Finding> findings(static_cast<std::size_t>(std::min(examples_at_a_time, size - first)));
     parallel_for(workers, static_cast<std::int64_t>(findings.size()),
                  [&](std::int64_t i) { findings[static_cast<std::size_t>(i)] = examine(dataset, split, first + i, depth); });

@@ -32,8 +32,8 @@ void in_runs(int threads, std::int64_t count, const std::function<void(std::int6
 
 }  // namespace
 
-std::vector<Throughput> measure_input(const Dataset& dataset, const Augment& augment, std::string_view split, std::int64_t examples,
-                                      std::int64_t batch, int workers) {
+std::vector<Throughput> measure_input(const Dataset& dataset, const Augment& augment, std::string_view split,
+                                      std::int64_t examples, std::int64_t batch, int workers) {
   const std::int64_t count = std::min(examples, dataset.size(split));
   const Shape shape = augment.output(dataset.shape());
   const bool encoded = count > 0 && dataset.get(split, 0).encoding != Example::Encoding::pixels;

@@ -16,7 +16,7 @@ struct Throughput {
 };
 
 /// Each stage with 1, 2, 4, ... and `workers` threads, over the first `examples` of a split at most, in batches of `batch`.
-std::vector<Throughput> measure_input(const Dataset& dataset, const Augment& augment, std::string_view split, std::int64_t examples,
-                                      std::int64_t batch, int workers);
+std::vector<Throughput> measure_input(const Dataset& dataset, const Augment& augment, std::string_view split,
+                                      std::int64_t examples, std::int64_t batch, int workers);
 
 }  // namespace qfw

@@ -42,8 +42,9 @@ Size size_of_pixels(const Example& example) {
 void cut(const std::uint8_t* from, std::size_t channels, int row_pixels, const Window& window, std::uint8_t* to) {
   const auto width = static_cast<std::size_t>(window.width);
   for (int y = 0; y < window.height; ++y, to += 3 * width) {
-    const std::uint8_t* row =
-        from + (static_cast<std::size_t>(window.y + y) * static_cast<std::size_t>(row_pixels) + static_cast<std::size_t>(window.x)) * channels;
+    const std::uint8_t* row = from + (static_cast<std::size_t>(window.y + y) * static_cast<std::size_t>(row_pixels) +
+                                      static_cast<std::size_t>(window.x)) *
+                                         channels;
     if (channels == 3) {
       std::memcpy(to, row, 3 * width);
     } else {
@@ -77,7 +78,8 @@ Pixels Decoder::Impl::cut_out(const std::uint8_t* from, std::size_t channels, Si
 
 Pixels Decoder::Impl::decode(const Example& example, const std::optional<Window>& window) {
   switch (encoding_in(example)) {
-    case Example::Encoding::jpeg: return result(decode_jpeg(example.bytes, window, pixels));
+    case Example::Encoding::jpeg:
+      return result(decode_jpeg(example.bytes, window, pixels));
     case Example::Encoding::png: {
       if (!window) return result(decode_png(example.bytes, pixels));
       const Size size = decode_png(example.bytes, whole);
@@ -85,8 +87,8 @@ Pixels Decoder::Impl::decode(const Example& example, const std::optional<Window>
     }
     case Example::Encoding::pixels: {
       const Size size = size_of_pixels(example);
-      return cut_out(reinterpret_cast<const std::uint8_t*>(example.bytes.data()), static_cast<std::size_t>(example.shape[2]), size,
-                     window.value_or(Window{0, 0, size.height, size.width}));
+      return cut_out(reinterpret_cast<const std::uint8_t*>(example.bytes.data()), static_cast<std::size_t>(example.shape[2]),
+                     size, window.value_or(Window{0, 0, size.height, size.width}));
     }
   }
   fail(Error::Category::internal, "image", "an unknown encoding");
@@ -97,9 +99,12 @@ Decoder::~Decoder() = default;
 
 Size Decoder::size(const Example& example) {
   switch (encoding_in(example)) {
-    case Example::Encoding::jpeg: return jpeg_size(example.bytes);
-    case Example::Encoding::png: return png_size(example.bytes);
-    case Example::Encoding::pixels: return size_of_pixels(example);
+    case Example::Encoding::jpeg:
+      return jpeg_size(example.bytes);
+    case Example::Encoding::png:
+      return png_size(example.bytes);
+    case Example::Encoding::pixels:
+      return size_of_pixels(example);
   }
   fail(Error::Category::internal, "image", "an unknown encoding");
 }

@@ -1,14 +1,12 @@
 #include "image/jpeg.h"
 
 #include <fmt/format.h>
+#include <jerror.h>
+#include <jpeglib.h>
 
 #include <csetjmp>
 #include <cstdio>
 #include <cstring>
-
-#include <jpeglib.h>
-
-#include <jerror.h>
 
 #include "qfw/error.h"
 
@@ -43,7 +41,9 @@ void set_up(Errors& errors) {
   errors.manager.output_message = [](j_common_ptr) {};
 }
 
-[[noreturn]] void bad(const char* message) { fail(Error::Category::data, "jpeg", fmt::format("this JPEG is damaged: {}", message)); }
+[[noreturn]] void bad(const char* message) {
+  fail(Error::Category::data, "jpeg", fmt::format("this JPEG is damaged: {}", message));
+}
 
 void open_source(jpeg_decompress_struct& codec, std::span<const std::byte> bytes) {
   jpeg_mem_src(&codec, reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<unsigned long>(bytes.size()));
@@ -99,7 +99,8 @@ bool read_rows(jpeg_decompress_struct& codec, Errors& errors, const Window& wind
     if (is_cmyk(codec)) {
       cmyk_to_rgb(row + std::size_t{4} * static_cast<std::size_t>(skip), rows.width, codec.saw_Adobe_marker, to);
     } else if (!direct) {
-      std::memcpy(to, row + std::size_t{3} * static_cast<std::size_t>(skip), std::size_t{3} * static_cast<std::size_t>(rows.width));
+      std::memcpy(to, row + std::size_t{3} * static_cast<std::size_t>(skip),
+                  std::size_t{3} * static_cast<std::size_t>(rows.width));
     }
   }
   return true;  // the rest of the picture is not looked at
@@ -141,7 +142,8 @@ std::vector<std::uint8_t>& line_buffer() {
   return buffer;
 }
 
-bool compress(jpeg_compress_struct& codec, Errors& errors, const Pixels& pixels, int quality, unsigned char** memory, unsigned long* size) {
+bool compress(jpeg_compress_struct& codec, Errors& errors, const Pixels& pixels, int quality, unsigned char** memory,
+              unsigned long* size) {
   if (setjmp(errors.way_out) != 0) return false;
   jpeg_create_compress(&codec);
   jpeg_mem_dest(&codec, memory, size);
@@ -167,7 +169,8 @@ bool compress(jpeg_compress_struct& codec, Errors& errors, const Pixels& pixels,
 void check_size(std::int64_t height, std::int64_t width) {
   if (height < 1 || width < 1) fail(Error::Category::data, "image", fmt::format("a picture of {} x {} pixels", height, width));
   if (height * width > max_pixels) {
-    fail(Error::Category::data, "image", fmt::format("a picture of {} x {} pixels; {} are the limit", height, width, max_pixels));
+    fail(Error::Category::data, "image",
+         fmt::format("a picture of {} x {} pixels; {} are the limit", height, width, max_pixels));
   }
 }
 
@@ -177,8 +180,8 @@ void check_window(const Window& window, Size picture) {
     return;
   }
   fail(Error::Category::data, "image",
-       fmt::format("a window of {} x {} at {}, {} is not within {} x {} pixels", window.height, window.width, window.y, window.x,
-                   picture.height, picture.width));
+       fmt::format("a window of {} x {} at {}, {} is not within {} x {} pixels", window.height, window.width, window.y,
+                   window.x, picture.height, picture.width));
 }
 
 Size jpeg_size(std::span<const std::byte> bytes) { return Codec(bytes).size(); }
@@ -195,7 +198,8 @@ Size decode_jpeg(std::span<const std::byte> bytes, const std::optional<Window>& 
 
 std::vector<std::byte> encode_jpeg(const Pixels& pixels, int quality) {
   if ((pixels.channels != 1 && pixels.channels != 3) || pixels.height > 65500 || pixels.width > 65500) {
-    fail(Error::Category::data, "jpeg", fmt::format("{} x {} x {} pixels cannot be stored", pixels.height, pixels.width, pixels.channels));
+    fail(Error::Category::data, "jpeg",
+         fmt::format("{} x {} x {} pixels cannot be stored", pixels.height, pixels.width, pixels.channels));
   }
   jpeg_compress_struct codec;
   std::memset(&codec, 0, sizeof codec);

@@ -88,7 +88,9 @@ class Codec {
   }
   void read(std::uint8_t* to) {
     const Size size = this->size();
-    if (!read_pixels(codec_, info_, errors_, to, static_cast<std::size_t>(size.height), std::size_t{3} * static_cast<std::size_t>(size.width))) bad();
+    if (!read_pixels(codec_, info_, errors_, to, static_cast<std::size_t>(size.height),
+                     std::size_t{3} * static_cast<std::size_t>(size.width)))
+      bad();
   }
 
  private:

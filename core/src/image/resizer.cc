@@ -42,7 +42,8 @@ std::vector<Taps> bicubic_taps(int from, int to) {
     const float place = (static_cast<float>(out) + 0.5f) * scale - 0.5f, floor = std::floor(place);
     const auto whole = static_cast<int>(floor);
     const auto step = static_cast<std::size_t>(std::lrint((place - floor) * steps));
-    const float weights[4] = {kernel().outer[step], kernel().inner[step], kernel().inner[steps - step], kernel().outer[steps - step]};
+    const float weights[4] = {kernel().outer[step], kernel().inner[step], kernel().inner[steps - step],
+                              kernel().outer[steps - step]};
     Taps& taps = all[static_cast<std::size_t>(out)];
     float sum = 0;
     for (int k = 0; k < 4; ++k) {
@@ -81,8 +82,8 @@ void Resizer::bicubic(const Pixels& from, Size size, bool mirrored, const Normal
   const std::size_t wanted = static_cast<std::size_t>(size.height) * static_cast<std::size_t>(size.width) * 3;
   if (from.channels != 3 || from.height < 1 || from.width < 1 || size.height < 1 || size.width < 1 || to.size() != wanted) {
     fail(Error::Category::internal, "image",
-         fmt::format("resizing {} x {} x {} to {} x {} in {} floats", from.height, from.width, from.channels, size.height, size.width,
-                     to.size()));
+         fmt::format("resizing {} x {} x {} to {} x {} in {} floats", from.height, from.width, from.channels, size.height,
+                     size.width, to.size()));
   }
   impl_->rows.prepare(from.height, size.height, false);
   impl_->columns.prepare(from.width, size.width, mirrored);

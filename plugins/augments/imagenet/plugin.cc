@@ -1,0 +1,143 @@
+#include "qfw/plugin.h"
+
+#include <fmt/format.h>
+
+#include <vector>
+
+#include "crop.h"
+#include "qfw/augment.h"
+#include "qfw/error.h"
+#include "qfw/image.h"
+
+namespace qfw::imagenet {
+
+struct EvalOptions {
+  int image_size = 224, crop_padding = 32;
+  std::vector<double> mean{0.485, 0.456, 0.406}, stddev{0.229, 0.224, 0.225};
+
+  template <class Options>
+  static void declare(Declare<Options>& option) {
+    option("image_size", &Options::image_size, "height and width of what the model sees", {.min = 1, .max = 16384});
+    option("crop_padding", &Options::crop_padding,
+           "the centre crop is image_size / (image_size + crop_padding) of the shorter side", {.min = 0, .max = 16384});
+    option("mean", &Options::mean, "subtracted from level / 255; one number or one per channel");
+    option("stddev", &Options::stddev, "divided by after that; one number or one per channel, above 0");
+  }
+};
+
+struct TrainOptions : EvalOptions, CropOptions {
+  bool flip = true;
+
+  static void declare(Declare<TrainOptions>& option) {
+    EvalOptions::declare(option);
+    option("area_min", &TrainOptions::area_min, "smallest part of the picture's area that is drawn for a random crop",
+           {.min = 0, .max = 1});
+    option("area_max", &TrainOptions::area_max, "largest part", {.min = 0, .max = 1});
+    option("covered_min", &TrainOptions::covered_min, "crops of a smaller part are drawn again", {.min = 0, .max = 1});
+    option("aspect_min", &TrainOptions::aspect_min, "smallest width / height of a random crop", {.min = 0.01, .max = 100});
+    option("aspect_max", &TrainOptions::aspect_max, "largest one", {.min = 0.01, .max = 100});
+    option("attempts", &TrainOptions::attempts, "crops tried before the centre crop is taken", {.min = 1, .max = 1000});
+    option("flip", &TrainOptions::flip, "mirror every other image, left to right");
+  }
+};
+
+namespace {
+
+image::Normalize normalization(const EvalOptions& options) {
+  image::Normalize result;
+  for (const auto* list : {&options.mean, &options.stddev}) {
+    if (list->size() == 1 || list->size() == 3) continue;
+    fail(Error::Category::usage, "imagenet",
+         fmt::format("{} has {} numbers", list == &options.mean ? "mean" : "stddev", list->size()), {},
+         "give one number, or one for each of the three channels");
+  }
+  for (std::size_t c = 0; c < 3; ++c) {
+    const double stddev = options.stddev[options.stddev.size() == 1 ? 0 : c];
+    if (!(stddev > 0)) fail(Error::Category::usage, "imagenet", fmt::format("stddev is {}", stddev), {}, "it must be above 0");
+    result.mean[c] = static_cast<float>(255 * options.mean[options.mean.size() == 1 ? 0 : c]);
+    result.factor[c] = static_cast<float>(1 / (255 * stddev));
+  }
+  return result;
+}
+
+/// Of one thread: buffers that live from one image to the next.
+struct Tools {
+  image::Decoder decoder;
+  image::Resizer resizer;
+};
+Tools& tools() {
+  thread_local Tools all;
+  return all;
+}
+
+}  // namespace
+
+/// The centre crop, decoded, resized and normalised.
+class ImagenetEval : public Augment {
+ public:
+  using Options = EvalOptions;
+  explicit ImagenetEval(const Options& options) : options_(options), normalize_(normalization(options)) {}
+
+  Shape output(const Shape& source) const override {
+    if (source.rank() == 3 && source[2] != 1 && source[2] != 3) {
+      fail(Error::Category::usage, "imagenet", fmt::format("images of shape {}", source.str()), {},
+           "they must have one or three channels");
+    }
+    return {options_.image_size, options_.image_size, 3};
+  }
+
+  void apply(const Example& example, RandomStream&, bool, std::span<float> image) const override {
+    apply(example, centre(tools().decoder.size(example)), false, image);
+  }
+
+ protected:
+  image::Window centre(image::Size picture) const { return centre_crop(picture, options_.image_size, options_.crop_padding); }
+  void apply(const Example& example, const image::Window& window, bool mirrored, std::span<float> image) const {
+    const image::Pixels pixels = tools().decoder.decode(example, window);
+    tools().resizer.bicubic(pixels, {options_.image_size, options_.image_size}, mirrored, normalize_, image);
+  }
+
+ private:
+  const EvalOptions options_;
+  const image::Normalize normalize_;
+};
+
+/// A random crop, mirrored every other time; in evaluation the centre crop.
+class ImagenetTrain final : public ImagenetEval {
+ public:
+  using Options = TrainOptions;
+  explicit ImagenetTrain(const Options& options) : ImagenetEval(options), crop_(options), flip_(options.flip) {
+    if (crop_.area_min > crop_.area_max || crop_.aspect_min > crop_.aspect_max) {
+      fail(Error::Category::usage, "imagenet",
+           fmt::format("area {} to {}, aspect {} to {}", crop_.area_min, crop_.area_max, crop_.aspect_min, crop_.aspect_max),
+           {}, "the smallest value must not be above the largest");
+    }
+  }
+
+  void apply(const Example& example, RandomStream& random, bool training, std::span<float> image) const override {
+    const image::Size picture = tools().decoder.size(example);
+    if (!training) {
+      ImagenetEval::apply(example, centre(picture), false, image);
+      return;
+    }
+    image::Window window = random_crop(picture, crop_, random);
+    const bool mirrored = random.below(2) == 1 && flip_;
+    if (window.height == picture.height && window.width == picture.width) window = centre(picture);  // as the original does
+    ImagenetEval::apply(example, window, mirrored, image);
+  }
+
+ private:
+  const CropOptions crop_;
+  const bool flip_;
+};
+
+}  // namespace qfw::imagenet
+
+QFW_PLUGIN("augment:imagenet_train augment:imagenet_eval", .name = "imagenet", .version = "0.1.0", .licence = "Apache-2.0",
+           .description = "crops of photographs, as ImageNet networks are trained and evaluated on")
+(qfw::Registry& registry) {
+  registry.add<qfw::imagenet::ImagenetTrain>(
+      "imagenet_train", "a random crop, bicubic, mirrored at random, normalized; in evaluation the centre crop");
+  registry.add<qfw::imagenet::ImagenetEval>("imagenet_eval",
+                                            "the centre crop, bicubic, normalized; nothing random in training either");
+}
