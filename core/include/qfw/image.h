@@ -75,7 +75,8 @@ class QFW_API Resizer {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Three channels or one.
+/// Pixels of an example (three channels or one) as JPEG, of a quality from 1 to 100, or PNG.
+QFW_API std::vector<std::byte> encode(const Example& example, Example::Encoding encoding, int quality);
 QFW_API std::vector<std::byte> encode_jpeg(const Pixels& pixels, int quality);
 QFW_API std::vector<std::byte> encode_png(const Pixels& pixels);
 

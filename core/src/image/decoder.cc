@@ -61,6 +61,13 @@ std::optional<Example::Encoding> encoding_of(std::span<const std::byte> bytes) {
   return std::nullopt;
 }
 
+std::vector<std::byte> encode(const Example& example, Example::Encoding encoding, int quality) {
+  const Size size = size_of_pixels(example);
+  const Pixels pixels{size.height, size.width, static_cast<int>(example.shape[2]),
+                      {reinterpret_cast<const std::uint8_t*>(example.bytes.data()), example.bytes.size()}};
+  return encoding == Example::Encoding::png ? encode_png(pixels) : encode_jpeg(pixels, quality);
+}
+
 struct Decoder::Impl {
   std::vector<std::uint8_t> pixels, whole;
 

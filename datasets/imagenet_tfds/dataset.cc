@@ -1,0 +1,132 @@
+#include "dataset.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "example.h"
+#include "qfw/error.h"
+#include "qfw/image.h"
+
+namespace qfw::tfds {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path with_home(const std::string& path) {
+  const char* home = std::getenv("HOME");
+  return home != nullptr && (path == "~" || path.starts_with("~/")) ? fs::path(home + path.substr(1)) : fs::path(path);
+}
+
+/// Empty where there is no home: then every start scans.
+fs::path default_index_folder() {
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache == '/')
+    return fs::path(cache) / "qfw" / "index";
+  if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0')
+    return fs::path(home) / ".cache" / "qfw" / "index";
+  return {};
+}
+
+}  // namespace
+
+Tfds::Tfds(const Options& options)
+    : info_(read_folder(with_home(options.data_dir), options.dataset, options.version)),
+      index_folder_(options.index_dir.empty() ? default_index_folder() : with_home(options.index_dir)),
+      verify_(options.verify_crc) {
+  for (const SplitInfo& info : info_.splits) {
+    Split& split = splits_.emplace_back();
+    split.info = &info;
+    for (const std::int64_t length : info.shard_lengths) {
+      split.first.push_back(split.examples);
+      split.examples += length;
+    }
+  }
+}
+
+std::vector<std::string> Tfds::splits() const {
+  std::vector<std::string> names;
+  for (const SplitInfo& split : info_.splits) names.push_back(split.name);
+  return names;
+}
+
+Tfds::Split& Tfds::find(std::string_view name) const {
+  for (Split& split : splits_) {
+    if (split.info->name == name) return split;
+  }
+  fail(Error::Category::usage, "tfds", fmt::format("there is no split {}", name), info_.path.string(),
+       fmt::format("the splits are {}", fmt::join(splits(), ", ")));
+}
+
+std::int64_t Tfds::size(std::string_view name) const {
+  const Split& split = find(name);
+  for (const fs::path& shard : split.info->shards) {  // before any work starts
+    if (split.ready.load(std::memory_order_acquire)) break;
+    if (!fs::exists(shard)) {
+      fail(Error::Category::data, "tfds", fmt::format("a shard of split {} is missing", name), shard.string(),
+           "fetch it again");
+    }
+  }
+  return split.examples;
+}
+
+Tfds::Split& Tfds::opened(std::string_view name) const {
+  Split& split = find(name);
+  if (split.ready.load(std::memory_order_acquire)) return split;
+  const std::lock_guard lock(split.mutex);
+  if (split.ready.load(std::memory_order_relaxed)) return split;
+  std::vector<std::unique_ptr<Shard>> shards;
+  for (std::size_t i = 0; i < split.info->shards.size(); ++i) {
+    shards.push_back(std::make_unique<Shard>(split.info->shards[i], split.info->shard_lengths[i], index_folder_));
+  }
+  split.shards = std::move(shards);
+  split.ready.store(true, std::memory_order_release);
+  return split;
+}
+
+Tfds::Place Tfds::locate(std::string_view name, std::int64_t index) const {
+  const Split& split = opened(name);
+  if (index < 0 || index >= split.examples) {
+    fail(Error::Category::data, "tfds", fmt::format("no example {}: split {} has {}", index, name, split.examples),
+         info_.path.string());
+  }
+  const auto after = std::ranges::upper_bound(split.first, index);  // empty shards begin where their successor does
+  const auto shard = static_cast<std::size_t>(after - split.first.begin()) - 1;
+  return {split.shards[shard].get(), index - split.first[shard]};
+}
+
+std::string Tfds::place(std::string_view split, std::int64_t index) const {
+  const Place place = locate(split, index);
+  return place.shard->place(place.record);
+}
+
+Example Tfds::get(std::string_view split, std::int64_t index) const {
+  const Place place = locate(split, index);
+  const auto record = place.shard->record(place.record, verify_);
+  const auto bad = [&](const std::string& what) {
+    fail(Error::Category::data, "tfds", what, place.shard->place(place.record),
+         "make this shard again, or set dataset.on_corrupt = skip");
+  };
+  Example example;
+  try {
+    const auto image = find_feature(record, info_.image_key), label = find_feature(record, info_.label_key);
+    if (!image || !image->bytes) bad(fmt::format("the record has no bytes named {}", info_.image_key));
+    if (!label || !label->integer) bad(fmt::format("the record has no integer named {}", info_.label_key));
+    example.bytes = *image->bytes;
+    example.label = *label->integer;
+    if (!info_.name_key.empty()) {
+      const auto name = find_feature(record, info_.name_key);
+      if (name && name->bytes) example.name = {reinterpret_cast<const char*>(name->bytes->data()), name->bytes->size()};
+    }
+  } catch (const std::string& what) {
+    bad("the record is no tf.train.Example: " + what);
+  }
+  if (example.label < 0 || example.label >= classes())
+    bad(fmt::format("the record has label {} of {} classes", example.label, classes()));
+  example.encoding = image::encoding_of(example.bytes).value_or(Example::Encoding::jpeg);
+  return example;
+}
+
+}  // namespace qfw::tfds

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <mutex>
+
+#include "folder.h"
+#include "qfw/dataset.h"
+#include "qfw/options.h"
+#include "shard.h"
+
+namespace qfw::tfds {
+
+/// Any image classification data set in the layout of TensorFlow Datasets. Examples are numbered in the order of the shards.
+class Tfds final : public Dataset {
+ public:
+  struct Options {
+    std::string data_dir = "~/tensorflow_datasets", dataset = "imagenet2012", version, index_dir;
+    bool verify_crc = true;
+
+    static void declare(Declare<Options>& option) {
+      option("data_dir", &Options::data_dir, "a folder with dataset_info.json, or the one above DATASET/VERSION");
+      option("dataset", &Options::dataset, "its name below data_dir");
+      option("version", &Options::version, "its version below that; empty: the newest there");
+      option("index_dir", &Options::index_dir,
+             "where offsets of records are kept; empty: qfw/index below the user's cache folder");
+      option("verify_crc", &Options::verify_crc, "compare each record with its checksum");
+    }
+  };
+  explicit Tfds(const Options& options);
+
+  std::int64_t classes() const override { return static_cast<std::int64_t>(info_.class_names.size()); }
+  Shape shape() const override { return {}; }
+  std::vector<std::string> splits() const override;
+  std::int64_t size(std::string_view split) const override;
+  Example get(std::string_view split, std::int64_t index) const override;
+  std::string class_name(std::int64_t label) const override { return info_.class_names.at(static_cast<std::size_t>(label)); }
+  std::string place(std::string_view split, std::int64_t index) const override;
+
+ private:
+  struct Split {
+    const SplitInfo* info = nullptr;
+    std::int64_t examples = 0;
+    std::vector<std::int64_t> first;  ///< of each shard
+    std::mutex mutex{};
+    std::atomic<bool> ready = false;
+    std::vector<std::unique_ptr<Shard>> shards{};
+  };
+  Split& find(std::string_view name) const;
+  Split& opened(std::string_view name) const;
+  struct Place {
+    const Shard* shard;
+    std::int64_t record;
+  };
+  Place locate(std::string_view split, std::int64_t index) const;
+
+  FolderInfo info_;
+  std::filesystem::path index_folder_;
+  bool verify_;
+  mutable std::deque<Split> splits_;
+};
+
+}  // namespace qfw::tfds

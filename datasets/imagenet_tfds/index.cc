@@ -1,0 +1,107 @@
+#include "index.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+#include <optional>
+
+#include "crc32c.h"
+#include "qfw/error.h"
+#include "qfw/random.h"
+
+namespace qfw::tfds {
+
+namespace {
+
+constexpr std::size_t frame = 16;  // length, its checksum, the data's checksum
+
+struct Header {
+  std::uint64_t magic = 0x0031'5844'4e49'4651;  // "QFINDX1"
+  std::uint64_t size = 0;
+  std::int64_t modified = 0;
+  std::uint64_t path = 0, count = 0;    ///< `path` as a hash
+  std::uint32_t sum = 0, reserved = 0;  ///< of the offsets
+};
+
+Header expected(const MappedFile& shard) {
+  Header header;
+  header.size = shard.bytes().size();
+  header.modified = shard.modified();
+  header.path = hash_of(std::filesystem::absolute(shard.path()).string());
+  return header;
+}
+
+std::optional<std::vector<std::uint64_t>> read_index(const std::filesystem::path& file, const Header& wanted) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(file, error)) return std::nullopt;
+  const MappedFile index(file);
+  Header found;
+  if (index.bytes().size() < sizeof found) return std::nullopt;
+  std::memcpy(&found, index.bytes().data(), sizeof found);
+  const auto offsets = index.bytes().subspan(sizeof found);
+  if (found.magic != wanted.magic || found.size != wanted.size || found.modified != wanted.modified ||
+      found.path != wanted.path || offsets.size() % sizeof(std::uint64_t) != 0 ||
+      found.count != offsets.size() / sizeof(std::uint64_t) || found.sum != crc32c(offsets)) {
+    return std::nullopt;
+  }
+  std::vector<std::uint64_t> result(found.count);
+  std::memcpy(result.data(), offsets.data(), offsets.size());
+  return result;
+}
+
+void write_index(const std::filesystem::path& file, Header header, const std::vector<std::uint64_t>& offsets) {
+  const auto bytes = std::as_bytes(std::span(offsets));
+  header.count = offsets.size();
+  header.sum = crc32c(bytes);
+  std::filesystem::create_directories(file.parent_path());
+  NewFile index(file);
+  index.write(std::as_bytes(std::span(&header, 1)));
+  index.write(bytes);
+  index.commit();
+}
+
+}  // namespace
+
+std::vector<std::uint64_t> scan_records(const MappedFile& shard) {
+  const auto bytes = shard.bytes();
+  std::vector<std::uint64_t> offsets;
+  for (std::size_t at = 0; at < bytes.size();) {
+    const auto broken = [&](const std::string& what) {
+      fail(Error::Category::data, "tfds", what,
+           fmt::format("{}, record {} at offset {}", shard.path().string(), offsets.size(), at),
+           "fetch or make this shard again");
+    };
+    const std::size_t left = bytes.size() - at;
+    if (left < frame) broken(fmt::format("the shard ends within a record: {} bytes are left", left));
+    std::uint64_t length;
+    std::uint32_t sum;
+    std::memcpy(&length, bytes.data() + at, sizeof length);
+    std::memcpy(&sum, bytes.data() + at + sizeof length, sizeof sum);
+    if (sum != masked_crc32c(bytes.subspan(at, sizeof length))) broken("the record's length does not fit its checksum");
+    if (length > left - frame)
+      broken(fmt::format("the shard ends within a record: it is {} bytes long, {} are left", length, left - frame));
+    offsets.push_back(at);
+    at += frame + length;
+  }
+  return offsets;
+}
+
+std::vector<std::uint64_t> index_of(const MappedFile& shard, const std::filesystem::path& folder) {
+  if (folder.empty()) return scan_records(shard);
+  const Header header = expected(shard);
+  const auto file = folder / fmt::format("{:016x}.index", header.path);
+  try {
+    if (auto offsets = read_index(file, header)) return *offsets;
+  } catch (const std::exception&) {
+    // an index that cannot be read is made again
+  }
+  auto offsets = scan_records(shard);
+  try {
+    write_index(file, header, offsets);
+  } catch (const std::exception&) {
+    // the next start scans again
+  }
+  return offsets;
+}
+
+}  // namespace qfw::tfds
