@@ -8,6 +8,7 @@ namespace qfw {
 
 // One function and one file per verb; to add one, declare it here and name it in verbs.cc.
 Verb bench_verb();
+Verb data_verb();
 Verb describe_verb();
 Verb eval_verb();
 Verb explain_verb();

@@ -36,7 +36,7 @@ struct Resolved;
 
 struct LoadOptions {
   bool dataset_optional = false;  ///< a data set plugin that is not there is no error (explain, bench)
-  bool model_optional = false;    ///< no model need be named (data)
+  bool data_only = false;         ///< of plugins, only data set and augment need be named and there (data)
   /// If given, called when [model] is valid and there are [layer:] sections, so that globs that match nothing are reported
   /// with all other errors; what it throws is left for later.
   std::function<std::vector<std::string>(const Recipe&)> layer_paths{};

@@ -214,9 +214,9 @@ Resolver::Draft Resolver::merge(const SectionKind& kind) {
 void Resolver::check_choice(const Draft& draft) {
   if (!draft.kind->plugin || draft.factory != nullptr) return;
   const std::string_view kind = draft.kind->name;
+  if (options_.data_only && kind != "dataset" && kind != "augment") return;
   const Place whole{recipe_.label, 0, {}, recipe_rank};
   if (draft.chosen.empty()) {
-    if (kind == "model" && options_.model_optional) return;
     const std::vector<std::string> known = plugins_.names(kind);
     problems_.add(whole, kind, "name",
                   fmt::format("is missing; there are: {}", known.empty() ? "none" : fmt::to_string(fmt::join(known, ", "))));

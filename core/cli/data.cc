@@ -1,0 +1,296 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <boost/json.hpp>
+#include <thread>
+
+#include "data/resized.h"
+#include "data/subset.h"
+#include "data_tools/contact_sheet.h"
+#include "data_tools/convert.h"
+#include "data_tools/survey.h"
+#include "data_tools/throughput.h"
+#include "io/atomic_file.h"
+#include "io/json.h"
+#include "io/log.h"
+#include "qfw/augment.h"
+#include "qfw/error.h"
+#include "recipe/recipe.h"
+#include "recipe/value.h"
+#include "train/interrupt.h"
+#include "train/open_dataset.h"
+#include "util/nearest.h"
+#include "verbs.h"
+
+namespace qfw {
+
+namespace {
+
+/// The data set that the command line or a recipe names, and what is wanted of it.
+struct Job {
+  Recipe recipe;
+  CorruptExamples corrupt;
+  int workers;
+  std::unique_ptr<Dataset> dataset;
+  std::vector<std::string> splits;
+
+  Job(const Arguments& arguments, Recipe from)
+      : recipe(std::move(from)),
+        corrupt(false, 0),
+        workers(static_cast<int>(arguments.number("threads", std::max(1u, std::thread::hardware_concurrency()), 1))),
+        dataset(open_dataset(recipe, workers, corrupt)),
+        splits(dataset->splits()) {
+    if (arguments.has("split")) {
+      const std::string split = arguments.get("split");
+      dataset->size(split);  // throws if there is none
+      splits = {split};
+    }
+    for (const std::string& split : splits) prepare_split(*dataset, split);
+  }
+};
+
+Recipe recipe_of(const Arguments& arguments, std::vector<std::string> overrides, const Catalog& catalog) {
+  const LoadOptions options{.data_only = true};
+  if (arguments.positional.size() > 1) return Recipe::load(arguments.positional[1], overrides, catalog, options);
+  return Recipe::parse("", "command line", overrides, catalog, options);
+}
+
+boost::json::value shape_json(const Shape& shape) {
+  if (shape.rank() == 0) return nullptr;
+  return boost::json::array(shape.begin(), shape.end());
+}
+
+std::string size_text(std::int64_t bytes) {
+  return bytes < 10 << 20 ? fmt::format("{:.1f} KiB", static_cast<double>(bytes) / 1024)
+                          : fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20));
+}
+
+int info(const Arguments& arguments, const Job& job) {
+  boost::json::object splits;
+  std::string text = fmt::format("{}: {} classes, images {}\n", job.recipe.name("dataset"), job.dataset->classes(),
+                                 job.dataset->shape().rank() == 3 ? job.dataset->shape().str() : "of various sizes");
+  std::vector<std::vector<std::int64_t>> histograms;
+  for (const std::string& split : job.splits) {
+    const Survey found = survey(*job.dataset, split, Depth::read, job.workers);
+    boost::json::object encodings, classes;
+    std::vector<std::string> kinds;
+    for (const auto& [name, count] : found.encodings)
+      encodings[name] = count, kinds.push_back(fmt::format("{} {}", count, name));
+    for (std::size_t i = 0; i < found.histogram.size(); ++i) {
+      auto& row = classes[job.dataset->class_name(static_cast<std::int64_t>(i))];
+      row = (row.is_int64() ? row.get_int64() : 0) + found.histogram[i];  // two classes may share a name
+    }
+    splits[split] = {{"records", found.records},
+                     {"bytes", found.bytes},
+                     {"bad", found.bad},
+                     {"encodings", std::move(encodings)},
+                     {"classes", std::move(classes)}};
+    text += fmt::format("{}: {} records, {}, {}{}\n", split, found.records, size_text(found.bytes), fmt::join(kinds, ", "),
+                        found.bad > 0 ? fmt::format(", {} that cannot be read", found.bad) : "");
+    histograms.push_back(found.histogram);
+  }
+  if (arguments.has("json")) {
+    fmt::print("{}", json_pretty(boost::json::object{{"name", job.recipe.name("dataset")},
+                                                     {"classes", job.dataset->classes()},
+                                                     {"shape", shape_json(job.dataset->shape())},
+                                                     {"splits", std::move(splits)}}));
+    return 0;
+  }
+  fmt::print("{}\n{:>6}  {:<24}", text, "label", "class");
+  for (const std::string& split : job.splits) fmt::print(" {:>12}", split);
+  fmt::print("\n");
+  for (std::int64_t label = 0; label < job.dataset->classes(); ++label) {
+    fmt::print("{:>6}  {:<24}", label, job.dataset->class_name(label));
+    for (const auto& histogram : histograms) fmt::print(" {:>12}", histogram[static_cast<std::size_t>(label)]);
+    fmt::print("\n");
+  }
+  return 0;
+}
+
+int verify(const Arguments& arguments, const Job& job) {
+  boost::json::object splits;
+  std::int64_t bad = 0;
+  for (const std::string& split : job.splits) {
+    const Survey found = survey(*job.dataset, split, Depth::decode, job.workers);
+    bad += found.bad;
+    splits[split] = {{"records", found.records},
+                     {"bad", found.bad},
+                     {"errors", boost::json::array(found.errors.begin(), found.errors.end())}};
+    if (arguments.has("json")) continue;
+    fmt::print("{}: {} records, {} bad\n", split, found.records, found.bad);
+    for (const std::string& error : found.errors) fmt::print("  {}\n", error);
+    if (const auto shown = static_cast<std::int64_t>(found.errors.size()); found.bad > shown)
+      fmt::print("  ... and {} more\n", found.bad - shown);
+  }
+  if (arguments.has("json")) fmt::print("{}", json_pretty(boost::json::object{{"splits", std::move(splits)}}));
+  return bad > 0 ? 1 : 0;
+}
+
+int bench(const Arguments& arguments, const Job& job) {
+  const InterruptGuard guard;
+  const auto augment = job.recipe.make<Augment>();
+  const std::string split = arguments.has("split") ? job.splits.front() : "train";
+  const auto results = measure_input(*job.dataset, *augment, split, arguments.number("examples", 2000, 1),
+                                     job.recipe.train().batch_size, job.workers);
+  boost::json::array rows;
+  if (!arguments.has("json")) fmt::print("{:<10} {:>8} {:>12}\n", "stage", "threads", "images/s");
+  for (const Throughput& row : results) {
+    if (!arguments.has("json")) fmt::print("{:<10} {:>8} {:>12.0f}\n", row.stage, row.threads, row.images_per_second);
+    rows.push_back({{"stage", row.stage}, {"threads", row.threads}, {"images_per_second", row.images_per_second}});
+  }
+  if (arguments.has("json")) fmt::print("{}", json_pretty(rows));
+  return 0;
+}
+
+int show(const Arguments& arguments, const Job& job) {
+  const auto augment = job.recipe.make<Augment>();
+  const std::string file = arguments.get("output", "samples.png"),
+                    split = arguments.has("split") ? job.splits.front() : "train";
+  write_contact_sheet(file, *job.dataset, *augment, split,
+                      {.rows = static_cast<int>(arguments.number("rows", 8, 1)),
+                       .columns = static_cast<int>(arguments.number("columns", 8, 1)),
+                       .training = !arguments.has("plain"),
+                       .seed = static_cast<std::uint64_t>(job.recipe.run().seed)});
+  fmt::print("{}\n", file);
+  return 0;
+}
+
+/// `--writer.KEY=VALUE` as settings of a writer.
+Settings writer_settings(const FactoryBase& writer, const std::vector<std::string>& given) {
+  Settings settings;
+  for (const std::string& text : given) {
+    const std::size_t equals = text.find('=');
+    const std::string key = text.substr(0, equals), value = text.substr(equals + 1);
+    const auto option = std::ranges::find(writer.options, key, &Option::name);
+    if (option == writer.options.end()) {
+      std::vector<std::string> known;
+      for (const Option& each : writer.options) known.push_back(each.name);
+      const std::string guess = did_you_mean(key, known);
+      fail(Error::Category::usage, "convert", fmt::format("writer {} has no option {}", writer.name, key), {},
+           guess.empty() ? fmt::format("`qfw describe writer {}` lists them", writer.name) : guess);
+    }
+    OptionValue read;
+    if (const std::string wrong = recipe::read_value(*option, {.value = value, .quoted = false}, read); !wrong.empty()) {
+      fail(Error::Category::usage, "convert", fmt::format("--writer.{}={}: {}", key, value, wrong));
+    }
+    settings.emplace_back(key, read);
+  }
+  return settings;
+}
+
+/// What a conversion is made from stands in its folder, so that another one does not go on with it.
+void claim_folder(const std::filesystem::path& folder, const std::string& purpose) {
+  const auto note = folder / "conversion.txt";
+  if (std::filesystem::exists(note)) {
+    if (read_text(note) == purpose) return;
+    fail(Error::Category::usage, "convert", "another conversion was made in this folder; conversion.txt says which",
+         folder.string(), "choose another --output, or delete the folder");
+  }
+  if (std::filesystem::exists(folder) && !std::filesystem::is_empty(folder)) {
+    fail(Error::Category::usage, "convert", "the folder is not empty", folder.string(), "choose another --output");
+  }
+  std::filesystem::create_directories(folder);
+  write_text_atomically(note, purpose);
+}
+
+int convert_data(const Arguments& arguments, Job& job, const std::vector<std::string>& writer_options, const Catalog& catalog) {
+  if (!arguments.has("to") || !arguments.has("output")) {
+    fail(Error::Category::usage, "convert", "it wants --to=FORM and --output=FOLDER", {},
+         fmt::format("forms are: {}", fmt::join(catalog.names("writer"), ", ")));
+  }
+  const auto& factory = catalog.get<DatasetWriter>(arguments.get("to"));
+  const Settings settings = writer_settings(factory, writer_options);
+  const auto writer = factory.make(settings);
+  std::string purpose = fmt::format("data set {}\n", job.recipe.name("dataset"));
+  for (const auto& [key, value] : job.recipe.settings("dataset")) purpose += fmt::format("  {} = {}\n", key, to_string(value));
+  purpose += fmt::format("splits {}\nto {}\n", fmt::join(job.splits, ", "), factory.name);
+  for (const auto& [key, value] : settings) purpose += fmt::format("  {} = {}\n", key, to_string(value));
+  for (const char* option : {"resize", "shorter-side", "examples"}) {
+    if (arguments.has(option)) purpose += fmt::format("{} {}\n", option, arguments.get(option));
+  }
+  const bool skip = job.recipe.dataset().on_corrupt == "skip";
+  if (skip) purpose += "without corrupt examples\n";
+  const std::filesystem::path folder = arguments.get("output");
+  claim_folder(folder, purpose);
+
+  const InterruptGuard guard;
+  Subset::Chosen chosen;
+  for (const std::string& split : job.splits) {
+    if (skip) chosen[split] = readable_examples(*job.dataset, split, job.workers);
+    if (!arguments.has("examples")) continue;
+    auto& of_split = chosen[split];
+    const std::int64_t size = skip ? static_cast<std::int64_t>(of_split.size()) : job.dataset->size(split);
+    const auto wanted = static_cast<std::size_t>(std::min(arguments.number("examples", 0, 1), size));
+    for (std::size_t i = of_split.size(); i < wanted; ++i) of_split.push_back(static_cast<std::int64_t>(i));
+    of_split.resize(wanted);
+  }
+  std::unique_ptr<Dataset> dataset = std::move(job.dataset);
+  if (!chosen.empty()) dataset = std::make_unique<Subset>(std::move(dataset), std::move(chosen));
+  for (const auto& [option, fit] : {std::pair{"resize", Resized::Fit::square}, {"shorter-side", Resized::Fit::shorter_side}}) {
+    if (arguments.has(option))
+      dataset = std::make_unique<Resized>(std::move(dataset), static_cast<int>(arguments.number(option, 0, 1)), fit);
+  }
+  const std::int64_t examples = convert(*dataset, *writer, {.folder = folder, .splits = job.splits, .workers = job.workers});
+  fmt::print("{} examples in {}\n", examples, folder.string());
+  return 0;
+}
+
+int run(const Arguments& arguments, const Catalog& catalog) {
+  const std::string& action = arguments.positional.at(0);
+  const std::vector<std::string> actions = {"info", "verify", "convert", "bench", "show"};
+  if (std::ranges::find(actions, action) == actions.end()) {
+    const std::string guess = did_you_mean(action, actions);
+    fail(Error::Category::usage, "usage", fmt::format("there is no `qfw data {}`", action), {},
+         guess.empty() ? fmt::format("there are {}", fmt::join(actions, ", ")) : guess);
+  }
+  std::vector<std::string> overrides, writer_options;
+  for (const std::string& override : arguments.overrides) {
+    if (override.starts_with("writer.")) {
+      writer_options.push_back(override.substr(7));
+    } else {
+      overrides.push_back(override);
+    }
+  }
+  Job job(arguments, recipe_of(arguments, overrides, catalog));
+  if (action == "convert") return convert_data(arguments, job, writer_options, catalog);
+  if (!writer_options.empty()) fail(Error::Category::usage, "usage", "--writer.* belongs to `qfw data convert`");
+  if (action == "bench") return bench(arguments, job);
+  if (action == "show") return show(arguments, job);
+  const InterruptGuard guard;
+  return action == "info" ? info(arguments, job) : verify(arguments, job);
+}
+
+}  // namespace
+
+Verb data_verb() {
+  Verb verb;
+  verb.name = "data";
+  verb.positional = "info|verify|convert|bench|show [RECIPE]";
+  verb.min_positional = 1, verb.max_positional = 2;
+  verb.summary = "look at a data set, check it, convert it, time it, show it";
+  verb.doc =
+      "The data set is a recipe's, or the one that recipe keys name:\n"
+      "  qfw data info --dataset.name=imagenet_tfds --dataset.data_dir=DIR\n"
+      "info      splits, sizes, class histogram\n"
+      "verify    reads and decodes every record; exit status 1 if one is bad\n"
+      "convert   stores it in another form, resized if that is asked for; a stopped one goes on where it was\n"
+      "bench     images a second of each stage of the input, with 1, 2, ... threads\n"
+      "show      a contact sheet of augmented samples as PNG";
+  verb.takes_overrides = true;
+  verb.options = {
+      {"json", "", "print JSON (info, verify, bench)"},
+      {"split", "NAME", "only this split"},
+      {"threads", "N", "threads; default: one per processor"},
+      {"to", "FORM", "convert: a writer plugin, as tfds, image_folder, hdf5; its options follow as --writer.KEY=VALUE"},
+      {"output", "PATH", "convert: a new folder; show: the PNG file (samples.png)"},
+      {"resize", "N", "convert: every image to N x N pixels"},
+      {"shorter-side", "N", "convert: images made smaller so that their shorter side is N"},
+      {"examples", "N", "convert, bench: only the first N of each split"},
+      {"rows", "N", "show: rows of pictures (8)"},
+      {"columns", "N", "show: columns (8)"},
+      {"plain", "", "show: as an evaluation sees them"}};
+  verb.run = run;
+  return verb;
+}
+
+}  // namespace qfw
