@@ -79,7 +79,13 @@ class Group {
     return names;
   }
   const std::string& name() const { return name_; }
-  bool has(const std::string& data_set) const { return H5Lexists(group_, data_set.c_str(), H5P_DEFAULT) > 0; }
+  /// Of a data set or group, whose path may lead through groups.
+  bool has(const std::string& path) const {
+    for (std::size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+      if (H5Lexists(group_, path.substr(0, slash).c_str(), H5P_DEFAULT) <= 0) return false;
+    }
+    return H5Lexists(group_, path.c_str(), H5P_DEFAULT) > 0;
+  }
   bool has_attribute(const std::string& name) const { return H5Aexists(group_, name.c_str()) > 0; }
 
   double number(const std::string& name) const {
@@ -121,6 +127,16 @@ class Group {
     Array array;
     array.values = read<float>(name, H5T_NATIVE_FLOAT, &array.shape);
     return array;
+  }
+  /// A data set that is one string.
+  std::string text_data(const std::string& name) const {
+    const Handle data(H5Dopen2(group_, name.c_str(), H5P_DEFAULT), H5Dclose, name_ + ", data set " + name);
+    const Handle type(H5Dget_type(data), H5Tclose, name);
+    char* value = nullptr;
+    check(H5Dread(data, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, &value), name);
+    std::string result = value == nullptr ? "" : value;
+    H5free_memory(value);
+    return result;
   }
   std::vector<double> doubles(const std::string& name) const { return read<double>(name, H5T_NATIVE_DOUBLE); }
   std::vector<std::int64_t> integers(const std::string& name) const { return read<std::int64_t>(name, H5T_NATIVE_INT64); }

@@ -8,6 +8,7 @@
 #include "qfw/error.h"
 #include "qfw/format.h"
 #include "qfw/plugin.h"
+#include "weights.h"
 
 namespace {
 
@@ -29,6 +30,7 @@ class AqtFormat final : public Format {
   explicit AqtFormat(const Options&) {}
 
   std::vector<Setting> to_recipe(std::string_view text) const override;
+  std::vector<Tensor> tensors(std::span<const qfw::Variable> variables) const override { return qfw::aqt::weights(variables); }
 };
 
 class Translation {

@@ -1,0 +1,36 @@
+#pragma once
+
+/// How far numbers may lie from the reference's, and why. tests/golden/README.md tells where the figures come from: the
+/// reference's own float32 and float64 runs were compared.
+namespace qfw::parity {
+
+/// Where no quantized value has gone to a neighbouring level yet: float32 rounding in another order of summation.
+namespace tight {
+inline constexpr double loss = 2e-5;              ///< absolute
+inline constexpr double logits = 1e-4;            ///< absolute
+inline constexpr double gradients = 1e-4;         ///< norm of the difference / norm, over all tensors; momentum, too
+inline constexpr double parameter_change = 2e-4;  ///< the same, of parameters minus initial parameters
+inline constexpr double parameters = 1e-5;        ///< the same, of parameters
+inline constexpr double statistics = 1e-5;        ///< the same: batch statistics, bounds and the statistics behind them
+}  // namespace tight
+
+/// After a first such flip, which starts an avalanche: what is left to compare is that training goes the same way. About twice
+/// what the reference's two runs differ by.
+namespace loose {
+inline constexpr double loss = 0.3;
+inline constexpr double logits = 0.8;
+inline constexpr double parameters = 0.1;
+inline constexpr double statistics = 0.15;
+}  // namespace loose
+
+/// A step of the reference in which its two runs differ by more in the loss has seen a flip.
+inline constexpr double flip = 1e-5;
+/// Where the reference's two runs differ already (a mask of the backward pass flips before any loss shows it), so may we, by
+/// this many times as much.
+inline constexpr double own_spread = 5;
+/// From a float32 state with its bounds set, a step's gradients see a few masks flip.
+inline constexpr double teacher_forced_gradients = 0.1;
+
+inline constexpr double learning_rate = 1e-6;  ///< relative; float32 cancellation in the cosine's tail
+
+}  // namespace qfw::parity
