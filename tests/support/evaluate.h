@@ -14,7 +14,7 @@
 #include "qfw/backend.h"
 #include "qfw/builder.h"
 
-/// Recorded graphs run through the `reference` backend, all plugins through the real loader.
+/// Recorded graphs run through a backend, `reference` unless another is named; all plugins through the real loader.
 namespace qfw::testing {
 
 inline const Catalog& catalog() {
@@ -33,19 +33,22 @@ class Evaluator {
  public:
   using Values = std::map<std::string, std::vector<float>>;
 
-  Evaluator() : Evaluator(nullptr) {}
   /// `replicas` outlives this.
-  explicit Evaluator(Communicator* replicas)
-      : backend_(make<Backend>("reference")),
+  explicit Evaluator(std::string_view backend = "reference", Communicator* replicas = nullptr)
+      : backend_(make<Backend>(backend)),
         single_(make<Communicator>("single")),
         replicas_(replicas == nullptr ? *single_ : *replicas) {}
+
+  Evaluator(const Evaluator&) = delete;
+  Evaluator& operator=(const Evaluator&) = delete;
 
   /// What `variables` names is written first; state that was never written starts as its constant initial value.
   Values run(const GraphBuilder& g, const Values& variables = {}, const Values& feeds = {}) {
     Graph graph = finish(g.graph(), replicas_.size());
     const auto declined = [&](const Node& node) { return !backend_->supports(graph, node).yes; };
-    if (std::any_of(graph.nodes.begin(), graph.nodes.end(), declined)) graph = expand_composites(Graph(graph), declined);
-    auto executable = backend_->compile(graph, replicas_);
+    if (std::any_of(graph.nodes.begin(), graph.nodes.end(), declined))
+      graph = expand_composites(Graph(graph), declined, replicas_.size());
+    const auto executable = backend_->compile(graph, replicas_);
     for (const Variable& variable : graph.variables) {
       const auto given = variables.find(variable.name);
       const std::vector<float> first(static_cast<std::size_t>(variable.type.shape.count()),

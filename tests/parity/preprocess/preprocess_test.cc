@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "crop.h"
+#include "parity/tolerances.h"
 #include "qfw/augment.h"
 #include "qfw/image.h"
 #include "support/evaluate.h"
@@ -12,9 +13,6 @@
 
 namespace qfw {
 namespace {
-
-// Of the normalised output, given the crop: rounding of two bicubic passes in float32 (tests/golden/README.md).
-constexpr float output_tolerance = 2e-5f;
 
 struct Picture {
   golden::Group group;
@@ -103,7 +101,7 @@ TEST(Preprocess, evaluation_agrees) {
     std::vector<float> found(static_cast<std::size_t>(size * size * 3));
     RandomStream random(0, 0);
     augment->apply(picture.example, random, false, found);
-    expect_near(found, eval.floats("output").values, output_tolerance, eval.name() + " output");
+    expect_near(found, eval.floats("output").values, parity::preprocessed, eval.name() + " output");
     if (HasFatalFailure()) return;
   }
 }
@@ -120,12 +118,12 @@ TEST(Preprocess, training_crops_agree) {
       image::Decoder decoder;
       const image::Pixels crop = decoder.decode(picture.example, window_of(group));
       const auto size = static_cast<int>(group.number("image_size"));
-      expect_near(resized(crop, size, group.flag("flip")), group.floats("output").values, output_tolerance,
+      expect_near(resized(crop, size, group.flag("flip")), group.floats("output").values, parity::preprocessed,
                   group.name() + " output");
       if (group.has("resized")) {
         std::vector<float> plain(static_cast<std::size_t>(size * size * 3));
         image::Resizer().bicubic(crop, {size, size}, false, {}, plain);
-        expect_near(plain, group.floats("resized").values, 255 * output_tolerance, group.name() + " resized");
+        expect_near(plain, group.floats("resized").values, 255 * parity::preprocessed, group.name() + " resized");
       }
       if (HasFatalFailure()) return;
       ++crops;
@@ -150,7 +148,7 @@ TEST(Preprocess, rounds_to_bfloat16_as_the_reference) {
     const auto value = static_cast<float>(BFloat16(found[i]));
     other += value != expected[i];
     // What lies within the tolerance of a rounding boundary may go to the neighbour.
-    ASSERT_NEAR(value, expected[i], std::abs(expected[i]) / 128 + output_tolerance) << i;
+    ASSERT_NEAR(value, expected[i], std::abs(expected[i]) / 128 + parity::preprocessed) << i;
   }
   EXPECT_LE(other, found.size() / 500);
 }

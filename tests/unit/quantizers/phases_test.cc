@@ -4,7 +4,6 @@
 #include "aqt.h"
 #include "qfw/error.h"
 #include "support/evaluate.h"
-#include "support/golden.h"
 
 namespace qfw::aqt {
 namespace {
@@ -28,44 +27,6 @@ Clock evaluation(std::int64_t completed, std::int64_t per_epoch = 10) {
 }
 
 bool has(Phase phase, Phase flag) { return (phase & flag) != 0; }
-
-TEST(Phases, bounds_are_updated_when_the_reference_does) {
-  const golden::Group all = golden::Group::open("schedules.h5").group("update_bounds");
-  for (const golden::Group& group : all.cases()) {
-    const Aqt quantizer(automatic(static_cast<std::int64_t>(group.number("activation_bound_start_step")),
-                                  static_cast<std::int64_t>(group.number("activation_bound_update_freq"))));
-    const auto steps = group.integers("step"), update = group.integers("update");
-    for (std::size_t i = 0; i < steps.size(); ++i) {
-      ASSERT_EQ(has(quantizer.phase(training(steps[i])), Aqt::updating_bounds), update[i] != 0)
-          << group.name() << ", step " << steps[i];
-    }
-  }
-  const auto errors = all.integers("errors");
-  ASSERT_GT(errors.size(), 0u);
-  for (std::size_t i = 0; i < errors.size(); i += 3) {
-    const Options options = automatic(errors[i], errors[i + 1]);
-    if (errors[i + 2] != 0) {
-      EXPECT_THROW(Aqt{options}, Error) << errors[i] << ", " << errors[i + 1];
-    } else {
-      EXPECT_NO_THROW(Aqt{options}) << errors[i] << ", " << errors[i + 1];
-    }
-  }
-}
-
-TEST(Phases, weights_are_quantized_when_the_reference_does) {
-  for (const golden::Group& group : golden::Group::open("schedules.h5").group("quantize_weights").cases()) {
-    Options options;
-    options.weight_quant_start_step = static_cast<std::int64_t>(group.number("weight_quant_start_step"));
-    const Aqt quantizer(options);
-    const auto per_epoch = static_cast<std::int64_t>(group.number("steps_per_epoch"));
-    const auto steps = group.integers("step"), quantize = group.integers("quantize");
-    for (std::size_t i = 0; i < steps.size(); ++i) {
-      ASSERT_EQ(has(quantizer.phase(training(steps[i], per_epoch)), Aqt::conv_weights), quantize[i] != 0) << group.name();
-      // An evaluation right after a step sees the network as that step did.
-      ASSERT_EQ(has(quantizer.phase(evaluation(steps[i] + 1, per_epoch)), Aqt::conv_weights), quantize[i] != 0) << group.name();
-    }
-  }
-}
 
 TEST(Phases, statistics_stop_when_asked_and_no_later_step_uses_them) {
   Options options = automatic(5);
@@ -190,6 +151,30 @@ TEST(Options, fake_quant_with_int_is_for_dense_layers) {
     EXPECT_THAT(error.what(), HasSubstr("stage1/conv"));
     EXPECT_THAT(error.what(), HasSubstr("dense"));
   }
+}
+
+TEST(Phases, every_phase_declares_the_same_variables) {
+  Options options;
+  options.bounds = "auto";
+  const Aqt quantizer(options);
+  const auto names = [&](bool training, Phase phase) {
+    GraphBuilder g({.training = training});
+    const auto scope = g.scope("layer");
+    const Shape src{2, 3}, weights{3, 4};
+    quantizer.quantize_both(g, {"layer", Dense{}, {src, DType::f32}, {weights, DType::f32}, true},
+                            g.input("x", {src, DType::f32}), g.input("w", {weights, DType::f32}), phase, true);
+    std::vector<std::string> all;
+    for (const Variable& variable : g.graph().variables) all.push_back(variable.name + " " + variable.type.str());
+    return all;
+  };
+  const auto first = names(true, Aqt::collecting);
+  EXPECT_EQ(first, (std::vector<std::string>{"layer/src/bounds f32[3]", "layer/src/n f32[]", "layer/src/mean f32[3]",
+                                             "layer/src/mean_abs f32[3]", "layer/src/mean_sq f32[3]",
+                                             "layer/src/mean_batch_min f32[3]", "layer/src/mean_batch_max f32[3]"}));
+  EXPECT_EQ(names(true, Aqt::collecting | Aqt::updating_bounds | Aqt::activations), first);
+  EXPECT_EQ(names(true, Aqt::collecting | Aqt::activations), first);
+  EXPECT_EQ(names(false, 0), first);
+  EXPECT_EQ(names(false, Aqt::activations), first);
 }
 
 }  // namespace

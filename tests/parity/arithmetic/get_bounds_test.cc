@@ -5,7 +5,8 @@
 #include <thread>
 
 #include "aqt.h"
-#include "replicas.h"
+#include "parity/backends.h"
+#include "parity/tolerances.h"
 #include "support/evaluate.h"
 #include "support/golden.h"
 
@@ -55,17 +56,17 @@ void expect_close(const std::vector<float>& found, const std::vector<float>& exp
 /// One case: a module fed T steps, on as many replicas as it has.
 class Module {
  public:
-  explicit Module(const golden::Group& group)
+  Module(const golden::Group& group, const std::string& backend)
       : group_(group),
         options_(options_of(group)),
         quantizer_(options_),
         x_(group.floats("x")),
         replica_count_(group.has_attribute("replicas") ? static_cast<int>(group.number("replicas")) : 1),
-        replicas_(replica_count_) {
+        replicas_(testing::make<Communicator>("threads", {{"replicas", std::int64_t{replica_count_}}})) {
     const int lead = replica_count_ > 1 ? 2 : 1;
     shape_ = Shape(std::span(x_.shape.begin() + lead, x_.shape.end()));
     for (int rank = 0; rank < replica_count_; ++rank) {
-      evaluators_.push_back(std::make_unique<Evaluator>(replica_count_ > 1 ? &replicas_.at(rank) : nullptr));
+      evaluators_.push_back(std::make_unique<Evaluator>(backend, &replicas_->local(rank)));
     }
   }
 
@@ -124,7 +125,8 @@ class Module {
                                                    {"src/n", "n"},
                                                    {"src/bounds", "bounds"}};
     for (const auto& [ours, theirs] : names) {
-      const double tolerance = ours == "src/bounds" && uses_deviation(options_) ? 1e-4 : 2e-6;
+      const double tolerance =
+          ours == "src/bounds" && uses_deviation(options_) ? parity::deviation_bounds : parity::running_statistics;
       expect_close(evaluator.read(ours), slice(group_.floats(theirs), t, steps), tolerance,
                    group_.name() + " " + group_.text("label") + ", step " + std::to_string(t) + ", " + theirs);
       if (::testing::Test::HasFatalFailure()) return;
@@ -137,7 +139,8 @@ class Module {
     ASSERT_EQ(scale.size(), bounds.size());
     for (std::size_t i = 0; i < scale.size(); ++i) {
       const double expected = top / (bounds[i] + 0x1p-23);
-      ASSERT_NEAR(scale[i], expected, (uses_deviation(options_) ? 2e-4 : 4e-6) * expected)
+      ASSERT_NEAR(scale[i], expected,
+                  2 * (uses_deviation(options_) ? parity::deviation_bounds : parity::running_statistics) * expected)
           << group_.name() << " " << group_.text("label") << ", step " << t << ", scale";
     }
   }
@@ -147,42 +150,21 @@ class Module {
   Aqt quantizer_;
   golden::Array x_;
   int replica_count_;
-  testing::Replicas replicas_;
+  std::unique_ptr<Communicator> replicas_;
   Shape shape_;
   std::vector<std::unique_ptr<Evaluator>> evaluators_;
 };
 
-TEST(GetBounds, agrees_with_the_reference) {
+class GetBoundsCases : public parity::OnEachBackend {};
+QFW_ON_EACH_BACKEND(GetBoundsCases);
+
+TEST_P(GetBoundsCases, agree_with_the_reference) {
   const auto cases = golden::Group::open("get_bounds.h5").cases();
   ASSERT_FALSE(cases.empty());
   for (const golden::Group& group : cases) {
-    Module(group).check();
+    Module(group, GetParam()).check();
     if (HasFatalFailure()) return;
   }
-}
-
-TEST(GetBounds, every_phase_declares_the_same_variables) {
-  Options options;
-  options.bounds = "auto";
-  const Aqt quantizer(options);
-  const auto names = [&](bool training, Phase phase) {
-    GraphBuilder g({.training = training});
-    const auto scope = g.scope("layer");
-    const Shape src{2, 3}, weights{3, 4};
-    quantizer.quantize_both(g, {"layer", Dense{}, {src, DType::f32}, {weights, DType::f32}, true},
-                            g.input("x", {src, DType::f32}), g.input("w", {weights, DType::f32}), phase, true);
-    std::vector<std::string> all;
-    for (const Variable& variable : g.graph().variables) all.push_back(variable.name + " " + variable.type.str());
-    return all;
-  };
-  const auto first = names(true, Aqt::collecting);
-  EXPECT_EQ(first, (std::vector<std::string>{"layer/src/bounds f32[3]", "layer/src/n f32[]", "layer/src/mean f32[3]",
-                                             "layer/src/mean_abs f32[3]", "layer/src/mean_sq f32[3]",
-                                             "layer/src/mean_batch_min f32[3]", "layer/src/mean_batch_max f32[3]"}));
-  EXPECT_EQ(names(true, Aqt::collecting | Aqt::updating_bounds | Aqt::activations), first);
-  EXPECT_EQ(names(true, Aqt::collecting | Aqt::activations), first);
-  EXPECT_EQ(names(false, 0), first);
-  EXPECT_EQ(names(false, Aqt::activations), first);
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 
 #include "aqt.h"
 #include "codes.h"
+#include "parity/backends.h"
+#include "parity/tolerances.h"
 #include "passes/differentiate.h"
 #include "passes/quantize.h"
 #include "support/evaluate.h"
@@ -49,7 +51,7 @@ class Layer {
     return (options_.act_half_shift && site.src_signed) || options_.weight_half_shift;
   }
 
-  void check(bool integer) const {
+  void check(bool integer, const std::string& backend) const {
     GraphBuilder model({.training = training_});
     const Value output = record(model);
     GraphBuilder g({.training = training_});
@@ -70,7 +72,7 @@ class Layer {
     g.fetch("y", truncates(site) ? truncating_product(g, site) : y);
     const bool integer_site = site.integer;
 
-    Evaluator evaluator;
+    Evaluator evaluator(backend);
     Evaluator::Values variables{{"x", x_.values}, {"layer/kernel", kernel_.values}};
     if (group_.has("bias")) variables["bias"] = group_.floats("bias").values;
     if (options_.auto_bounds()) variables["layer/src/bounds"] = group_.floats("bounds").values;
@@ -132,8 +134,9 @@ class Layer {
     float largest = 0;
     for (const float value : expected) largest = std::max(largest, std::abs(value));
     for (std::size_t i = 0; i < found.size(); ++i) {
-      ASSERT_NEAR(found[i], expected[i], 1e-5f * largest) << group_.name() << " " << group_.text("label") << " "
-                                                          << group_.text("quant") << how << ", " << name << "[" << i << "]";
+      ASSERT_NEAR(found[i], expected[i], parity::layer * largest)
+          << group_.name() << " " << group_.text("label") << " " << group_.text("quant") << how << ", " << name << "[" << i
+          << "]";
     }
   }
 
@@ -151,24 +154,24 @@ class Layer {
   Options options_;
 };
 
-class MatmulLayers : public ::testing::TestWithParam<bool> {};
-
-TEST_P(MatmulLayers, agree_with_the_reference) {
-  const bool integer = GetParam();
-  const auto cases = golden::Group::open("matmul_layers.h5").cases();
-  int compared = 0;
-  for (const golden::Group& group : cases) {
-    const Layer layer(group);
-    if (integer && !layer.integer_agrees()) continue;
-    layer.check(integer);
-    ++compared;
-    if (HasFatalFailure()) return;
+class MatmulLayers : public parity::OnEachBackend {
+ protected:
+  void check(bool integer) {
+    int compared = 0;
+    for (const golden::Group& group : golden::Group::open("matmul_layers.h5").cases()) {
+      const Layer layer(group);
+      if (integer && !layer.integer_agrees()) continue;
+      layer.check(integer, GetParam());
+      ++compared;
+      if (HasFatalFailure()) return;
+    }
+    EXPECT_GT(compared, 0);
   }
-  EXPECT_GT(compared, integer ? 10 : 100);
-}
+};
+QFW_ON_EACH_BACKEND(MatmulLayers);
 
-INSTANTIATE_TEST_SUITE_P(Arithmetic, MatmulLayers, ::testing::Bool(),
-                         [](const auto& info) { return std::string(info.param ? "integer" : "fake_quant"); });
+TEST_P(MatmulLayers, agree_with_the_reference) { check(false); }
+TEST_P(MatmulLayers, agree_with_the_reference_as_integers) { check(true); }
 
 }  // namespace
 }  // namespace qfw::aqt

@@ -1,0 +1,221 @@
+// Records of imagenet_tfds: framing, checksums, tf.train.Example, the index.
+#include <thread>
+
+#include "index.h"
+#include "tfds_files.h"
+
+namespace qfw {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+namespace fs = std::filesystem;
+
+std::uint32_t crc32c(const std::string& text) { return tfds::crc32c(std::as_bytes(std::span(text))); }
+
+TEST(Crc32c, PublishedValues) {  // RFC 3720, B.4, and the usual check value
+  EXPECT_EQ(crc32c("123456789"), 0xe3069283u);
+  EXPECT_EQ(crc32c(std::string(32, '\0')), 0x8a9136aau);
+  EXPECT_EQ(crc32c(std::string(32, '\xff')), 0x62a8ab43u);
+  std::string rising(32, '\0');
+  for (std::size_t i = 0; i < 32; ++i) rising[i] = static_cast<char>(i);
+  EXPECT_EQ(crc32c(rising), 0x46dd794eu);
+  EXPECT_EQ(crc32c(""), 0u);
+  EXPECT_EQ(crc32c("a"), 0xc1d04330u);
+}
+
+class TfdsRecords : public test::TfdsFolder {};
+
+TEST_F(TfdsRecords, AreNumberedInTheOrderOfTheShards) {
+  const auto dataset = open();
+  EXPECT_THAT(dataset->splits(), ElementsAre("train", "test"));
+  ASSERT_EQ(dataset->size("train"), 5);
+  for (int i = 4; i >= 0; --i) EXPECT_EQ(test::item_of(dataset->get("train", i)), items_[static_cast<std::size_t>(i)]);
+  EXPECT_EQ(test::item_of(dataset->get("test", 0)), items_[5]);
+  EXPECT_THAT(dataset->place("train", 4), AllOf(HasSubstr("zoo-train.tfrecord-00001-of-00002"), HasSubstr("record 1 at offset")));
+}
+
+TEST_F(TfdsRecords, AreReadByManyThreads) {
+  const auto dataset = open();
+  std::vector<std::thread> threads;
+  std::atomic<int> wrong{0};
+  for (int t = 0; t < 6; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 50; ++i) {
+        const auto index = static_cast<std::size_t>((i * 3 + t) % 5);
+        wrong += test::item_of(dataset->get("train", static_cast<std::int64_t>(index))) != items_[index];
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST_F(TfdsRecords, AFlippedBitIsFoundWhereverItIs) {
+  const std::string whole = test::contents(shard("train", 1, 2));
+  const std::size_t first = test::framed(test::record(items_[3])).size();
+  for (const std::size_t at : {first + 3, first + 9, first + 12, first + 400, whole.size() - 2}) {
+    std::string damaged = whole;
+    damaged[at] = static_cast<char>(damaged[at] ^ 0x20);
+    test::store(shard("train", 1, 2), damaged);
+    EXPECT_THAT(error_of(4), AllOf(HasSubstr("00001-of-00002"), HasSubstr("record 1"), HasSubstr(std::to_string(first)), HasSubstr("checksum")))
+        << "byte " << at;
+    EXPECT_EQ(test::item_of(open()->get("test", 0)), items_[5]);
+  }
+}
+
+TEST_F(TfdsRecords, ChecksumsOfDataMayBeLeftOut) {
+  std::string bytes = test::contents(shard("test", 0, 1));
+  bytes.back() = static_cast<char>(bytes.back() ^ 1);
+  test::store(shard("test", 0, 1), bytes);
+  EXPECT_THAT(error([&] { open()->get("test", 0); }), HasSubstr("checksum"));
+  EXPECT_EQ(test::item_of(open({{"verify_crc", false}})->get("test", 0)), items_[5]);
+}
+
+TEST_F(TfdsRecords, ATruncatedShardNamesRecordAndOffset) {
+  const std::string whole = test::contents(shard("train", 1, 2));
+  const std::size_t first = test::framed(test::record(items_[3])).size();
+  for (const std::size_t length : {first + 5, first + 12, first + 100, whole.size() - 1}) {
+    test::store(shard("train", 1, 2), whole.substr(0, length));
+    EXPECT_THAT(error_of(4), AllOf(HasSubstr("ends within a record"), HasSubstr("00001-of-00002, record 1 at offset " + std::to_string(first))))
+        << length;
+  }
+  test::store(shard("train", 1, 2), whole.substr(0, first));
+  EXPECT_THAT(error_of(4), HasSubstr("dataset_info.json says 2"));
+  test::store(shard("train", 1, 2), std::string());
+  EXPECT_THAT(error_of(4), AllOf(HasSubstr("00001-of-00002"), HasSubstr("0 records")));
+}
+
+TEST_F(TfdsRecords, OneRecordTooManyIsNotOverlooked) {
+  test::store(shard("test", 0, 1), test::contents(shard("test", 0, 1)) + test::framed(test::record(items_[0])));
+  EXPECT_THAT(error([&] { open()->get("test", 0); }), HasSubstr("holds 2 records, dataset_info.json says 1"));
+}
+
+TEST_F(TfdsRecords, AMissingShardIsNamedAtOnce) {
+  fs::remove(shard("train", 1, 2));
+  EXPECT_THAT(error([&] { open()->size("train"); }), AllOf(HasSubstr("missing"), HasSubstr("zoo-train.tfrecord-00001-of-00002")));
+  fs::create_directory(shard("train", 1, 2));
+  EXPECT_THAT(error_of(4), HasSubstr("zoo-train.tfrecord-00001-of-00002"));
+}
+
+TEST_F(TfdsRecords, BadExamplesAreNamed) {
+  const auto message = [&](const std::string& data) {
+    test::store(shard("test", 0, 1), test::framed(data));
+    return error([&] { open()->get("test", 0); });
+  };
+  const std::string place = "zoo-test.tfrecord-00000-of-00001, record 0 at offset 0";
+  EXPECT_THAT(message("hello, this is text"), AllOf(HasSubstr("no tf.train.Example"), HasSubstr(place)));
+  EXPECT_THAT(message(""), AllOf(HasSubstr("no bytes named image"), HasSubstr(place)));
+  test::Item item = items_[5];
+  item.label = 3;
+  EXPECT_THAT(message(test::record(item)), AllOf(HasSubstr("label 3 of 3 classes"), HasSubstr(place)));
+  item.label = -1;
+  EXPECT_THAT(message(test::record(item)), HasSubstr("label -1"));
+  tfds::ExampleBuilder without;
+  without.add("image", items_[5].bytes);
+  EXPECT_THAT(message(without.finish()), HasSubstr("no integer named label"));
+}
+
+TEST_F(TfdsRecords, EveryTruncationOfAnExampleIsAnErrorAndNoCrash) {
+  const std::string data = test::record(items_[5]);
+  int read = 0;
+  for (std::size_t length = 0; length < data.size(); ++length) {
+    test::store(shard("test", 0, 1), test::framed(data.substr(0, length)));
+    try {
+      open()->get("test", 0);
+      ++read;
+    } catch (const Error& error) {
+      EXPECT_EQ(static_cast<int>(error.category()), static_cast<int>(Error::Category::data));
+    }
+  }
+  EXPECT_EQ(read, 0);
+}
+
+TEST(Example, LaterValuesWinAndUnknownFieldsArePassedOver) {
+  const auto bytes = [](const std::string& text) { return std::as_bytes(std::span(text)); };
+  tfds::ExampleBuilder builder;
+  builder.add("label", std::int64_t{300});
+  builder.add("x", bytes("first"));
+  builder.add("x", bytes("second"));
+  builder.add("label", std::int64_t{-2});
+  const std::string example = std::string("\x10\x05", 2) + builder.finish() + std::string("\x1a\x03xyz\x25\x01\x02\x03\x04", 10);
+  const auto x = tfds::find_feature(bytes(example), "x"), label = tfds::find_feature(bytes(example), "label");
+  ASSERT_TRUE(x && x->bytes && label && label->integer);
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>(x->bytes->data()), x->bytes->size()), "second");
+  EXPECT_EQ(*label->integer, -2);
+  EXPECT_FALSE(tfds::find_feature(bytes(example), "y"));
+  // Int64List that is not packed: field 1, type 0
+  const std::string unpacked = "\x0a\x0f\x0a\x0d\x0a\x05label\x12\x04\x1a\x02\x08\x07";
+  const auto seven = tfds::find_feature(bytes(unpacked), "label");
+  ASSERT_TRUE(seven && seven->integer);
+  EXPECT_EQ(*seven->integer, 7);
+}
+
+class TfdsIndex : public test::TfdsFolder {
+ protected:
+  std::vector<fs::path> indexes() const {
+    std::vector<fs::path> found;
+    for (const auto& entry : fs::directory_iterator(index_folder())) found.push_back(entry.path());
+    return found;
+  }
+  fs::path index_of_test() {
+    open()->get("test", 0);
+    const auto found = indexes();
+    EXPECT_EQ(found.size(), 1u);
+    return found.at(0);
+  }
+};
+
+TEST_F(TfdsIndex, IsMadeOnceAndUsed) {
+  const fs::path index = index_of_test();
+  // Give the shard's header another content behind the index's back, with size and time as they were: it is not scanned again.
+  std::string bytes = test::contents(shard("test", 0, 1));
+  const auto time = fs::last_write_time(shard("test", 0, 1));
+  bytes[8] = static_cast<char>(bytes[8] ^ 1);
+  test::store(shard("test", 0, 1), bytes);
+  EXPECT_THAT(error([&] { open()->get("test", 0); }), HasSubstr("length does not fit"));
+  fs::last_write_time(shard("test", 0, 1), time);
+  EXPECT_NO_THROW(open({{"verify_crc", false}})->get("test", 0));
+  EXPECT_EQ(indexes().size(), 1u);
+}
+
+TEST_F(TfdsIndex, AStaleOneIsNoticed) {
+  index_of_test();
+  test::store(shard("test", 0, 1), test::framed(test::record(items_[1])));
+  EXPECT_EQ(test::item_of(open()->get("test", 0)), items_[1]);
+  EXPECT_EQ(indexes().size(), 1u);
+}
+
+TEST_F(TfdsIndex, ADamagedOneIsMadeAgain) {
+  const fs::path index = index_of_test();
+  const std::string good = test::contents(index);
+  for (std::size_t at = 0; at <= good.size(); ++at) {
+    std::string bad = good;
+    if (at < good.size()) {
+      bad[at] = static_cast<char>(bad[at] ^ 0x41);
+    } else {
+      bad.resize(good.size() / 2);
+    }
+    test::store(index, bad);
+    ASSERT_EQ(test::item_of(open()->get("test", 0)), items_[5]) << "byte " << at;
+  }
+  test::store(index, std::string());
+  EXPECT_EQ(test::item_of(open()->get("test", 0)), items_[5]);
+  EXPECT_EQ(test::contents(index), good);
+}
+
+TEST_F(TfdsIndex, AFolderThatCannotBeWrittenCostsOnlyTime) {
+  test::store(index_folder(), std::string("a file where the folder should be"));
+  EXPECT_EQ(test::item_of(open()->get("test", 0)), items_[5]);
+}
+
+TEST_F(TfdsIndex, ScanFindsEveryRecord) {
+  const tfds::MappedFile file(shard("train", 0, 2));
+  const std::size_t a = test::framed(test::record(items_[0])).size(), b = test::framed(test::record(items_[1])).size();
+  EXPECT_THAT(tfds::scan_records(file), ElementsAre(0, a, a + b));
+  EXPECT_EQ(tfds::index_of(file, index_folder()), tfds::index_of(file, index_folder()));
+}
+
+}  // namespace
+}  // namespace qfw
