@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "passes/replay.h"
 #include "qfw/error.h"
@@ -105,8 +107,9 @@ class QuantizePass {
                       : !right.obstacle.empty() ? right.obstacle
                       : !src_per_tensor         ? "activations have a scale per channel that was not folded into the weights"
                       : !scale                  ? "weights have a scale that is not one per output channel"
-                                                : accumulator_obstacle(site, src, weights, left, right);
+                                                : "";
       if (record.reason.empty()) {
+        check_accumulator(record);
         record.integer = true;
         return integer_product(site, src, *scale, weights, left, right);
       }
@@ -137,15 +140,13 @@ class QuantizePass {
     return {integers, straight_through(cast(integers, how_.compute), whole)};
   }
 
-  /// The s32 sum of products must hold whatever the data are.
-  static std::string accumulator_obstacle(const MatmulSite& site, const Operand& src, const Operand& weights, const IntegerCodes& left,
-                                          const IntegerCodes& right) {
-    const auto largest = [](const Operand& operand, float factor) {
-      return factor * std::max(std::abs(operand.grid->low), std::abs(operand.grid->high));
-    };
-    const std::int64_t terms = site.weights.shape.count() / site.weights.shape.channels();
-    const double bound = static_cast<double>(terms) * largest(src, left.factor) * largest(weights, right.factor);
-    return bound <= 2147483647.0 ? "" : fmt::format("{} products could reach {:.3g}, beyond a 32-bit sum", terms, bound);
+  static void check_accumulator(const QuantizedSite& site) {
+    const double largest = largest_sum(site);
+    if (largest <= std::numeric_limits<std::int32_t>::max()) return;
+    fail(Error::Category::graph, "quantize",
+         fmt::format("the sum of {} integer products could reach {:.4g}, beyond 32 bits",
+                     site.weights_type.shape.count() / site.weights_type.shape.channels(), largest),
+         "layer " + site.path, "give this layer fewer bits, or set quantizer.arithmetic = fake_quant");
   }
 
   static Value matmul(const MatmulSite& site, Value a, Value b) {
@@ -188,6 +189,16 @@ class QuantizePass {
 Value quantize(const Graph& model, GraphBuilder& to, Use output, const std::function<SiteQuantizer(std::string_view)>& of,
                const Quantization& how) {
   return QuantizePass(model, to, of, how).run(output);
+}
+
+double largest_sum(const QuantizedSite& site) {
+  if (!site.src.grid || !site.weights.grid) return 0;
+  const auto largest = [](const Grid& grid) {
+    const double factor = grid.halves() ? 2 : 1;
+    return factor * std::max(std::abs(double{grid.low}), std::abs(double{grid.high}));
+  };
+  const auto terms = static_cast<double>(site.weights_type.shape.count() / site.weights_type.shape.channels());
+  return terms * largest(*site.src.grid) * largest(*site.weights.grid);
 }
 
 bool may_be_negative(const Graph& graph, Use use) {

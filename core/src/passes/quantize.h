@@ -21,9 +21,12 @@ struct SiteQuantizer {
 };
 
 /// Copies a model's graph into `to`, where each conv2d and dense becomes a product of quantized operands in the compute type.
-/// Records what became of each in Graph::sites. `output` is a value of `model`; its copy is returned.
+/// Records what became of each in Graph::sites. Throws, naming the layer, if an integer product could overflow its 32-bit sum. `output` is a value of `model`; its copy is returned.
 Value quantize(const Graph& model, GraphBuilder& to, Use output, const std::function<SiteQuantizer(std::string_view path)>& of,
                const Quantization& how);
+
+/// The largest magnitude that the sum of an integer product can take, whatever the data are: what rules out an overflow.
+double largest_sum(const QuantizedSite& site);
 
 /// True unless the graph proves that the value is never negative: behind a ReLU, an absolute value, a max pool of such, ...
 bool may_be_negative(const Graph& graph, Use use);
