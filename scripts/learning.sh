@@ -49,7 +49,7 @@ cell() {
   done | awk '{ v = 100 * $1; n++; sum += v; list[n] = v }
     END { if (n == 0) { printf "not run"; exit }
           mean = sum / n; for (i = 1; i <= n; i++) square += (list[i] - mean) ^ 2
-          printf "%.2f ± %.2f (%d)", mean, n > 1 ? sqrt(square / (n - 1)) : 0, n }'
+          printf("%.2f ± %.2f (%d)", mean, (n > 1 ? sqrt(square / (n - 1)) : 0), n) }'
 }
 
 table() {

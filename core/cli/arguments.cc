@@ -11,7 +11,7 @@ namespace qfw {
 namespace {
 
 /// Recipe keys that stand in no section and hence have no dot.
-constexpr std::array<std::string_view, 3> top_level_keys = {"description", "include", "base_config_filename"};
+constexpr std::array<std::string_view, 4> top_level_keys = {"description", "include", "base_config_filename", "base_config_format"};
 
 bool is_recipe_key(std::string_view name) {
   return name.find('.') != std::string_view::npos ||
@@ -81,6 +81,8 @@ Arguments parse(const Verb& verb, const std::vector<std::string>& words) {
     } else if (verb.takes_overrides && is_recipe_key(name)) {
       if (equals == std::string::npos) misused(verb, fmt::format("{} wants a value: {}=VALUE", word, word));
       arguments.overrides.push_back(word.substr(2));
+    } else if (verb.takes_others) {
+      arguments.others.emplace_back(name, equals == std::string::npos ? "" : word.substr(equals + 1));
     } else {
       std::vector<std::string> known;
       for (const Verb::Option& each : verb.options) known.push_back(each.name);

@@ -6,6 +6,7 @@
 #include "io/checkpoint.h"
 #include "io/json.h"
 #include "io/log.h"
+#include "run_source.h"
 #include "train/evaluate.h"
 #include "train/interrupt.h"
 #include "verbs.h"
@@ -14,37 +15,13 @@ namespace qfw {
 
 namespace {
 
-struct Source {
-  std::filesystem::path recipe, checkpoint;
-};
-
-/// A run folder with its newest checkpoint, or one checkpoint file of a run folder.
-Source find_source(const std::filesystem::path& given) {
-  if (std::filesystem::is_regular_file(given)) {
-    const auto folder = std::filesystem::absolute(given).parent_path();
-    for (const auto& candidate : {folder, folder.parent_path()}) {
-      if (std::filesystem::exists(candidate / "recipe.ini")) return {candidate / "recipe.ini", given};
-    }
-    fail(Error::Category::usage, "eval", "there is no recipe.ini beside the checkpoint or above it", given.string(),
-         "name a file inside a run folder");
-  }
-  if (!std::filesystem::exists(given / "recipe.ini")) {
-    fail(Error::Category::usage, "eval", "this is no run folder: it has no recipe.ini", given.string(),
-         "name a folder that `qfw run` made");
-  }
-  const auto newest = newest_checkpoint(given / "checkpoints");
-  if (!newest)
-    fail(Error::Category::data, "eval", "the run has no checkpoint yet", given.string(),
-         "let `qfw run` reach one, or stop it with Ctrl-C");
-  return {given / "recipe.ini", *newest};
-}
-
 int run(const Arguments& arguments, const Catalog& catalog) {
-  const Source source = find_source(arguments.positional.at(0));
+  const RunSource source = find_run(arguments.positional.at(0));
   const Recipe recipe = load_recipe(source.recipe, arguments.overrides, catalog, Session::Data::required);
   const Checkpoint checkpoint(source.checkpoint);
   Session session(recipe, Session::Data::required);
   const std::int64_t completed = checkpoint.info().step;
+  session.continue_from(checkpoint.info());
   session.restore(checkpoint, session.evaluation(completed).graph.variables);
   logger().info("evaluating {} on {}", source.checkpoint.string(), session.backend().describe());
 

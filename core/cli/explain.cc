@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <cmath>
 #include <cstdio>
 
 #include "io/json.h"
@@ -17,32 +18,72 @@ std::string mebibytes(std::int64_t bytes) { return fmt::format("{:.1f} MiB", sta
 
 constexpr std::size_t phases_shown = 12;
 
-void print_table(const Explanation& explanation, Session& session) {
+std::string in_words(const Arithmetic& arithmetic) {
+  return arithmetic.integer() ? "integer, " + arithmetic.str() : "float: " + arithmetic.reason;
+}
+
+/// One line where training and evaluation compute alike.
+std::string in_words(const Explanation::LayerRow& layer) {
+  if (layer.training == layer.evaluation) return in_words(layer.evaluation);
+  return fmt::format("training {}; evaluation {}", in_words(layer.training), in_words(layer.evaluation));
+}
+
+template <class Row>
+std::size_t path_width(const std::vector<Row>& layers) {
   std::size_t width = 5;
-  for (const auto& layer : explanation.layers) width = std::max(width, layer.path.size());
-  fmt::print("{:<{}}  {:<7} {:<22} {:<20} {:>15}  {:>5} {:>5}  {}\n", "layer", width, "op", "input", "weights", "multiplications", "w", "a", "arithmetic");
+  for (const auto& layer : layers) width = std::max(width, layer.path.size());
+  return width;
+}
+
+void print_table(const Explanation& explanation, Session& session) {
+  const std::size_t width = path_width(explanation.layers);
+  fmt::print("{:<{}}  {:<7} {:<22} {:<20} {:>15}  {:>5} {:>5} {:>9}  {}\n", "layer", width, "op", "input", "weights",
+             "multiplications", "w", "a", "sum <", "arithmetic");
   for (const auto& layer : explanation.layers) {
-    fmt::print("{:<{}}  {:<7} {:<22} {:<20} {:>15}  {:>5} {:>5}  {}\n", layer.path, width, layer.op, layer.src.str(), layer.weights.str(),
-               layer.multiplications, bits(layer.weight_bits), bits(layer.act_bits),
-               layer.integer ? "integer" : "float: " + layer.reason);
+    // The largest sum that data could lead to, of the 31 bits there are.
+    const std::string sum = layer.largest_sum ? fmt::format("2^{:.1f}", std::log2(*layer.largest_sum + 1)) : "";
+    fmt::print("{:<{}}  {:<7} {:<22} {:<20} {:>15}  {:>5} {:>5} {:>9}  {}\n", layer.path, width, layer.op, layer.src.str(),
+               layer.weights.str(), layer.multiplications, bits(layer.weight_bits), bits(layer.act_bits), sum, in_words(layer));
   }
-  const auto integer = std::ranges::count_if(explanation.layers, &Explanation::LayerRow::integer);
-  fmt::print("\n{} layers, {} of them integer; {} multiplications an image, {} weights in them, {} parameters\n", explanation.layers.size(), integer,
-             explanation.multiplications, explanation.matmul_weights, explanation.parameters);
+  const auto training = std::ranges::count_if(explanation.layers, [](const auto& layer) { return layer.training.integer(); });
+  const auto evaluation =
+      std::ranges::count_if(explanation.layers, [](const auto& layer) { return layer.evaluation.integer(); });
+  fmt::print(
+      "\n{} layers, integer in training: {}, in evaluation: {}; {} multiplications an image, {} weights in them, {} "
+      "parameters\n",
+      explanation.layers.size(), training, evaluation, explanation.multiplications, explanation.matmul_weights,
+      explanation.parameters);
   fmt::print("memory at batch {}: variables {}, intermediate values of a training step {}, total {}\n", session.train_batch(),
              mebibytes(explanation.variable_bytes), mebibytes(explanation.arena_bytes),
              mebibytes(explanation.variable_bytes + explanation.arena_bytes));
-  fmt::print("training: {} steps of {} an epoch, backend {}\n", session.total_steps(), session.steps_per_epoch(), session.backend().describe());
+  fmt::print("training: {} steps of {} an epoch, backend {}\n", session.total_steps(), session.steps_per_epoch(),
+             session.backend().describe());
   for (std::size_t i = 0; i < std::min(phases_shown, explanation.phases.size()); ++i) {
-    fmt::print("  from step {}: {}\n", explanation.phases[i].first_step, explanation.phases[i].phase);
+    const auto& phase = explanation.phases[i];
+    fmt::print("  from step {}: {}; {} of {} layers integer\n", phase.first_step, phase.phase, phase.integer,
+               explanation.layers.size());
   }
-  if (explanation.phases.size() > phases_shown) fmt::print("  ... and {} further changes\n", explanation.phases.size() - phases_shown);
+  if (explanation.phases.size() > phases_shown) {
+    fmt::print("  ... and {} further changes\n", explanation.phases.size() - phases_shown);
+  }
 }
 
 boost::json::array to_json(const Shape& shape) {
   boost::json::array extents;
   for (const auto extent : shape) extents.push_back(extent);
   return extents;
+}
+
+boost::json::value bits_json(int bits) { return bits == 0 ? boost::json::value(nullptr) : boost::json::value(bits); }
+
+boost::json::object to_json(const Arithmetic& arithmetic) {
+  boost::json::object object;
+  object["integer"] = arithmetic.integer();
+  object["input"] = name_of(arithmetic.src);
+  object["weights"] = name_of(arithmetic.weights);
+  object["sums"] = name_of(arithmetic.sums);
+  object["reason"] = arithmetic.integer() ? boost::json::value(nullptr) : boost::json::value(arithmetic.reason);
+  return object;
 }
 
 void print_json(const Explanation& explanation, Session& session) {
@@ -52,13 +93,18 @@ void print_json(const Explanation& explanation, Session& session) {
     row["path"] = layer.path, row["op"] = layer.op;
     row["input"] = to_json(layer.src), row["weights"] = to_json(layer.weights), row["output"] = to_json(layer.dst);
     row["multiplications"] = layer.multiplications;
-    row["weight_bits"] = layer.weight_bits == 0 ? boost::json::value(nullptr) : boost::json::value(layer.weight_bits);
-    row["act_bits"] = layer.act_bits == 0 ? boost::json::value(nullptr) : boost::json::value(layer.act_bits);
-    row["integer"] = layer.integer;
-    row["reason"] = layer.integer ? boost::json::value(nullptr) : boost::json::value(layer.reason);
+    row["weight_bits"] = bits_json(layer.weight_bits);
+    row["act_bits"] = bits_json(layer.act_bits);
+    row["integer"] = layer.training.integer() && layer.evaluation.integer();
+    row["training"] = to_json(layer.training);
+    row["evaluation"] = to_json(layer.evaluation);
+    row["products_in_a_sum"] = layer.products;
+    row["largest_sum"] = layer.largest_sum ? boost::json::value(*layer.largest_sum) : boost::json::value(nullptr);
     layers.push_back(std::move(row));
   }
-  for (const auto& phase : explanation.phases) phases.push_back({{"first_step", phase.first_step}, {"phase", phase.phase}});
+  for (const auto& phase : explanation.phases) {
+    phases.push_back({{"first_step", phase.first_step}, {"phase", phase.phase}, {"integer_layers", phase.integer}});
+  }
   boost::json::object result;
   result["layers"] = std::move(layers);
   result["multiplications"] = explanation.multiplications;
@@ -67,15 +113,81 @@ void print_json(const Explanation& explanation, Session& session) {
   result["batch_size"] = session.train_batch();
   result["variable_bytes"] = explanation.variable_bytes;
   result["arena_bytes"] = explanation.arena_bytes;
+  result["backend"] = session.backend().describe();
   result["total_steps"] = session.total_steps();
   result["steps_per_epoch"] = session.steps_per_epoch();
   result["phases"] = std::move(phases);
   fmt::print("{}", json_pretty(result));
 }
 
+double ratio(double cost, double unquantized) { return unquantized == 0 ? 0 : cost / unquantized; }
+
+/// Keys as the original calls these figures.
+boost::json::object to_json(const Cost& cost, const Cost& unquantized) {
+  boost::json::object object;
+  object["compute_cost"] = cost.compute;
+  object["compute_cost_ratio_to_bfloat16"] = ratio(cost.compute, unquantized.compute);
+  object["compute_cost_linear"] = cost.compute_linear;
+  object["compute_cost_ratio_to_bfloat16_linear"] = ratio(cost.compute_linear, unquantized.compute_linear);
+  object["memory_cost"] = cost.memory;
+  object["memory_cost_ratio_to_bfloat16"] = ratio(cost.memory, unquantized.memory);
+  return object;
+}
+
+void print_costs(const CostReport& report, bool json) {
+  if (json) {
+    boost::json::array layers;
+    for (const auto& layer : report.layers) {
+      boost::json::object row;
+      row["path"] = layer.path;
+      row["multiplications"] = layer.multiplications;
+      row["weight_bits"] = bits_json(layer.weight_bits);
+      row["act_bits"] = bits_json(layer.act_bits);
+      for (const auto& [key, value] : to_json(layer.cost, layer.unquantized)) row[key] = value;
+      layers.push_back(std::move(row));
+    }
+    boost::json::object result = to_json(report.total, report.unquantized);
+    result["num_conv_and_dense_ops"] = report.layers.size();
+    result["layers_quantized_after_the_last_step"] = report.later;
+    result["layers"] = std::move(layers);
+    fmt::print("{}", json_pretty(result));
+    return;
+  }
+  const std::size_t width = path_width(report.layers);
+  fmt::print("{:<{}}  {:>15} {:>5} {:>5}  {:>16} {:>6}  {:>14} {:>6}  {:>12} {:>6}\n", "layer", width, "multiplications", "w",
+             "a", "compute", "ratio", "linear", "ratio", "memory, bits", "ratio");
+  const auto figures = [](const Cost& cost, const Cost& unquantized) {
+    return fmt::format("{:>16.0f} {:>6.4f}  {:>14.0f} {:>6.4f}  {:>12.0f} {:>6.4f}", cost.compute,
+                       ratio(cost.compute, unquantized.compute), cost.compute_linear,
+                       ratio(cost.compute_linear, unquantized.compute_linear), cost.memory,
+                       ratio(cost.memory, unquantized.memory));
+  };
+  std::int64_t multiplications = 0;
+  for (const auto& layer : report.layers) {
+    multiplications += layer.multiplications;
+    fmt::print("{:<{}}  {:>15} {:>5} {:>5}  {}\n", layer.path, width, layer.multiplications, bits(layer.weight_bits),
+               bits(layer.act_bits), figures(layer.cost, layer.unquantized));
+  }
+  fmt::print("{:<{}}  {:>15} {:>5} {:>5}  {}\n", "total", width, multiplications, "", "",
+             figures(report.total, report.unquantized));
+  fmt::print(
+      "\nof one image. compute: multiplications x weight bits x activation bits; linear: multiplications x the larger of "
+      "the two, rounded up to 4, 8 or 16; a float counts as 16 bits; ratios are to bfloat16\n");
+  if (report.later > 0) {
+    fmt::print(
+        "{} layers are quantized like this only after the last step of this recipe (train.steps, "
+        "activation_bound_start_step, weight_quant_start_step)\n",
+        report.later);
+  }
+}
+
 int run(const Arguments& arguments, const Catalog& catalog) {
   const Recipe recipe = load_recipe(arguments.positional.at(0), arguments.overrides, catalog, Session::Data::optional);
   Session session(recipe, Session::Data::optional);
+  if (arguments.has("cost")) {
+    print_costs(costs(session), arguments.has("json"));
+    return 0;
+  }
   const Explanation explanation = explain(session);
   if (arguments.has("json")) {
     print_json(explanation, session);
@@ -96,10 +208,14 @@ Verb explain_verb() {
   verb.name = "explain";
   verb.positional = "RECIPE";
   verb.min_positional = verb.max_positional = 1;
-  verb.summary = "what a recipe will do: layers, bits, integer or float and why, phases, memory";
-  verb.doc = "Works without the data where the recipe has dataset.shape and dataset.classes. Recipe keys may follow as --section.key=value.";
+  verb.summary = "what a recipe will do: layers, bits, integer or float and why, phases, memory, cost";
+  verb.doc =
+      "Works without the data where the recipe has dataset.shape and dataset.classes. Recipe keys may follow as "
+      "--section.key=value.";
   verb.takes_overrides = true;
-  verb.options = {{"json", "", "print one JSON object"}, {"settings", "", "also print every setting and where it comes from"}};
+  verb.options = {{"cost", "", "instead: compute and memory cost, layer by layer and in all, and their ratios to bfloat16"},
+                  {"json", "", "print one JSON object"},
+                  {"settings", "", "also print every setting and where it comes from"}};
   verb.run = run;
   return verb;
 }

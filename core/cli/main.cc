@@ -95,6 +95,7 @@ int run(const std::vector<std::string>& given) {
   const Verb& verb = verb_called(words.verb);
   if (words.help) {
     fmt::print("{}", help_of(verb));
+    if (verb.more_help) fmt::print("{}", verb.more_help(words.rest, Catalog(plugin_folders(words.plugin_folders))));
     return done;
   }
   const Arguments arguments = parse(verb, words.rest);

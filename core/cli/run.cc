@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "io/log.h"
+#include "train/hparams.h"
 #include "train/trainer.h"
 #include "verbs.h"
 
@@ -13,6 +14,7 @@ namespace {
 int run(const Arguments& arguments, const Catalog& catalog) {
   const Recipe recipe = load_recipe(arguments.positional.at(0), arguments.overrides, catalog, Session::Data::required);
   Trainer trainer(recipe);
+  write_hparams(trainer.folder().hparams(), trainer.session(), catalog);
   const Trainer::Outcome outcome = trainer.run();
   if (outcome == Trainer::Outcome::interrupted) {
     logger().warn("stopped after step {}; the same command goes on from there", trainer.completed());

@@ -21,6 +21,8 @@ struct Arguments {
   std::map<std::string, std::string, std::less<>>
       options;  ///< declared by the verb, without the dashes; a flag's value is empty
 
+  std::vector<std::pair<std::string, std::string>> others;  ///< --NAME=VALUE that nobody declared, where the verb takes them
+
   bool has(std::string_view name) const { return options.contains(name); }
   /// The value of an option, or `otherwise` if it was not given.
   std::string get(std::string_view name, std::string_view otherwise = {}) const;
@@ -42,8 +44,11 @@ struct Verb {
   std::string summary;                                       ///< one line for `qfw --help`
   std::string doc;                                           ///< further lines for `qfw VERB --help`; may be empty
   bool takes_overrides = false;                              ///< whether recipe keys may follow
+  bool takes_others = false;                                 ///< undeclared options are the verb's to judge
   std::vector<Option> options;                               ///< --help and --plugin-dir are everybody's and not listed
   std::function<int(const Arguments&, const Catalog&)> run;  ///< returns the exit code; errors are thrown
+  /// What plugins add to `qfw VERB --help`, if given, told of the words behind the verb.
+  std::function<std::string(const std::vector<std::string>&, const Catalog&)> more_help{};
 };
 
 /// Sorts out what follows the verb. Throws Error::Category::usage for what `verb` does not declare.

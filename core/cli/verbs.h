@@ -12,6 +12,9 @@ Verb data_verb();
 Verb describe_verb();
 Verb eval_verb();
 Verb explain_verb();
+Verb export_verb();
+Verb hparams_verb();
+Verb import_verb();
 Verb list_verb();
 Verb run_verb();
 

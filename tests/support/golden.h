@@ -49,8 +49,9 @@ class Handle {
 /// A group of a file: attributes, data sets and further groups, by name. A missing one is an exception that names it.
 class Group {
  public:
-  static Group open(const std::string& file) {
-    const auto path = (folder() / file).string();
+  static Group open(const std::string& file) { return open_file(folder() / file); }
+  static Group open_file(const std::filesystem::path& file) {
+    const std::string path = file.string();
     Handle opened(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose, path);
     return {Handle(H5Gopen2(opened, "/", H5P_DEFAULT), H5Gclose, path), path};  // the group keeps the file open
   }

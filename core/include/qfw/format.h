@@ -63,7 +63,8 @@ class QFW_API Format {
   struct Tensor {
     std::string variable;          ///< "stage1/block0/conv_1/kernel"
     std::string path;              ///< below the group: "params/ResidualBlock_0/conv1/kernel"
-    std::vector<int> axes;         ///< axis of theirs that each of ours is; empty: the same order
+    std::vector<int> axes;         ///< for each axis of theirs which of ours it is, -1: an extent of 1; empty: the same shape
+    DType dtype = DType::f32;      ///< theirs: f32, or s32 for whole numbers
     bool operator==(const Tensor&) const = default;
   };
   /// Of each variable that the other system has, too; a model is evaluated with no others. In the order of `variables`.

@@ -69,11 +69,14 @@ void horizontal(const float* row, const std::vector<Taps>& columns, const Normal
 void resize_all(const Pixels& from, const std::vector<Taps>& rows, const std::vector<Taps>& columns, const Normalize& normalize,
                 float* row, float* line, float* to) {
   const std::size_t width = 3 * columns.size();
-  for (const Taps& taps : rows) {
-    vertical(from, taps, row);
-    horizontal(row, columns, normalize, line);
-    std::memcpy(to, line, width * sizeof(float));
-    to += width;
+  for (std::size_t y = 0; y < rows.size(); ++y, to += width) {
+    vertical(from, rows[y], row);
+    if (y + 1 < rows.size()) {
+      horizontal(row, columns, normalize, to);  // the float too many is the next line's first
+    } else {
+      horizontal(row, columns, normalize, line);
+      std::memcpy(to, line, width * sizeof(float));
+    }
   }
 }
 

@@ -109,7 +109,7 @@ bool read_rows(jpeg_decompress_struct& codec, Errors& errors, const Window& wind
 /// Owns a decoder, whatever state it is in.
 class Codec {
  public:
-  explicit Codec(std::span<const std::byte> bytes) {
+  explicit Codec(std::span<const std::byte> bytes) : size_(bytes.size()) {
     std::memset(&codec_, 0, sizeof codec_);
     set_up(errors_);
     codec_.err = &errors_.manager;
@@ -124,6 +124,10 @@ class Codec {
 
   Size size() const {
     check_size(codec_.image_height, codec_.image_width);
+    // A block of 64 pixels takes a bit at least (a quarter of one, however oddly colours are sampled): a picture of more pixels
+    // than its bytes can hold is not worth the memory.
+    if (!codec_.arith_code && codec_.image_height / 8 * (codec_.image_width / 8) / 32 > size_)
+      bad("it is too short for its size");
     return {static_cast<int>(codec_.image_height), static_cast<int>(codec_.image_width)};
   }
   void read(const Window& window, std::uint8_t* to, std::vector<std::uint8_t>& row) {
@@ -132,9 +136,23 @@ class Codec {
   }
 
  private:
+  std::size_t size_;
   jpeg_decompress_struct codec_;
   Errors errors_;
 };
+
+/// From the frame header, without a decoder; empty where other than well-formed segments come before it.
+std::optional<Size> frame_size(std::span<const std::byte> bytes) {
+  const auto byte = [&](std::size_t at) { return std::to_integer<int>(bytes[at]); };
+  for (std::size_t at = 2; at + 9 <= bytes.size() && byte(at) == 0xff;) {
+    const int marker = byte(at + 1), length = byte(at + 2) * 256 + byte(at + 3);
+    const bool frame = marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
+    if (frame) return Size{byte(at + 5) * 256 + byte(at + 6), byte(at + 7) * 256 + byte(at + 8)};
+    if (marker < 0xc0 || (marker >= 0xd0 && marker <= 0xda) || marker == 0xff || length < 2) return std::nullopt;
+    at += 2 + static_cast<std::size_t>(length);
+  }
+  return std::nullopt;
+}
 
 /// Its lifetime is the thread's, so that lines need no allocation for every picture.
 std::vector<std::uint8_t>& line_buffer() {
@@ -184,7 +202,12 @@ void check_window(const Window& window, Size picture) {
                    window.x, picture.height, picture.width));
 }
 
-Size jpeg_size(std::span<const std::byte> bytes) { return Codec(bytes).size(); }
+Size jpeg_size(std::span<const std::byte> bytes) {
+  const std::optional<Size> found = frame_size(bytes);
+  if (!found) return Codec(bytes).size();
+  check_size(found->height, found->width);
+  return *found;
+}
 
 Size decode_jpeg(std::span<const std::byte> bytes, const std::optional<Window>& window, std::vector<std::uint8_t>& pixels) {
   Codec codec(bytes);

@@ -18,6 +18,7 @@ class RunFolder {
   const std::filesystem::path& path() const { return folder_; }
   std::filesystem::path recipe() const { return folder_ / "recipe.ini"; }
   std::filesystem::path environment() const { return folder_ / "environment.json"; }
+  std::filesystem::path hparams() const { return folder_ / "hparams.json"; }
   std::filesystem::path log() const { return folder_ / "log.txt"; }
   std::filesystem::path report() const { return folder_ / "report.json"; }
   std::filesystem::path checkpoints() const { return folder_ / "checkpoints"; }

@@ -24,18 +24,29 @@ std::optional<Shape> stated_shape(const Recipe& recipe) {
   return Shape(std::span<const std::int64_t>(*stated));
 }
 
+/// Of what the model sees; augments that make every image one size need not know that of the data.
+std::optional<Shape> shape_without_data(const Recipe& recipe, const Augment& augment) {
+  if (const auto stated = stated_shape(recipe)) return augment.output(*stated);
+  try {
+    return augment.output({});
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
 /// From the data set where it is there, else from what the recipe says of it.
 DataShape shape_of(const Recipe& recipe, const Dataset* dataset, const Augment& augment) {
   const auto stated = stated_shape(recipe);
   const auto stated_classes = recipe.dataset().classes;
   DataShape shape;
   if (dataset == nullptr) {
-    if (!stated || !stated_classes) {
+    const auto image = shape_without_data(recipe, augment);
+    if (!image || !stated_classes) {
       fail(Error::Category::data, "dataset",
            "the data set " + recipe.name("dataset") + " is not there, and the recipe does not say what it looks like",
            "section [dataset]", "set dataset.shape (H,W,C) and dataset.classes, or install it");
     }
-    shape.image = augment.output(*stated);
+    shape.image = *image;
     shape.classes = *stated_classes;
     shape.train_examples = recipe.dataset().train_examples.value_or(0);
     return shape;
@@ -95,8 +106,8 @@ void Session::open_data(Data data) {
   try {
     dataset_ = open_dataset(recipe_, workers(), *corrupt_);
   } catch (const Error& error) {
-    if (!stated_shape(recipe_)) throw;
-    logger().warn("{}; going on with dataset.shape and dataset.classes", error.what());
+    if (!shape_without_data(recipe_, *augment_)) throw;
+    logger().warn("{}; going on with what the recipe says of it", error.what());
   }
 }
 
@@ -265,6 +276,8 @@ void Session::initialize_variables() {
   }
 }
 
+void Session::continue_from(const CheckpointInfo& info) { warm_start_ = info.metrics.contains(warm_start_key); }
+
 void Session::restore(const Checkpoint& checkpoint, std::span<const Variable> wanted) {
   for (const Variable& variable : wanted) {
     std::vector<std::byte> bytes(variable.type.bytes());
@@ -276,9 +289,8 @@ void Session::restore(const Checkpoint& checkpoint, std::span<const Variable> wa
 std::vector<std::string> layer_paths(const Recipe& recipe) {
   const auto augment = recipe.make<Augment>();
   const auto model = recipe.make<Layer>();
-  const auto stated = stated_shape(recipe);
   std::unique_ptr<Dataset> dataset;
-  if (!stated || !recipe.dataset().classes) dataset = recipe.make<Dataset>();
+  if (!shape_without_data(recipe, *augment) || !recipe.dataset().classes) dataset = recipe.make<Dataset>();
   return paths_of(*model, shape_of(recipe, dataset.get(), *augment));
 }
 

@@ -102,6 +102,7 @@ bool Trainer::resume() {
       const Checkpoint checkpoint(files.back());
       check_same_run(checkpoint.info().recipe, session_.recipe().text(false), files.back());
       session_.restore(checkpoint, session_.variables());
+      session_.continue_from(checkpoint.info());
       completed_ = saved_at_ = checkpoint.info().step;
       history_ = History::from_metrics(checkpoint.info().metrics);
       logger().info("resuming after step {} from {}", completed_, files.back().filename().string());
@@ -237,6 +238,7 @@ void Trainer::save(const std::filesystem::path& path) {
                       .data_step = done % spe,
                       .recipe = session_.recipe().text(false),
                       .metrics = history_.to_metrics()};
+  if (session_.warm_start()) info.metrics[Session::warm_start_key] = 1;
   const auto variables = for_checkpoint(session_.variables());
   save_checkpoint(path, info, variables, [&](std::string_view name, HostTensor to) { session_.read(name, to); });
 }

@@ -29,6 +29,7 @@ class Trainer {
   std::int64_t completed() const { return completed_; }
   double images_per_second() const;
   const RunFolder& folder() const { return folder_; }
+  const Session& session() const { return session_; }
 
  private:
   void start();

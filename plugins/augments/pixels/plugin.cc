@@ -11,16 +11,13 @@ class None final : public Augment {
   using Options = NormalizationOptions;
   explicit None(const Options& options) : normalize_(options) {}
 
-  Shape output(const Shape& source) const override {
-    normalize_.check(source);
-    return source;
-  }
+  Shape output(const Shape& source) const override { return normalize_.output(source); }
 
   void apply(const Example& example, RandomStream&, bool, std::span<float> image) const override {
-    normalize_.check(example, image);
-    const std::int64_t channels = example.shape[2];
+    const Example pixels = normalize_.pixels(example, image);
+    const std::int64_t channels = pixels.shape[2];
     for (std::size_t i = 0; i < image.size();) {
-      for (std::int64_t c = 0; c < channels; ++c, ++i) image[i] = normalize_(example.bytes[i], c);
+      for (std::int64_t c = 0; c < channels; ++c, ++i) image[i] = normalize_(pixels.bytes[i], c);
     }
   }
 
@@ -42,13 +39,10 @@ class ShiftFlip final : public Augment {
   };
   explicit ShiftFlip(const Options& options) : normalize_(options), shift_(options.shift), flip_(options.flip) {}
 
-  Shape output(const Shape& source) const override {
-    normalize_.check(source);
-    return source;
-  }
+  Shape output(const Shape& source) const override { return normalize_.output(source); }
 
   void apply(const Example& example, RandomStream& random, bool training, std::span<float> image) const override {
-    normalize_.check(example, image);
+    const Example pixels = normalize_.pixels(example, image);
     std::int64_t down = 0, right = 0;
     bool mirrored = false;
     if (training) {
@@ -57,7 +51,7 @@ class ShiftFlip final : public Augment {
       right = static_cast<std::int64_t>(random.below(choices)) - shift_;
       mirrored = random.below(2) == 1 && flip_;
     }
-    const std::int64_t height = example.shape[0], width = example.shape[1], channels = example.shape[2];
+    const std::int64_t height = pixels.shape[0], width = pixels.shape[1], channels = pixels.shape[2];
     float* to = image.data();
     for (std::int64_t y = 0; y < height; ++y) {
       const std::int64_t from_y = y - down;
@@ -65,7 +59,7 @@ class ShiftFlip final : public Augment {
         const std::int64_t from_x = (mirrored ? width - 1 - x : x) - right;
         const bool inside = from_y >= 0 && from_y < height && from_x >= 0 && from_x < width;
         const std::byte* from =
-            inside ? &example.bytes[static_cast<std::size_t>((from_y * width + from_x) * channels)] : nullptr;
+            inside ? &pixels.bytes[static_cast<std::size_t>((from_y * width + from_x) * channels)] : nullptr;
         for (std::int64_t c = 0; c < channels; ++c) *to++ = normalize_(inside ? from[c] : std::byte{0}, c);
       }
     }
@@ -80,7 +74,7 @@ class ShiftFlip final : public Augment {
 }  // namespace qfw::pixels
 
 QFW_PLUGIN("augment:none augment:shift_flip", .name = "pixels", .version = "0.1.0", .licence = "Apache-2.0",
-           .description = "augmentation of decoded pixels of one size")
+           .description = "augmentation of images of one size")
 (qfw::Registry& registry) {
   registry.add<qfw::pixels::None>("none", "normalized pixels, nothing else");
   registry.add<qfw::pixels::ShiftFlip>("shift_flip", "shifted by a few pixels and mirrored at random, then normalized");

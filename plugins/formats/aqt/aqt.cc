@@ -3,6 +3,8 @@
 
 #include <map>
 
+#include "from_run.h"
+#include "generate.h"
 #include "json_object.h"
 #include "layers.h"
 #include "qfw/error.h"
@@ -30,8 +32,28 @@ class AqtFormat final : public Format {
   explicit AqtFormat(const Options&) {}
 
   std::vector<Setting> to_recipe(std::string_view text) const override;
+  std::vector<Form> forms() const override {
+    return {{"hparams", "the effective hyperparameters, every layer spelled out, as the original writes them beside a model"},
+            {"config", "the configuration, with global keys besides, as the original is started with"}};
+  }
+  std::string from_recipe(const Run& run, std::string_view form) const override {
+    return written(qfw::aqt::hyperparameters_of(run), form);
+  }
+  std::vector<Flag> flags() const override { return qfw::aqt::generator_flags(); }
+  std::string generate(std::span<const std::pair<std::string, std::string>> flags, std::string_view form) const override {
+    return written(qfw::aqt::generate(flags), form);
+  }
   std::vector<Tensor> tensors(std::span<const qfw::Variable> variables) const override { return qfw::aqt::weights(variables); }
+
+ private:
+  static std::string written(const qfw::aqt::Hyperparameters& hyperparameters, std::string_view form);
 };
+
+std::string AqtFormat::written(const qfw::aqt::Hyperparameters& hyperparameters, std::string_view form) {
+  if (form == "hparams") return qfw::aqt::pretty(hyperparameters.hparams());
+  if (form == "config") return qfw::aqt::pretty(hyperparameters.config());
+  qfw::fail(qfw::Error::Category::usage, "aqt", fmt::format("there is no form {}", form), {}, "hparams or config");
+}
 
 class Translation {
  public:
@@ -59,7 +81,9 @@ class Translation {
 
 void Translation::training() {
   Object metadata = top_.object("metadata");
-  for (const char* key : {"description", "hyper_str", "last_updated_time"}) metadata.ignore(key);
+  for (const char* key : {"description", "last_updated_time"}) metadata.ignore(key);
+  const Item name = metadata.scalar("hyper_str", Type::text, true, {"none", "metadata.hyper_str"});
+  if (name.value != "none" && !name.value.empty()) set("", "description", name);
   metadata.finish();
   set("run", "seed", top_.scalar("seed", Type::integer, false, {"0", "seed"}));
   const Item stop = top_.scalar("early_stop_steps", Type::integer, true, {"none", "early_stop_steps"});

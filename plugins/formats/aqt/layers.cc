@@ -64,8 +64,10 @@ LayerQuantization read(Object& object, LayerQuantization layer) {
     layer.bounds = {"none", object.path("quant_act")};
     layer.act_prec = {"none", object.path("quant_act")};
     layer.get_bounds.clear();
+    layer.null_acts = true;
     return layer;
   }
+  layer.null_acts = false;
   Object quant_act = object.object("quant_act");
   read_bounds(quant_act, layer);
   layer.act_prec = quant_act.scalar("prec", Type::integer, true, layer.act_prec);
@@ -79,12 +81,13 @@ using Keys = std::vector<std::pair<std::string, Item>>;
 
 /// The options that matter to a layer: those of what it leaves a float are left out.
 Keys keys_of(const LayerQuantization& layer) {
-  Keys keys = {{"bounds", layer.bounds}, {"weight_prec", layer.weight_prec}, {"act_prec", layer.act_prec}};
-  if (layer.weights()) {
-    keys.emplace_back("weight_half_shift", layer.weight_half_shift);
-    keys.emplace_back("weight_quant_granularity", layer.granularity);
-  }
-  if (layer.acts()) keys.emplace_back("act_half_shift", layer.act_half_shift);
+  const auto is_set = [](const Item& flag) { return flag.value == "true"; };
+  // A precision of activations that have no bounds says that quant_act is null, so that the file can be written again.
+  const Item act_prec = layer.null_acts ? Item{"8", layer.act_prec.origin} : layer.act_prec;
+  Keys keys = {{"bounds", layer.bounds}, {"weight_prec", layer.weight_prec}, {"act_prec", act_prec}};
+  if (layer.weights() || is_set(layer.weight_half_shift)) keys.emplace_back("weight_half_shift", layer.weight_half_shift);
+  if (layer.weights()) keys.emplace_back("weight_quant_granularity", layer.granularity);
+  if (layer.acts() || is_set(layer.act_half_shift)) keys.emplace_back("act_half_shift", layer.act_half_shift);
   if (layer.weights() || layer.acts()) keys.emplace_back("quant_type", layer.type);
   for (const BoundKey& key : bound_keys) {
     if (layer.automatic()) keys.emplace_back(key.name, layer.get_bounds.at(key.name));

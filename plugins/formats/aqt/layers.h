@@ -16,6 +16,7 @@ struct LayerQuantization {
   Item bounds, act_prec, act_half_shift;   ///< bounds: none, a number or auto
   Item distribution;                       ///< none: nothing is said of it
   std::map<std::string, Item> get_bounds;  ///< of automatic bounds
+  bool null_acts = false;                  ///< quant_act itself is null
 
   static LayerQuantization defaults();
   bool weights() const { return weight_prec.value != "none"; }

@@ -82,6 +82,14 @@ const std::map<std::string_view, std::pair<const char*, const char*>>& tails() {
   return all;
 }
 
+/// Bounds and statistics keep the rank of the layer's input: [1, 1, 1, C], or [1, C] before the dense layer.
+std::vector<int> axes_of(const Place& place, const Variable& variable) {
+  if (!place.rest.starts_with("src/") || place.rest == "src/n") return {};
+  std::vector<int> axes(place.layer == "dense" ? 2 : 4, -1);
+  if (variable.type.shape.rank() == 1) axes.back() = 0;
+  return axes;
+}
+
 }  // namespace
 
 std::vector<Format::Tensor> weights(std::span<const Variable> variables) {
@@ -99,7 +107,8 @@ std::vector<Format::Tensor> weights(std::span<const Variable> variables) {
     const auto tail = tails().find(place.rest);
     if (layer.empty() || tail == tails().end()) continue;
     const std::string block = place.block ? fmt::format("ResidualBlock_{}/", blocks.at(*place.block)) : "";
-    tensors.push_back({variable.name, fmt::format("{}/{}{}/{}", tail->second.first, block, layer, tail->second.second), {}});
+    tensors.push_back({variable.name, fmt::format("{}/{}{}/{}", tail->second.first, block, layer, tail->second.second),
+                       axes_of(place, variable), place.rest == "src/n" ? DType::s32 : DType::f32});
   }
   return tensors;
 }

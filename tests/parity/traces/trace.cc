@@ -3,14 +3,35 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <fstream>
+#include <numeric>
+#include <random>
 
 #include "parity/tolerances.h"
 #include "qfw/format.h"
 #include "support/evaluate.h"
 
 namespace qfw::parity {
+
+std::vector<std::string> trace_files() {
+  std::vector<std::string> files;
+  for (const auto& entry : std::filesystem::directory_iterator(golden::folder())) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("resnet_trace_") && name.ends_with(".h5")) files.push_back(name);
+  }
+  std::ranges::sort(files);
+  return files;
+}
+
+std::string trace_test_name(const ::testing::TestParamInfo<std::string>& info) {
+  std::string name = info.param.substr(0, info.param.rfind('.'));
+  std::ranges::replace_if(
+      name, [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
+  return name;
+}
 
 Trace::Trace(const std::string& file)
     : file_(file),
@@ -72,7 +93,9 @@ std::string Trace::recipe(const std::filesystem::path& json) const {
       replicas() > 1 ? fmt::format("replicas = {}\n", replicas()) : "");
 }
 
-Run::Run(const Trace& trace, const Options& options) : trace_(trace) {
+Run::Run(const Trace& trace, const Options& options) : trace_(trace), order_(static_cast<std::size_t>(trace.batch())) {
+  std::iota(order_.begin(), order_.end(), 0);
+  if (options.order != 0) std::shuffle(order_.begin(), order_.end(), std::mt19937(options.order));
   const auto json = folder_.path() / "hparams.json";
   std::ofstream(json) << trace.hparams();
   LoadOptions load;
@@ -118,6 +141,16 @@ void Run::load(const std::string& state, const std::string& part) {
   }
 }
 
+std::vector<float> Run::reordered(std::span<const float> examples, bool to) const {
+  const std::size_t size = examples.size() / order_.size();
+  std::vector<float> result(examples.size());
+  for (std::size_t i = 0; i < order_.size(); ++i) {
+    const std::size_t from = to ? order_[i] : i, place = to ? i : order_[i];
+    std::ranges::copy(examples.subspan(from * size, size), result.begin() + static_cast<std::ptrdiff_t>(place * size));
+  }
+  return result;
+}
+
 Run::Step Run::train(int step, int of_order) {
   const Session::Compiled& compiled = session_->training(step);
   const auto rate = static_cast<float>(session_->rate(step));
@@ -125,12 +158,15 @@ Run::Step Run::train(int step, int of_order) {
   Step result;
   result.logits.assign(replicas, std::vector<float>(static_cast<std::size_t>(trace_.batch() * trace_.classes())));
   std::vector<float> losses(replicas);
-  std::vector<std::vector<float>> targets;
-  for (std::size_t r = 0; r < replicas; ++r) targets.push_back(trace_.targets(of_order, static_cast<int>(r)));
+  std::vector<std::vector<float>> images, targets;
+  for (int r = 0; r < trace_.replicas(); ++r) {
+    images.push_back(reordered(trace_.images(of_order, r), true));
+    targets.push_back(reordered(trace_.targets(of_order, r), true));
+  }
   std::vector<Session::Exchange> exchanges(replicas);
   for (std::size_t r = 0; r < replicas; ++r) {
     for (const Input& input : compiled.graph.inputs) {
-      const std::span<const float> values = input.name == step_names::images    ? trace_.images(of_order, static_cast<int>(r))
+      const std::span<const float> values = input.name == step_names::images    ? std::span<const float>(images[r])
                                             : input.name == step_names::targets ? std::span<const float>(targets[r])
                                                                                 : std::span(&rate, 1);
       exchanges[r].feeds.emplace_back(input.type, std::as_bytes(values));
@@ -140,6 +176,7 @@ Run::Step Run::train(int step, int of_order) {
         {{{trace_.batch(), trace_.classes()}, DType::f32}, std::as_writable_bytes(std::span(result.logits[r]))}};
   }
   session_->run(compiled, step, exchanges);
+  for (std::vector<float>& logits : result.logits) logits = reordered(logits, false);
   result.loss = losses[0];
   return result;
 }
@@ -206,6 +243,10 @@ Run::Pair Run::compare_bounds(std::size_t step) {
     if (!place.path.ends_with(tail)) continue;
     const auto ours = read(place);
     const auto all = trace_.group().floats("bounds/" + place.path.substr(0, place.path.rfind('/'))).values;
+    if (all.size() != ours.size() * static_cast<std::size_t>(trace_.steps())) {
+      throw std::runtime_error(
+          fmt::format("{} has {} values, those of {} steps are {}", place.variable, ours.size(), trace_.steps(), all.size()));
+    }
     pair.ours.insert(pair.ours.end(), ours.begin(), ours.end());
     const auto begin = all.begin() + static_cast<std::ptrdiff_t>(step * ours.size());
     pair.theirs.insert(pair.theirs.end(), begin, begin + static_cast<std::ptrdiff_t>(ours.size()));

@@ -50,11 +50,16 @@ class Trace {
   boost::json::value divergence_;
 };
 
+/// Every trace of the folder.
+std::vector<std::string> trace_files();
+std::string trace_test_name(const ::testing::TestParamInfo<std::string>& info);
+
 /// Our side of it: a session with the trace's recipe, and its variables under the reference's names.
 class Run {
  public:
   struct Options {
     std::string backend, arithmetic;
+    unsigned order = 0;  ///< another order of the examples within every batch; 0: the file's. The same sums, rounded otherwise.
   };
   Run(const Trace& trace, const Options& options);
 
@@ -91,7 +96,11 @@ class Run {
   std::vector<Place> places(const std::string& part);
   std::vector<float> read(const Place& place);
 
+  /// In our order of the examples (to), or back in the file's.
+  std::vector<float> reordered(std::span<const float> examples, bool to) const;
+
   const Trace& trace_;
+  std::vector<std::size_t> order_;  ///< our examples' places in the file's batch
   test::TemporaryFolder folder_;
   std::unique_ptr<Session> session_;
   std::map<std::string, std::vector<Place>> places_;  ///< by part

@@ -227,7 +227,7 @@ TEST(AqtRecipe, FixedBounds) {
   EXPECT_EQ(option_of(recipe, "init_conv", "bounds"), "none");
   EXPECT_EQ(option_of(recipe, "stage1/block0/conv_1", "weight_prec"), "4");
   EXPECT_EQ(option_of(recipe, "stage1/block0/conv_1", "bounds"), "6");
-  EXPECT_EQ(option_of(recipe, "dense", "act_prec"), "none");
+  EXPECT_EQ(option_of(recipe, "dense", "bounds"), "none");
 }
 
 TEST(AqtRecipe, AutomaticBoundsAndTheRecipesOwnKeysWin) {

@@ -1,0 +1,150 @@
+#include "train/hparams.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "io/atomic_file.h"
+#include "qfw/error.h"
+#include "util/nearest.h"
+#include "verbs.h"
+
+namespace qfw {
+
+namespace {
+
+void put(const Arguments& arguments, const std::string& text) {
+  if (arguments.has("output")) {
+    write_text_atomically(arguments.get("output"), text);
+  } else {
+    fmt::print("{}", text);
+  }
+}
+
+std::string form_of(const Arguments& arguments, const Format& format, const char* option) {
+  std::vector<std::string> names;
+  for (const Format::Form& form : format.forms()) names.push_back(form.name);
+  const std::string asked = arguments.get(option, names.empty() ? "" : names.front());
+  if (std::ranges::find(names, asked) != names.end()) return asked;
+  fail(Error::Category::usage, "hparams", fmt::format("there is no form '{}'", asked), {},
+       fmt::format("forms are: {}", fmt::join(names, ", ")));
+}
+
+std::string printed(const Arguments& arguments, const Recipe& recipe, const Format& format, const char* option) {
+  const Session session(recipe, Session::Data::optional);
+  return format.from_recipe(format_run(session), form_of(arguments, format, option));
+}
+
+/// The recipe that a foreign file alone makes, with images as the original's.
+Recipe recipe_of_file(const std::string& file, const std::string& format, const Arguments& arguments, const Catalog& catalog) {
+  std::vector<std::string> overrides = {"base_config_filename=" + file, "base_config_format=" + format,
+                                        "dataset.name=imagenet_tfds",   "dataset.shape=224,224,3",
+                                        "dataset.classes=1000",         "dataset.train_examples=1281167"};
+  overrides.insert(overrides.end(), arguments.overrides.begin(), arguments.overrides.end());
+  LoadOptions options;
+  options.dataset_optional = true;
+  return Recipe::parse("", "hparams", overrides, catalog, options);
+}
+
+int print(const Arguments& arguments, const Format& format, const Catalog& catalog) {
+  if (arguments.positional.size() != 2) fail(Error::Category::usage, "usage", "qfw hparams print wants a RECIPE");
+  const Recipe recipe = load_recipe(arguments.positional[1], arguments.overrides, catalog, Session::Data::optional);
+  put(arguments, printed(arguments, recipe, format, "form"));
+  return 0;
+}
+
+int convert(const Arguments& arguments, const Format& format, const std::string& name, const Catalog& catalog) {
+  if (arguments.positional.size() != 2) fail(Error::Category::usage, "usage", "qfw hparams convert wants a FILE");
+  const Recipe recipe = recipe_of_file(arguments.positional[1], name, arguments, catalog);
+  put(arguments, arguments.get("to") == "recipe" ? recipe.text() : printed(arguments, recipe, format, "to"));
+  return 0;
+}
+
+int generate(const Arguments& arguments, const Format& format) {
+  if (arguments.positional.size() != 1)
+    fail(Error::Category::usage, "usage", fmt::format("'{}' is one too many", arguments.positional[1]));
+  if (!arguments.overrides.empty()) fail(Error::Category::usage, "usage", "generate takes flags, no recipe keys");
+  std::vector<std::pair<std::string, std::string>> flags;
+  for (const auto& [flag, value] : arguments.others) {
+    std::vector<std::string> known;
+    for (const Format::Flag& each : format.flags()) known.push_back(each.name);
+    if (std::ranges::find(known, flag) == known.end()) {
+      const std::string guess = nearest(flag, known);
+      fail(Error::Category::usage, "usage", fmt::format("there is no flag --{}", flag), {},
+           guess.empty() ? "`qfw hparams generate --help` lists them" : fmt::format("did you mean --{}?", guess));
+    }
+    flags.emplace_back(flag, value);
+  }
+  put(arguments, format.generate(flags, form_of(arguments, format, "form")));
+  return 0;
+}
+
+std::string list_of_flags(const Format& format) {
+  std::string text;
+  for (const Format::Flag& flag : format.flags())
+    text += fmt::format("  {:<38} {}\n", fmt::format("--{}={}", flag.name, flag.value), flag.doc);
+  return text;
+}
+
+constexpr const char* default_format = "aqt";
+
+/// The flags of generate, which are the format's.
+std::string more_help(const std::vector<std::string>& words, const Catalog& catalog) {
+  if (std::ranges::find(words, "generate") == words.end()) return {};
+  std::string name = default_format;
+  for (const std::string& word : words) {
+    if (word.starts_with("--format=")) name = word.substr(word.find('=') + 1);
+  }
+  const auto format = catalog.get<Format>(name).make({});
+  return fmt::format("\nFlags of generate (format {}):\n{}", name, list_of_flags(*format));
+}
+
+int run(const Arguments& arguments, const Catalog& catalog) {
+  const std::string& action = arguments.positional.at(0);
+  const std::vector<std::string> actions = {"print", "convert", "generate", "flags"};
+  if (std::ranges::find(actions, action) == actions.end()) {
+    const std::string guess = did_you_mean(action, actions);
+    fail(Error::Category::usage, "usage", fmt::format("there is no `qfw hparams {}`", action), {},
+         guess.empty() ? fmt::format("there are {}", fmt::join(actions, ", ")) : guess);
+  }
+  const std::string name = arguments.get("format", default_format);
+  const auto format = catalog.get<Format>(name).make({});
+  if (action != "generate" && !arguments.others.empty()) {
+    fail(Error::Category::usage, "usage", fmt::format("there is no option --{}", arguments.others.front().first), {},
+         "`qfw hparams --help` shows what there is");
+  }
+  if (action == "print") return print(arguments, *format, catalog);
+  if (action == "convert") return convert(arguments, *format, name, catalog);
+  if (action == "generate") return generate(arguments, *format);
+  fmt::print("{}", list_of_flags(*format));
+  return 0;
+}
+
+}  // namespace
+
+Verb hparams_verb() {
+  Verb verb;
+  verb.name = "hparams";
+  verb.positional = "print|convert|generate|flags [RECIPE|FILE]";
+  verb.min_positional = 1, verb.max_positional = 2;
+  verb.summary = "the original's JSON hyperparameters: print, convert, generate";
+  verb.doc =
+      "print RECIPE      a recipe as hyperparameters\n"
+      "convert FILE      from one form to another (--to=hparams|config|recipe)\n"
+      "generate FLAGS    from flags, for example --model=resnet50 --quant_target=WEIGHTS_AND_AUTO_ACTS --prec=4\n"
+      "flags             lists the flags of generate, as `qfw hparams generate --help` does\n"
+      "A recipe reads such a file with base_config_filename.";
+  verb.takes_overrides = true;
+  verb.takes_others = true;
+  verb.options = {{"format", "NAME", "whose hyperparameters: a format plugin (aqt)"},
+                  {"form", "NAME", "print, generate: hparams (every layer spelled out) or config"},
+                  {"to", "NAME", "convert: hparams, config or recipe"},
+                  {"output", "FILE", "write there instead of printing"}};
+  verb.run = run;
+  verb.more_help = more_help;
+  return verb;
+}
+
+}  // namespace qfw
