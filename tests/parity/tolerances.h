@@ -30,6 +30,8 @@ inline constexpr double flip = 1e-5;
 inline constexpr double own_spread = 5;
 /// From a float32 state with its bounds set, a step's gradients see a few masks flip.
 inline constexpr double teacher_forced_gradients = 0.1;
+/// In an evaluation a flip stays within one image's logits: this part of the images sees none.
+inline constexpr double images_without_flips = 0.5;
 
 /// One layer at a time, where no avalanche can start. Codes, scales and masks have none: they are the same bits.
 inline constexpr int gradient_ulps = 2;  ///< of quantize and dequantize: three products in the order of the reference
@@ -38,6 +40,6 @@ inline constexpr double running_statistics = 2e-6;  ///< relative: sums of some 
 inline constexpr double deviation_bounds = 1e-4;    ///< relative: sqrt(mean_sq - mean^2) cancels
 inline constexpr float preprocessed = 2e-5f;        ///< of normalised pixels, given the crop: two bicubic passes in float32
 
-inline constexpr double learning_rate = 1e-6;  ///< relative; float32 cancellation in the cosine's tail
+inline constexpr double learning_rate = 1e-6;  ///< of the course's largest rate: float32 cancellation in the cosine's tail
 
 }  // namespace qfw::parity

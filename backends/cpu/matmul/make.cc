@@ -33,6 +33,16 @@ bool own_integer(const KernelContext& context) {
   return !library_has_integer_dot();
 }
 
+/// oneDNN takes, layer by layer, what it has: kernels of a lower instruction set among them, whose 16-bit sums saturate. Only
+/// those that name an instruction with 32-bit sums are trusted.
+std::unique_ptr<MatmulKernel> make_integer(const Graph& graph, const Node& node, KernelContext& context) {
+  if (own_integer(context)) return make_own_integer(graph, node, context);
+  auto library =
+      node.op == Op::dense ? make_library_dense(graph, node, context) : make_library_convolution(graph, node, context);
+  if (context.implementation == Implementation::library || sums_in_32_bits(library->implementation())) return library;
+  return make_own_integer(graph, node, context);
+}
+
 /// oneDNN's AVX2 code is slow for NHWC; its 512-bit code was made for this layout. Some of its 1x1 kernels with strides return
 /// wrong sums for a few channels (3.2, jit_1x1:avx2), so that it gets whole vectors of them only.
 bool own_grad_weights(const Graph& graph, const Node& node, const KernelContext& context) {
@@ -47,7 +57,7 @@ std::unique_ptr<MatmulKernel> make(const Graph& graph, const Node& node, KernelC
   const DType type = graph.type(node.inputs[0]).dtype;
   switch (node.op) {
     case Op::conv2d:
-      if (is_integer(type) && own_integer(context)) return make_own_integer(graph, node, context);
+      if (is_integer(type)) return make_integer(graph, node, context);
       return make_library_convolution(graph, node, context);
     case Op::conv2d_grad_src:
       return make_library_convolution(graph, node, context);
@@ -55,7 +65,7 @@ std::unique_ptr<MatmulKernel> make(const Graph& graph, const Node& node, KernelC
       if (own_grad_weights(graph, node, context)) return make_own_grad_weights(graph, node, context);
       return make_library_grad_weights(graph, node, context);
     case Op::dense:
-      if (is_integer(type) && own_integer(context)) return make_own_integer(graph, node, context);
+      if (is_integer(type)) return make_integer(graph, node, context);
       return make_library_dense(graph, node, context);
     case Op::max_pool:
       return make_max_pool(graph, node, context);

@@ -93,4 +93,8 @@ bool is_fast(const char* implementation) {
   return name.find("ref") == name.npos && name.find("gemm") == name.npos;
 }
 
+bool sums_in_32_bits(std::string_view implementation) {
+  return implementation.find("vnni") != implementation.npos || implementation.find("amx") != implementation.npos;
+}
+
 }  // namespace qfw::cpu

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <oneapi/dnnl/dnnl.hpp>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -49,5 +50,7 @@ dnnl::memory::desc any_weights_memory(const Geometry& g, DType type);
 
 /// Compiled for the processor; otherwise a slow fallback.
 bool is_fast(const char* implementation);
+/// By its name, of an integer primitive: u8 x s8 by VNNI or AMX, whose sums are exact.
+bool sums_in_32_bits(std::string_view implementation);
 
 }  // namespace qfw::cpu

@@ -265,10 +265,6 @@ std::vector<Format::Flag> generator_flags() {
 Hyperparameters generate(std::span<const std::pair<std::string, std::string>> given) {
   const Flags flags(given);
   const Policy policy = policy_from(flags);
-  for (const auto& flag : generator_flags()) {  // also those that the policy has no use for
-    std::optional<int> bits;
-    if (flag.value == "BITS") flags.read(flag.name, bits);
-  }
   Hyperparameters h;
   h.hyper_str = flags.text("hyper_str", "");
   for (const auto& [name, value] :

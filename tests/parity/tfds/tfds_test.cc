@@ -7,8 +7,9 @@
 
 #include "io/json.h"
 #include "qfw/image.h"
+#include "support/files.h"
 #include "support/golden.h"
-#include "unit/data/support.h"
+#include "support/plugin.h"
 
 namespace qfw {
 namespace {
@@ -20,8 +21,8 @@ class GoldenTfds : public testing::Test {
   static std::filesystem::path folder() { return golden::folder() / "tfds"; }
 
   std::unique_ptr<Dataset> open(const std::filesystem::path& data_dir) const {
-    return test::make<Dataset>("dataset_imagenet_tfds", "imagenet_tfds",
-                               {{"data_dir", data_dir.string()}, {"index_dir", (temporary_.path() / "index").string()}});
+    return test::make_plugin<Dataset>("dataset_imagenet_tfds", "imagenet_tfds",
+                                      {{"data_dir", data_dir.string()}, {"index_dir", (temporary_.path() / "index").string()}});
   }
 
   test::TemporaryFolder temporary_;

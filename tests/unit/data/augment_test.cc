@@ -3,6 +3,7 @@
 #include <map>
 #include <numeric>
 
+#include "qfw/image.h"
 #include "support.h"
 
 namespace qfw {
@@ -84,13 +85,42 @@ TEST(AugmentNone, RefusesWhatItCannotTake) {
   Example jpeg = image.example();
   jpeg.encoding = Example::Encoding::jpeg;
   EXPECT_THAT(test::message_of(Error::Category::data, [&] { none->apply(jpeg, random, false, room); }),
-              testing::AllOf(HasSubstr("JPEG"), HasSubstr("decoded pixels")));
+              HasSubstr("neither a JPEG nor a PNG"));
   EXPECT_THAT(
       test::message_of(Error::Category::data, [&] { none->apply(image.example(), random, false, std::span(room).first(6)); }),
       HasSubstr("room for 6"));
   Example cut = image.example();
   cut.bytes = cut.bytes.first(11);
   EXPECT_THAT(test::message_of(Error::Category::data, [&] { none->apply(cut, random, false, room); }), HasSubstr("11 bytes"));
+}
+
+TEST(AugmentNone, DecodesFilesOfOneSize) {
+  const Image image({6, 6, 3});
+  const auto bytes = image::encode(image.example(), Example::Encoding::png, 0);
+  const Example file{.encoding = Example::Encoding::png, .shape = {}, .bytes = bytes};
+  const auto none = test::make<Augment>(library, "none", {{"image_size", std::int64_t{6}}});
+  EXPECT_EQ(none->output({}), (Shape{6, 6, 3}));
+  EXPECT_EQ(none->output({6, 6, 1}), (Shape{6, 6, 1}));
+  EXPECT_THAT(test::message_of(Error::Category::usage, [&] { none->output({6, 7, 3}); }), HasSubstr("image_size is 6"));
+  std::vector<float> room(108);
+  RandomStream random(1, 2, 3);
+  none->apply(file, random, false, room);
+  EXPECT_EQ(room, plain(image));
+
+  const auto other = test::make<Augment>(library, "none", {{"image_size", std::int64_t{7}}});
+  room.resize(147);
+  EXPECT_THAT(test::message_of(Error::Category::data, [&] { other->apply(file, random, false, room); }),
+              HasSubstr("room for 147"));
+}
+
+TEST(AugmentNone, DecodesToTheChannelsThatTheDataSetHas) {
+  const Image grey({3, 4, 1});
+  const auto bytes = image::encode(grey.example(), Example::Encoding::png, 0);
+  const Example file{.encoding = Example::Encoding::png, .shape = {}, .bytes = bytes};
+  std::vector<float> room(12);
+  RandomStream random(1, 2, 3);
+  test::make<Augment>(library, "none")->apply(file, random, false, room);
+  EXPECT_EQ(room, plain(grey));
 }
 
 /// Every possible result, by (down, right, mirrored), made the slow way: pad, cut, mirror.
