@@ -117,10 +117,11 @@ int code_of(Error::Category category) {
 int guarded(const std::vector<std::string>& words) {
   const bool has_verb = !words.empty() && !words.front().starts_with("-");
   const std::string who = has_verb ? "qfw " + words.front() : "qfw";
+  const auto output_failed = [&] { fmt::print(stderr, "{}: error: standard output could not be written\n", who); };
   try {
     const int code = run(words);
     if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
-      fmt::print(stderr, "{}: error: standard output could not be written\n", who);
+      output_failed();
       return code == done ? failed : code;
     }
     return code;
@@ -131,7 +132,11 @@ int guarded(const std::vector<std::string>& words) {
   } catch (const std::bad_alloc&) {
     fmt::print(stderr, "{}: error: out of memory\n", who);
   } catch (const std::exception& error) {
-    fmt::print(stderr, "{}: error: {}\n", who, error.what());
+    if (std::ferror(stdout) != 0) {
+      output_failed();
+    } else {
+      fmt::print(stderr, "{}: error: {}\n", who, error.what());
+    }
   }
   return failed;
 }

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <array>
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
@@ -33,6 +34,12 @@ class FashionMnist final : public Dataset {
   std::int64_t classes() const override { return fashion_mnist::classes; }
   Shape shape() const override { return {height, width, 1}; }
   std::int64_t size(std::string_view split) const override { return images(split).count; }
+
+  std::string class_name(std::int64_t label) const override {
+    constexpr std::array<const char*, fashion_mnist::classes> names{
+        "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"};
+    return names.at(static_cast<std::size_t>(label));
+  }
 
   Example get(std::string_view split, std::int64_t index) const override {
     const Images& all = images(split);

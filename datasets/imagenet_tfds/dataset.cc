@@ -42,6 +42,7 @@ Tfds::Tfds(const Options& options)
     for (const std::int64_t length : info.shard_lengths) {
       split.first.push_back(split.examples);
       split.examples += length;
+      split.shards.emplace_back();
     }
   }
 }
@@ -63,8 +64,8 @@ Tfds::Split& Tfds::find(std::string_view name) const {
 std::int64_t Tfds::size(std::string_view name) const {
   const Split& split = find(name);
   for (const fs::path& shard : split.info->shards) {  // before any work starts
-    if (split.ready.load(std::memory_order_acquire)) break;
-    if (!fs::exists(shard)) {
+    std::error_code error;
+    if (!fs::exists(shard, error)) {
       fail(Error::Category::data, "tfds", fmt::format("a shard of split {} is missing", name), shard.string(),
            "fetch it again");
     }
@@ -72,29 +73,32 @@ std::int64_t Tfds::size(std::string_view name) const {
   return split.examples;
 }
 
-Tfds::Split& Tfds::opened(std::string_view name) const {
-  Split& split = find(name);
-  if (split.ready.load(std::memory_order_acquire)) return split;
-  const std::lock_guard lock(split.mutex);
-  if (split.ready.load(std::memory_order_relaxed)) return split;
-  std::vector<std::unique_ptr<Shard>> shards;
-  for (std::size_t i = 0; i < split.info->shards.size(); ++i) {
-    shards.push_back(std::make_unique<Shard>(split.info->shards[i], split.info->shard_lengths[i], index_folder_));
+const Shard& Tfds::opened(Split& split, std::size_t number) const {
+  auto& [mutex, ready, shard, fault] = split.shards[number];
+  if (!ready.load(std::memory_order_acquire)) {
+    const std::lock_guard lock(mutex);
+    if (!ready.load(std::memory_order_relaxed)) {
+      try {
+        shard.emplace(split.info->shards[number], split.info->shard_lengths[number], index_folder_);
+      } catch (const Error& error) {
+        fault = error.what();  // kept, so that skipping its records does not open it for each of them
+      }
+      ready.store(true, std::memory_order_release);
+    }
   }
-  split.shards = std::move(shards);
-  split.ready.store(true, std::memory_order_release);
-  return split;
+  if (!shard) throw Error(Error::Category::data, fault);
+  return *shard;
 }
 
 Tfds::Place Tfds::locate(std::string_view name, std::int64_t index) const {
-  const Split& split = opened(name);
+  Split& split = find(name);
   if (index < 0 || index >= split.examples) {
     fail(Error::Category::data, "tfds", fmt::format("no example {}: split {} has {}", index, name, split.examples),
          info_.path.string());
   }
   const auto after = std::ranges::upper_bound(split.first, index);  // empty shards begin where their successor does
   const auto shard = static_cast<std::size_t>(after - split.first.begin()) - 1;
-  return {split.shards[shard].get(), index - split.first[shard]};
+  return {&opened(split, shard), index - split.first[shard]};
 }
 
 std::string Tfds::place(std::string_view split, std::int64_t index) const {

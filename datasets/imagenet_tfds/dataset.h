@@ -2,8 +2,8 @@
 
 #include <atomic>
 #include <deque>
-#include <memory>
 #include <mutex>
+#include <optional>
 
 #include "folder.h"
 #include "qfw/dataset.h"
@@ -39,16 +39,21 @@ class Tfds final : public Dataset {
   std::string place(std::string_view split, std::int64_t index) const override;
 
  private:
+  /// Opened, and its records found, when it is first asked for one.
+  struct OpenShard {
+    std::mutex mutex{};
+    std::atomic<bool> ready = false;
+    std::optional<Shard> shard{};
+    std::string fault{};  ///< why it could not be opened
+  };
   struct Split {
     const SplitInfo* info = nullptr;
     std::int64_t examples = 0;
     std::vector<std::int64_t> first;  ///< of each shard
-    std::mutex mutex{};
-    std::atomic<bool> ready = false;
-    std::vector<std::unique_ptr<Shard>> shards{};
+    std::deque<OpenShard> shards{};
   };
   Split& find(std::string_view name) const;
-  Split& opened(std::string_view name) const;
+  const Shard& opened(Split& split, std::size_t number) const;
   struct Place {
     const Shard* shard;
     std::int64_t record;

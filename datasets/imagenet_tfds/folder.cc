@@ -36,14 +36,23 @@ std::string text_at(const json::object& object, const char* key, const std::stri
   return value != nullptr && value->is_string() ? std::string(value->get_string()) : otherwise;
 }
 
-/// TFDS writes 64-bit integers as strings.
-std::int64_t integer_of(const json::value& value, const fs::path& file) {
+/// TFDS writes 64-bit integers as strings. More than `most` is taken for damage: such a file must not ask for all memory.
+std::int64_t integer_of(const json::value& value, const fs::path& file, const char* meaning, std::int64_t most) {
   std::int64_t number = -1;
   if (value.is_int64()) number = value.get_int64();
-  if (value.is_string())
-    std::from_chars(value.get_string().data(), value.get_string().data() + value.get_string().size(), number);
-  if (number < 0) unfit(file, "a shard length is " + json::serialize(value));
+  if (value.is_string()) {
+    const char *begin = value.get_string().data(), *end = begin + value.get_string().size();
+    const auto [stop, error] = std::from_chars(begin, end, number);
+    if (error != std::errc() || stop != end) number = -1;
+  }
+  if (number < 0 || number > most) unfit(file, fmt::format("{} is {}", meaning, json::serialize(value)));
   return number;
+}
+constexpr std::int64_t most_records = std::int64_t{1} << 32, most_classes = std::int64_t{1} << 24;
+
+bool is_there(const fs::path& path) {
+  std::error_code error;
+  return fs::exists(path, error);
 }
 
 /// "5.1.0" -> {5, 1, 0}; empty for another name.
@@ -60,18 +69,18 @@ std::vector<int> version_of(const std::string& name) {
 }
 
 fs::path find_folder(const fs::path& root, const std::string& dataset, const std::string& version) {
-  if (!fs::is_directory(root)) unfit(root, "there is no such folder");
-  if (fs::exists(root / "dataset_info.json")) return root;
+  std::error_code error;
+  if (!fs::is_directory(root, error)) unfit(root, "there is no such folder");
+  if (is_there(root / "dataset_info.json")) return root;
   const fs::path family = root / dataset;
   if (!version.empty()) {
-    if (!fs::exists(family / version / "dataset_info.json")) unfit(family / version, "there is no dataset_info.json");
+    if (!is_there(family / version / "dataset_info.json")) unfit(family / version, "there is no dataset_info.json");
     return family / version;
   }
   std::vector<std::pair<std::vector<int>, fs::path>> versions;
-  std::error_code error;
   for (const auto& entry : fs::directory_iterator(family, error)) {
     const auto number = version_of(entry.path().filename().string());
-    if (!number.empty() && fs::exists(entry.path() / "dataset_info.json")) versions.emplace_back(number, entry.path());
+    if (!number.empty() && is_there(entry.path() / "dataset_info.json")) versions.emplace_back(number, entry.path());
   }
   if (versions.empty())
     unfit(root, fmt::format("there is neither a dataset_info.json nor {}/<version>/dataset_info.json", dataset));
@@ -88,7 +97,8 @@ SplitInfo read_split(const json::object& split, const fs::path& file, const std:
   info.name = text_at(split, "name", "");
   const json::value* lengths = split.if_contains("shardLengths");
   if (info.name.empty() || lengths == nullptr || !lengths->is_array()) unfit(file, "a split has no name or no shardLengths");
-  for (const json::value& length : lengths->get_array()) info.shard_lengths.push_back(integer_of(length, file));
+  for (const json::value& length : lengths->get_array())
+    info.shard_lengths.push_back(integer_of(length, file, "a shard length", most_records));
   const std::string pattern = text_at(split, "filepathTemplate", "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}");
   for (std::size_t i = 0; i < info.shard_lengths.size(); ++i) {
     std::string name = pattern;
@@ -108,7 +118,7 @@ void read_features(FolderInfo& info, std::int64_t& classes) {
   const fs::path file = info.path / "features.json";
   info.image_key = "image", info.label_key = "label", info.name_key = "file_name";
   classes = -1;
-  if (!fs::exists(file)) return;
+  if (!is_there(file)) return;
   const json::value root = read_object(file);
   boost::system::error_code error;
   const json::value* features = root.find_pointer("/featuresDict/features", error);
@@ -120,7 +130,9 @@ void read_features(FolderInfo& info, std::int64_t& classes) {
     if (kind.ends_with(".Image")) images.emplace_back(key);
     if (kind.ends_with(".ClassLabel")) {
       labels.emplace_back(key);
-      if (const json::value* count = feature.find_pointer("/classLabel/numClasses", error)) classes = integer_of(*count, file);
+      if (const json::value* count = feature.find_pointer("/classLabel/numClasses", error)) {
+        classes = integer_of(*count, file, "the number of classes", most_classes);
+      }
     }
     if (kind.ends_with(".Text") && (info.name_key.empty() || key == "file_name")) info.name_key = key;
   }
@@ -132,7 +144,7 @@ void read_features(FolderInfo& info, std::int64_t& classes) {
 
 void read_classes(FolderInfo& info, std::int64_t classes) {
   const fs::path file = info.path / (info.label_key + ".labels.txt");
-  if (fs::exists(file)) {
+  if (is_there(file)) {
     std::istringstream lines(read_text(file));
     for (std::string line; std::getline(lines, line);) {
       if (!line.empty()) info.class_names.push_back(line);

@@ -6,7 +6,6 @@
 #include <optional>
 
 #include "crc32c.h"
-#include "qfw/error.h"
 #include "qfw/random.h"
 
 namespace qfw::tfds {
@@ -62,46 +61,46 @@ void write_index(const std::filesystem::path& file, Header header, const std::ve
 
 }  // namespace
 
-std::vector<std::uint64_t> scan_records(const MappedFile& shard) {
+Records scan_records(const MappedFile& shard) {
   const auto bytes = shard.bytes();
-  std::vector<std::uint64_t> offsets;
+  Records records;
   for (std::size_t at = 0; at < bytes.size();) {
     const auto broken = [&](const std::string& what) {
-      fail(Error::Category::data, "tfds", what,
-           fmt::format("{}, record {} at offset {}", shard.path().string(), offsets.size(), at),
-           "fetch or make this shard again");
+      records.fault = fmt::format("{} at record {}, offset {}", what, records.offsets.size(), at);
+      return records;
     };
     const std::size_t left = bytes.size() - at;
-    if (left < frame) broken(fmt::format("the shard ends within a record: {} bytes are left", left));
+    if (left < frame) return broken(fmt::format("the shard ends within a record ({} bytes are left)", left));
     std::uint64_t length;
     std::uint32_t sum;
     std::memcpy(&length, bytes.data() + at, sizeof length);
     std::memcpy(&sum, bytes.data() + at + sizeof length, sizeof sum);
-    if (sum != masked_crc32c(bytes.subspan(at, sizeof length))) broken("the record's length does not fit its checksum");
+    if (sum != masked_crc32c(bytes.subspan(at, sizeof length))) return broken("a length does not fit its checksum");
     if (length > left - frame)
-      broken(fmt::format("the shard ends within a record: it is {} bytes long, {} are left", length, left - frame));
-    offsets.push_back(at);
+      return broken(fmt::format("the shard ends within a record (it has {} bytes, {} are left)", length, left - frame));
+    records.offsets.push_back(at);
     at += frame + length;
   }
-  return offsets;
+  return records;
 }
 
-std::vector<std::uint64_t> index_of(const MappedFile& shard, const std::filesystem::path& folder) {
+Records index_of(const MappedFile& shard, const std::filesystem::path& folder) {
   if (folder.empty()) return scan_records(shard);
   const Header header = expected(shard);
   const auto file = folder / fmt::format("{:016x}.index", header.path);
   try {
-    if (auto offsets = read_index(file, header)) return *offsets;
+    if (auto offsets = read_index(file, header)) return {.offsets = std::move(*offsets), .fault = {}};
   } catch (const std::exception&) {
     // an index that cannot be read is made again
   }
-  auto offsets = scan_records(shard);
+  Records records = scan_records(shard);
+  if (!records.fault.empty()) return records;
   try {
-    write_index(file, header, offsets);
+    write_index(file, header, records.offsets);
   } catch (const std::exception&) {
     // the next start scans again
   }
-  return offsets;
+  return records;
 }
 
 }  // namespace qfw::tfds

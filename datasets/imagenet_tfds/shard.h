@@ -4,25 +4,26 @@
 #include <filesystem>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "files.h"
+#include "index.h"
 
 namespace qfw::tfds {
 
 /// One TFRecord file: records by number, in the mapped file. Thread-safe.
 class Shard {
  public:
-  /// Throws Error::Category::data unless it holds `records` records.
+  /// `records`: how many there should be. Of a shard that is damaged or ends early what comes before can be read. Throws
+  /// Error::Category::data where it cannot be read at all, or holds more.
   Shard(const std::filesystem::path& path, std::int64_t records, const std::filesystem::path& index_folder);
 
   /// Its data; `verify`: after comparing the checksum.
   std::span<const std::byte> record(std::int64_t number, bool verify) const;
-  std::string place(std::int64_t number) const;  ///< "file, record 12 at offset 48123"
+  std::string place(std::int64_t number) const;  ///< "file, record 12 at offset 48123"; without offset where there is none
 
  private:
   MappedFile file_;
-  std::vector<std::uint64_t> offsets_;
+  Records records_;
 };
 
 }  // namespace qfw::tfds

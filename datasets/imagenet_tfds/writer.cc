@@ -19,6 +19,9 @@ namespace {
 
 namespace json = boost::json;
 
+/// Of the length and the checksums around a record, which TFDS does not count.
+constexpr std::uintmax_t frame_bytes = 16;
+
 bool is_identifier(const std::string& text) {
   return !text.empty() && std::ranges::all_of(text, [](unsigned char c) { return std::isalnum(c) || c == '_'; });
 }
@@ -109,7 +112,7 @@ void TfdsWriter::finish() {
     for (std::int64_t part = 0; part < parts(split.name); ++part) {
       const auto [begin, end] = range(split.name, part);
       lengths.emplace_back(std::to_string(end - begin));
-      bytes += std::filesystem::file_size(shard(split.name, part));
+      bytes += std::filesystem::file_size(shard(split.name, part)) - frame_bytes * static_cast<std::uintmax_t>(end - begin);
     }
     splits.push_back({{"filepathTemplate", "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"},
                       {"name", split.name},

@@ -39,7 +39,8 @@ recipe=$QFW_SOURCE_DIR/recipes/resnet50_w4a4.ini
 grep -q '"multiplications": 4089184256' resnet50.json || fail "not ResNet50's multiplications"
 grep -q '"matmul_weights": 25502912' resnet50.json || fail "not ResNet50's weights"
 grep -q '"integer": false' resnet50.json && fail "a layer is not integer"
-expect 2 "imagenet_tfds.*fashion_mnist" "$QFW" run "$recipe"
+expect 1 "there is no such folder \(nowhere\); point dataset.data_dir at" "$QFW" run "$recipe" --dataset.data_dir=nowhere
+expect 2 "imagenet_elsewhere.*imagenet_tfds" "$QFW" run "$recipe" --dataset.name=imagenet_elsewhere
 
 # Without a plugin's file only the recipes that name it break, and they say what is there.
 mkdir tree

@@ -38,14 +38,18 @@ class Hdf5Files : public testing::Test {
     const hid_t space = H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr),
                 data = H5Dcreate2(group, name, type, space, H5P_DEFAULT, properties, H5P_DEFAULT);
     ASSERT_GE(data, 0);
-    if (values != nullptr) ASSERT_GE(H5Dwrite(data, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, values), 0);
+    if (values != nullptr) {
+      ASSERT_GE(H5Dwrite(data, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, values), 0);
+    }
     H5Dclose(data), H5Sclose(space);
   }
 
   /// One split of pixels.
-  void write(const Storage& storage, hid_t type = H5T_STD_U8LE, bool fill = true, std::vector<int> labels = {0, 1, 2, 0, 1, 2, 0}) {
+  void write(const Storage& storage, hid_t type = H5T_STD_U8LE, bool fill = true,
+             std::vector<int> labels = {0, 1, 2, 0, 1, 2, 0}) {
     const hid_t file = H5Fcreate(path().c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT),
-                group = H5Gcreate2(file, "train", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), properties = H5Pcreate(H5P_DATASET_CREATE);
+                group = H5Gcreate2(file, "train", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
+                properties = H5Pcreate(H5P_DATASET_CREATE);
     if (storage.chunk > 0) {
       const hsize_t chunk[4] = {storage.chunk, storage.chunk_height, width, 3};
       H5Pset_chunk(properties, 4, chunk);
@@ -57,7 +61,7 @@ class Hdf5Files : public testing::Test {
     put(group, "labels", H5T_STD_I16BE, H5T_NATIVE_INT, {labels.size()}, labels.data());
     H5Pclose(properties), H5Gclose(group), H5Fclose(file);
   }
-  std::unique_ptr<Dataset> open() const { return test::make<Dataset>(library, "hdf5", {{"data_dir", path().string()}}); }
+  std::unique_ptr<Dataset> open() const { return test::make_plugin<Dataset>(library, "hdf5", {{"data_dir", path().string()}}); }
   std::string error() const {
     return test::message_of(Error::Category::data, [&] { open(); });
   }
@@ -66,7 +70,9 @@ class Hdf5Files : public testing::Test {
     ASSERT_EQ(example.bytes.size(), height * width * 3);
     EXPECT_EQ(example.shape, (Shape{height, width, 3}));
     EXPECT_EQ(example.label, index % 3);
-    EXPECT_TRUE(std::ranges::equal(example.bytes, std::as_bytes(std::span(pixels_).subspan(static_cast<std::size_t>(index) * height * width * 3, height * width * 3))))
+    EXPECT_TRUE(std::ranges::equal(
+        example.bytes,
+        std::as_bytes(std::span(pixels_).subspan(static_cast<std::size_t>(index) * height * width * 3, height * width * 3))))
         << index;
   }
 
@@ -75,7 +81,8 @@ class Hdf5Files : public testing::Test {
 };
 
 TEST_F(Hdf5Files, EveryLayoutIsReadAlike) {
-  for (const Storage& storage : {Storage{}, Storage{1}, Storage{3}, Storage{7}, Storage{3, true}, Storage{2, true, true}, Storage{1, true}, Storage{4, false, true}}) {
+  for (const Storage& storage : {Storage{}, Storage{1}, Storage{3}, Storage{7}, Storage{3, true}, Storage{2, true, true},
+                                 Storage{1, true}, Storage{4, false, true}}) {
     write(storage);
     const auto dataset = open();
     EXPECT_EQ(dataset->classes(), 3);  // no class_names: by the labels
@@ -131,7 +138,8 @@ TEST_F(Hdf5Files, ForeignAndDamagedFilesAreRefused) {
   const hid_t file = H5Fcreate(path().c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
   H5Fclose(file);
   EXPECT_THAT(error(), AllOf(HasSubstr("no group has labels"), HasSubstr("bytes and offsets")));
-  EXPECT_THAT(test::message_of(Error::Category::usage, [] { test::make<Dataset>(library, "hdf5"); }), HasSubstr("data_dir is not set"));
+  EXPECT_THAT(test::message_of(Error::Category::usage, [] { test::make_plugin<Dataset>(library, "hdf5"); }),
+              HasSubstr("data_dir is not set"));
 }
 
 TEST_F(Hdf5Files, ADamagedChunkNamesRecordAndOffset) {
@@ -140,7 +148,8 @@ TEST_F(Hdf5Files, ADamagedChunkNamesRecordAndOffset) {
   std::string bytes = test::contents(path());
   const std::string place = dataset->place("train", 4);
   const auto offset = std::stoul(place.substr(place.rfind(' ') + 1));
-  bytes[offset + 5] = static_cast<char>(bytes[offset + 5] ^ 0x55), bytes[offset + 9] = static_cast<char>(bytes[offset + 9] ^ 0x55);
+  bytes[offset + 5] = static_cast<char>(bytes[offset + 5] ^ 0x55),
+                 bytes[offset + 9] = static_cast<char>(bytes[offset + 9] ^ 0x55);
   test::store(path(), bytes);
   const auto damaged = open();
   expect_pixels(*damaged, 1);
@@ -156,7 +165,7 @@ class Hdf5Writers : public Hdf5Files {
   }
   void convert(Settings settings = {}) {
     settings.emplace_back("part_examples", std::int64_t{3});
-    const auto writer = test::make<DatasetWriter>(library, "hdf5", settings);
+    const auto writer = test::make_plugin<DatasetWriter>(library, "hdf5", settings);
     qfw::convert(source_, *writer, {.folder = path(), .splits = {"train"}, .workers = 1});
   }
   test::MemoryDataset source_;
@@ -183,27 +192,38 @@ TEST_F(Hdf5Writers, LargePicturesSpanChunks) {
   image::Decoder decoder;
   const auto dataset = open();
   for (int i = 0; i < 4; ++i) {
-    EXPECT_TRUE(std::ranges::equal(std::as_bytes(decoder.decode(dataset->get("train", i)).data), source_.items["train"][static_cast<std::size_t>(i)].bytes));
+    EXPECT_TRUE(std::ranges::equal(std::as_bytes(decoder.decode(dataset->get("train", i)).data),
+                                   source_.items["train"][static_cast<std::size_t>(i)].bytes));
   }
 }
 
 TEST_F(Hdf5Writers, UnequalPicturesAreRefusedAtOnce) {
   source_.items["train"][4] = test::pixel_item(4, 0, "", 9, 12);
   EXPECT_THAT(test::message_of(Error::Category::data, [&] { convert(); }),
-              AllOf(HasSubstr("pixels [9, 12, 3] cannot stand beside pixels [8, 12, 3]"), HasSubstr("example 4"), HasSubstr("encoding = png")));
+              AllOf(HasSubstr("pixels [9, 12, 3] cannot stand beside pixels [8, 12, 3]"), HasSubstr("example 4"),
+                    HasSubstr("encoding = png")));
   EXPECT_LE(source_.reads, 7);
   EXPECT_FALSE(fs::exists(path()));
   source_.items["train"][4] = test::encoded_item(4, 0, "");
-  EXPECT_THAT(test::message_of(Error::Category::data, [&] { convert(); }), HasSubstr("encoded pictures cannot stand beside pixels"));
+  EXPECT_THAT(test::message_of(Error::Category::data, [&] { convert(); }),
+              HasSubstr("encoded pictures cannot stand beside pixels"));
 }
 
 TEST_F(Hdf5Writers, OtherThingsAreNotOverwritten) {
   convert();
-  EXPECT_THAT(test::message_of(Error::Category::usage, [&] { convert(); }), HasSubstr("such a file already"));
+  EXPECT_THAT(test::message_of(Error::Category::usage,
+                               [&] {
+                                 convert({{"encoding", std::string("png")}});
+                               }),
+              HasSubstr("such a file already"));
   fs::remove(path());
   source_.fails_at = 5;
   EXPECT_THROW(convert(), Error);
-  EXPECT_THAT(test::message_of(Error::Category::usage, [&] { convert({{"encoding", std::string("png")}}); }), HasSubstr("other settings"));
+  EXPECT_THAT(test::message_of(Error::Category::usage,
+                               [&] {
+                                 convert({{"encoding", std::string("png")}});
+                               }),
+              HasSubstr("other settings"));
 }
 
 }  // namespace

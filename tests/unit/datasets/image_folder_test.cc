@@ -18,7 +18,7 @@ class ImageFolders : public testing::Test {
   std::unique_ptr<Dataset> open(const std::string& labels = "") const {
     Settings settings{{"data_dir", root().string()}};
     if (!labels.empty()) settings.emplace_back("validation_labels", (folder_.path() / labels).string());
-    return test::make<Dataset>(library, "image_folder", settings);
+    return test::make_plugin<Dataset>(library, "image_folder", settings);
   }
   std::vector<std::string> listed(const Dataset& dataset, const std::string& split) const {
     std::vector<std::string> found;
@@ -48,8 +48,9 @@ TEST_F(ImageFolders, AreOrderedAsTorchvisionDoes) {
   EXPECT_EQ(dataset->classes(), 3);
   EXPECT_EQ(dataset->class_name(1), "b");
   EXPECT_THAT(dataset->splits(), ElementsAre("train", "validation"));
-  EXPECT_THAT(listed(*dataset, "train"), ElementsAre("0 train/a/A.jpg", "0 train/a/z.png", "0 train/a/sub/a.jpeg", "0 train/a/sub.x/k.Jpg",
-                                                     "1 train/b/10.jpg", "1 train/b/2.JPEG", "2 train/c/only.jpg"));
+  EXPECT_THAT(listed(*dataset, "train"),
+              ElementsAre("0 train/a/A.jpg", "0 train/a/z.png", "0 train/a/sub/a.jpeg", "0 train/a/sub.x/k.Jpg",
+                          "1 train/b/10.jpg", "1 train/b/2.JPEG", "2 train/c/only.jpg"));
   EXPECT_THAT(listed(*dataset, "validation"), ElementsAre("2 val/c/v.jpg"));
   EXPECT_EQ(dataset->get("train", 0).name, "A.jpg");
 }
@@ -69,11 +70,14 @@ TEST_F(ImageFolders, LinksAreFollowedAndCirclesFound) {
 }
 
 TEST_F(ImageFolders, AFlatFolderTakesALabelList) {
-  for (const char* path : {"train/n01/a.jpg", "train/n02/a.jpg", "train/n03/a.jpg", "val/v1.JPEG", "val/v2.JPEG", "val/v3.JPEG"}) add(path);
+  for (const char* path :
+       {"train/n01/a.jpg", "train/n02/a.jpg", "train/n03/a.jpg", "val/v1.JPEG", "val/v2.JPEG", "val/v3.JPEG"})
+    add(path);
   const auto labels = [&](const std::string& text) {
     test::store(folder_.path() / "labels.txt", text);
     const auto dataset = open("labels.txt");
-    return std::vector{dataset->get("validation", 0).label, dataset->get("validation", 1).label, dataset->get("validation", 2).label};
+    return std::vector{dataset->get("validation", 0).label, dataset->get("validation", 1).label,
+                       dataset->get("validation", 2).label};
   };
   EXPECT_THAT(labels("2\n0\n1\n"), ElementsAre(2, 0, 1));
   EXPECT_THAT(labels("n03\r\n\r\nn01\r\nn01"), ElementsAre(2, 0, 0));
@@ -95,7 +99,11 @@ TEST_F(ImageFolders, WrongLabelListsNameTheLine) {
   EXPECT_THAT(error("v1 0\n"), AllOf(HasSubstr("v2.jpg has no label")));
   EXPECT_THAT(error("v1 0\nv7 1\n"), HasSubstr("\"v7\" is no image"));
   EXPECT_THAT(error("\n \n"), HasSubstr("is empty"));
-  EXPECT_THAT(data_error([&] { open("nowhere.txt"); open("nowhere.txt")->size("validation"); }), HasSubstr("nowhere.txt"));
+  EXPECT_THAT(data_error([&] {
+                open("nowhere.txt");
+                open("nowhere.txt")->size("validation");
+              }),
+              HasSubstr("nowhere.txt"));
 }
 
 TEST_F(ImageFolders, AFlatFolderAloneTakesItsClassesFromTheList) {
@@ -117,7 +125,8 @@ TEST_F(ImageFolders, UnfitFoldersSayWhatIsExpected) {
   EXPECT_THAT(data_error([&] { open()->size("validation"); }), AllOf(HasSubstr("folder b is not among the 1 classes")));
   fs::create_directories(root() / "validation");
   EXPECT_THAT(data_error([&] { open(); }), HasSubstr("both val and validation"));
-  EXPECT_THAT(test::message_of(Error::Category::usage, [&] { test::make<Dataset>(library, "image_folder"); }), HasSubstr("data_dir is not set"));
+  EXPECT_THAT(test::message_of(Error::Category::usage, [&] { test::make_plugin<Dataset>(library, "image_folder"); }),
+              HasSubstr("data_dir is not set"));
 }
 
 TEST_F(ImageFolders, BadFilesAreNamed) {
@@ -142,7 +151,7 @@ class ImageFolderWriters : public ImageFolders {
     for (int i = 0; i < 4; ++i) source_.items["train"].push_back(test::encoded_item(i, i % 3, std::to_string(i) + ".jpg"));
   }
   void convert(const Settings& settings = {}) {
-    const auto writer = test::make<DatasetWriter>(library, "image_folder", settings);
+    const auto writer = test::make_plugin<DatasetWriter>(library, "image_folder", settings);
     qfw::convert(source_, *writer, {.folder = root(), .splits = {"train"}, .workers = 1});
   }
   test::MemoryDataset source_;
@@ -155,7 +164,7 @@ TEST_F(ImageFolderWriters, FoldersSortAsTheLabelsDo) {
   EXPECT_EQ(dataset->class_name(0), "0_T-shirt_top");
   EXPECT_EQ(dataset->class_name(2), "2_Bag");
   auto expected = source_.items["train"];
-  std::ranges::sort(expected);
+  std::sort(expected.begin(), expected.end());
   EXPECT_EQ(test::all_of(*dataset, "train"), expected);
 }
 
@@ -172,8 +181,8 @@ TEST_F(ImageFolderWriters, NamesCannotLeaveTheFolderOrCollide) {
   source_.items["train"][1].name = "a\nb.jpg";
   source_.items["train"][2].name = "..";
   convert();
-  EXPECT_THAT(listed(*open(), "train"), ElementsAre("0 train/ant/3.jpg", "0 train/ant/evil.jpg", "1 train/bee/a_b.jpg",
-                                                    "2 train/cat/_...jpg"));
+  EXPECT_THAT(listed(*open(), "train"),
+              ElementsAre("0 train/ant/3.jpg", "0 train/ant/evil.jpg", "1 train/bee/a_b.jpg", "2 train/cat/_...jpg"));
 }
 
 TEST_F(ImageFolderWriters, TwoOfOneNameAreAnError) {
@@ -184,11 +193,19 @@ TEST_F(ImageFolderWriters, TwoOfOneNameAreAnError) {
 
 TEST_F(ImageFolderWriters, OtherThingsAreNotOverwritten) {
   convert();
-  EXPECT_THAT(test::message_of(Error::Category::usage, [&] { convert(); }), HasSubstr("something already"));
+  EXPECT_THAT(test::message_of(Error::Category::usage,
+                               [&] {
+                                 convert({{"quality", std::int64_t{7}}});
+                               }),
+              HasSubstr("something already"));
   fs::remove_all(root());
   source_.fails_at = 3;
   EXPECT_THROW(convert({{"part_examples", std::int64_t{2}}}), Error);
-  EXPECT_THAT(test::message_of(Error::Category::usage, [&] { convert({{"part_examples", std::int64_t{3}}}); }), HasSubstr("other settings"));
+  EXPECT_THAT(test::message_of(Error::Category::usage,
+                               [&] {
+                                 convert({{"part_examples", std::int64_t{3}}});
+                               }),
+              HasSubstr("other settings"));
 }
 
 }  // namespace

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <gmock/gmock.h>
+
 #include <algorithm>
+#include <atomic>
 #include <fstream>
 #include <iterator>
 #include <map>
@@ -13,7 +16,8 @@
 #include "qfw/dataset.h"
 #include "qfw/dataset_writer.h"
 #include "qfw/image.h"
-#include "unit/data/support.h"
+#include "support/files.h"
+#include "support/plugin.h"
 
 namespace qfw::test {
 
@@ -22,7 +26,8 @@ namespace fs = std::filesystem;
 /// A picture of its own for each number.
 inline std::vector<std::uint8_t> pixels(int number, int height = 8, int width = 12, int channels = 3) {
   std::vector<std::uint8_t> levels(static_cast<std::size_t>(height * width * channels));
-  for (std::size_t i = 0; i < levels.size(); ++i) levels[i] = static_cast<std::uint8_t>(i * 5 + static_cast<std::size_t>(number) * 37);
+  for (std::size_t i = 0; i < levels.size(); ++i)
+    levels[i] = static_cast<std::uint8_t>(i * 5 + static_cast<std::size_t>(number) * 37);
   return levels;
 }
 
@@ -36,16 +41,21 @@ struct Item {
   bool operator<(const Item& other) const { return std::tie(label, name) < std::tie(other.label, other.name); }
 };
 
-inline Item pixel_item(int number, std::int64_t label, std::string name = {}, int height = 8, int width = 12, int channels = 3) {
+inline Item pixel_item(int number, std::int64_t label, std::string name = {}, int height = 8, int width = 12,
+                       int channels = 3) {
   const auto levels = pixels(number, height, width, channels);
   const auto bytes = std::as_bytes(std::span(levels));
   return {Example::Encoding::pixels, {height, width, channels}, {bytes.begin(), bytes.end()}, label, std::move(name)};
 }
 
-inline Item encoded_item(int number, std::int64_t label, std::string name, Example::Encoding encoding = Example::Encoding::jpeg) {
+inline Item encoded_item(int number, std::int64_t label, std::string name,
+                         Example::Encoding encoding = Example::Encoding::jpeg) {
   const auto levels = pixels(number);
   const image::Pixels picture{8, 12, 3, levels};
-  return {encoding, {}, encoding == Example::Encoding::png ? image::encode_png(picture) : image::encode_jpeg(picture, 90), label,
+  return {encoding,
+          {},
+          encoding == Example::Encoding::png ? image::encode_png(picture) : image::encode_jpeg(picture, 90),
+          label,
           std::move(name)};
 }
 
@@ -59,7 +69,9 @@ class MemoryDataset final : public Dataset {
 
   std::int64_t classes() const override { return static_cast<std::int64_t>(class_names.size()); }
   Shape shape() const override { return {}; }
-  std::int64_t size(std::string_view split) const override { return static_cast<std::int64_t>(items.find(split)->second.size()); }
+  std::int64_t size(std::string_view split) const override {
+    return static_cast<std::int64_t>(items.find(split)->second.size());
+  }
   Example get(std::string_view split, std::int64_t index) const override {
     ++reads;
     if (index == fails_at) fail(Error::Category::data, "memory", "told to fail");
@@ -70,7 +82,8 @@ class MemoryDataset final : public Dataset {
 };
 
 inline Item item_of(const Example& example) {
-  return {example.encoding, example.shape, {example.bytes.begin(), example.bytes.end()}, example.label, std::string(example.name)};
+  return {
+      example.encoding, example.shape, {example.bytes.begin(), example.bytes.end()}, example.label, std::string(example.name)};
 }
 
 inline std::vector<Item> all_of(const Dataset& dataset, const std::string& split) {

@@ -8,10 +8,13 @@ using testing::HasSubstr;
 constexpr const char* library = "dataset_synthetic";
 
 std::unique_ptr<Dataset> open(Settings settings = {}) {
-  Settings all{{"height", std::int64_t{24}}, {"width", std::int64_t{32}}, {"classes", std::int64_t{4}},
-               {"train_examples", std::int64_t{60}}, {"validation_examples", std::int64_t{20}}};
+  Settings all{{"height", std::int64_t{24}},
+               {"width", std::int64_t{32}},
+               {"classes", std::int64_t{4}},
+               {"train_examples", std::int64_t{60}},
+               {"validation_examples", std::int64_t{20}}};
   all.insert(all.end(), settings.begin(), settings.end());
-  return test::make<Dataset>(library, "synthetic", all);
+  return test::make_plugin<Dataset>(library, "synthetic", all);
 }
 
 TEST(Synthetic, DependsOnSeedSplitAndIndexAlone) {
@@ -59,7 +62,8 @@ TEST(Synthetic, ClassesDiffer) {
         double re = 0, im = 0;
         for (int y = 0; y < 24; ++y) {
           for (int x = 0; x < 32; ++x) {
-            const double level = static_cast<double>(example.bytes[static_cast<std::size_t>(y * 32 + x)]) - 128, angle = 6.2831853 * (u * x + v * y) / 32;
+            const double level = static_cast<double>(example.bytes[static_cast<std::size_t>(y * 32 + x)]) - 128,
+                         angle = 6.2831853 * (u * x + v * y) / 32;
             re += level * std::cos(angle), im += level * std::sin(angle);
           }
         }
@@ -80,7 +84,8 @@ TEST(Synthetic, ClassesDiffer) {
     std::vector<double> distances;
     for (std::size_t label = 0; label < 4; ++label) {
       double distance = 0;
-      for (std::size_t k = 0; k < spectra[i].size(); ++k) distance += std::pow(spectra[i][k] - means[label][k] / counts[label], 2);
+      for (std::size_t k = 0; k < spectra[i].size(); ++k)
+        distance += std::pow(spectra[i][k] - means[label][k] / counts[label], 2);
       distances.push_back(distance);
     }
     right += std::ranges::min_element(distances) - distances.begin() == labels[i];
@@ -92,11 +97,15 @@ TEST(Synthetic, ChecksWhatItIsAsked) {
   const auto dataset = open();
   EXPECT_THAT(test::message_of(Error::Category::usage, [&] { dataset->size("test"); }), HasSubstr("train and validation"));
   EXPECT_THAT(test::message_of(Error::Category::data, [&] { dataset->get("train", 60); }), HasSubstr("no example 60"));
-  EXPECT_THAT(test::message_of(Error::Category::usage, [&] { open({{"channels", std::int64_t{2}}}); }), HasSubstr("channels is 2"));
+  EXPECT_THAT(test::message_of(Error::Category::usage,
+                               [&] {
+                                 open({{"channels", std::int64_t{2}}});
+                               }),
+              HasSubstr("channels is 2"));
 }
 
 TEST(FashionMnist, ClassesHaveNames) {
-  const auto dataset = test::make<Dataset>("dataset_fashion_mnist", "fashion_mnist");
+  const auto dataset = test::make_plugin<Dataset>("dataset_fashion_mnist", "fashion_mnist");
   EXPECT_EQ(dataset->class_name(0), "T-shirt/top");
   EXPECT_EQ(dataset->class_name(9), "Ankle boot");
 }

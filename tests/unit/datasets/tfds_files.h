@@ -49,7 +49,7 @@ class TfdsFolder : public testing::Test {
   std::unique_ptr<Dataset> open(const std::string& data_dir, Settings more = {}) const {
     Settings settings{{"data_dir", data_dir}, {"index_dir", index_folder().string()}};
     settings.insert(settings.end(), more.begin(), more.end());
-    return make<Dataset>("dataset_imagenet_tfds", "imagenet_tfds", settings);
+    return make_plugin<Dataset>("dataset_imagenet_tfds", "imagenet_tfds", settings);
   }
   std::unique_ptr<Dataset> open(Settings more = {}) const { return open(folder().string(), std::move(more)); }
   template <class Action>

@@ -16,8 +16,12 @@ TEST_F(TfdsFolders, AreFoundBelowTheDataDir) {
   const std::string root = root_.path().string();
   EXPECT_EQ(open(root, {{"dataset", std::string("zoo")}})->size("train"), 5);
   EXPECT_EQ(open(root, {{"dataset", std::string("zoo")}, {"version", std::string("1.2.0")}})->size("train"), 5);
-  EXPECT_THAT(error([&] { open(root, {{"dataset", std::string("zoo")}, {"version", std::string("9.0.0")}}); }), HasSubstr("zoo/9.0.0"));
-  EXPECT_THAT(error([&] { open(root); }), AllOf(HasSubstr("imagenet2012"), HasSubstr("dataset_info.json"), HasSubstr("dataset.data_dir")));
+  EXPECT_THAT(error([&] {
+                open(root, {{"dataset", std::string("zoo")}, {"version", std::string("9.0.0")}});
+              }),
+              HasSubstr("zoo/9.0.0"));
+  EXPECT_THAT(error([&] { open(root); }),
+              AllOf(HasSubstr("imagenet2012"), HasSubstr("dataset_info.json"), HasSubstr("dataset.data_dir")));
   EXPECT_THAT(error([&] { open(root + "/nowhere"); }), AllOf(HasSubstr("nowhere"), HasSubstr("no such folder")));
 }
 
@@ -77,7 +81,10 @@ TEST_F(TfdsFolders, FeaturesMayHaveOtherNames) {
 
 TEST_F(TfdsFolders, FilesMayBeNamedByATemplate) {
   info({{"name", "zoo"},
-        {"splits", {{{"name", "test"}, {"shardLengths", {1}}, {"filepathTemplate", "{SPLIT}/{DATASET}.{SHARD_INDEX}.{NUM_SHARDS}.{FILEFORMAT}"}}}}});
+        {"splits",
+         {{{"name", "test"},
+           {"shardLengths", {1}},
+           {"filepathTemplate", "{SPLIT}/{DATASET}.{SHARD_INDEX}.{NUM_SHARDS}.{FILEFORMAT}"}}}}});
   fs::create_directory(folder() / "test");
   fs::rename(shard("test", 0, 1), folder() / "test" / "zoo.00000.00001.tfrecord");
   EXPECT_EQ(test::item_of(open()->get("test", 0)), items_[5]);
@@ -105,14 +112,18 @@ TEST_F(TfdsFolders, UnfitInfoIsRefused) {
   EXPECT_THAT(message(R"({"splits": [{"name": "train"}]})"), HasSubstr("no shardLengths"));
   EXPECT_THAT(message(R"({"splits": [{"name": "train", "shardLengths": ["many"]}]})"), HasSubstr("shard length is \"many\""));
   EXPECT_THAT(message(R"({"splits": [{"name": "train", "shardLengths": [-4]}]})"), HasSubstr("shard length is -4"));
-  EXPECT_THAT(message(R"({"fileFormat": "riegeli", "splits": [{"name": "train", "shardLengths": [1]}]})"), HasSubstr("riegeli"));
+  EXPECT_THAT(message(R"({"fileFormat": "riegeli", "splits": [{"name": "train", "shardLengths": [1]}]})"),
+              HasSubstr("riegeli"));
 }
 
 TEST(TfdsWriter, RefusesNamesThatAreNone) {
   for (const char* name : {"", "a b", "../x", "a-b"}) {
-    EXPECT_THAT(test::message_of(Error::Category::usage,
-                                 [&] { test::make<DatasetWriter>("dataset_imagenet_tfds", "tfds", {{"dataset", std::string(name)}}); }),
-                HasSubstr("name"));
+    EXPECT_THAT(
+        test::message_of(Error::Category::usage,
+                         [&] {
+                           test::make_plugin<DatasetWriter>("dataset_imagenet_tfds", "tfds", {{"dataset", std::string(name)}});
+                         }),
+        HasSubstr("name"));
   }
 }
 

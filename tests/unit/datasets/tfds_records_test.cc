@@ -33,7 +33,8 @@ TEST_F(TfdsRecords, AreNumberedInTheOrderOfTheShards) {
   ASSERT_EQ(dataset->size("train"), 5);
   for (int i = 4; i >= 0; --i) EXPECT_EQ(test::item_of(dataset->get("train", i)), items_[static_cast<std::size_t>(i)]);
   EXPECT_EQ(test::item_of(dataset->get("test", 0)), items_[5]);
-  EXPECT_THAT(dataset->place("train", 4), AllOf(HasSubstr("zoo-train.tfrecord-00001-of-00002"), HasSubstr("record 1 at offset")));
+  EXPECT_THAT(dataset->place("train", 4),
+              AllOf(HasSubstr("zoo-train.tfrecord-00001-of-00002"), HasSubstr("record 1 at offset")));
 }
 
 TEST_F(TfdsRecords, AreReadByManyThreads) {
@@ -59,7 +60,8 @@ TEST_F(TfdsRecords, AFlippedBitIsFoundWhereverItIs) {
     std::string damaged = whole;
     damaged[at] = static_cast<char>(damaged[at] ^ 0x20);
     test::store(shard("train", 1, 2), damaged);
-    EXPECT_THAT(error_of(4), AllOf(HasSubstr("00001-of-00002"), HasSubstr("record 1"), HasSubstr(std::to_string(first)), HasSubstr("checksum")))
+    EXPECT_THAT(error_of(4), AllOf(HasSubstr("00001-of-00002"), HasSubstr("record 1"), HasSubstr(std::to_string(first)),
+                                   HasSubstr("checksum")))
         << "byte " << at;
     EXPECT_EQ(test::item_of(open()->get("test", 0)), items_[5]);
   }
@@ -78,8 +80,10 @@ TEST_F(TfdsRecords, ATruncatedShardNamesRecordAndOffset) {
   const std::size_t first = test::framed(test::record(items_[3])).size();
   for (const std::size_t length : {first + 5, first + 12, first + 100, whole.size() - 1}) {
     test::store(shard("train", 1, 2), whole.substr(0, length));
-    EXPECT_THAT(error_of(4), AllOf(HasSubstr("ends within a record"), HasSubstr("00001-of-00002, record 1 at offset " + std::to_string(first))))
+    EXPECT_THAT(error_of(4), AllOf(HasSubstr("ends within a record"), HasSubstr("00001-of-00002, record 1"),
+                                   HasSubstr("at record 1, offset " + std::to_string(first))))
         << length;
+    EXPECT_EQ(test::item_of(open()->get("train", 3)), items_[3]) << "what comes before is there";
   }
   test::store(shard("train", 1, 2), whole.substr(0, first));
   EXPECT_THAT(error_of(4), HasSubstr("dataset_info.json says 2"));
@@ -94,7 +98,8 @@ TEST_F(TfdsRecords, OneRecordTooManyIsNotOverlooked) {
 
 TEST_F(TfdsRecords, AMissingShardIsNamedAtOnce) {
   fs::remove(shard("train", 1, 2));
-  EXPECT_THAT(error([&] { open()->size("train"); }), AllOf(HasSubstr("missing"), HasSubstr("zoo-train.tfrecord-00001-of-00002")));
+  EXPECT_THAT(error([&] { open()->size("train"); }),
+              AllOf(HasSubstr("missing"), HasSubstr("zoo-train.tfrecord-00001-of-00002")));
   fs::create_directory(shard("train", 1, 2));
   EXPECT_THAT(error_of(4), HasSubstr("zoo-train.tfrecord-00001-of-00002"));
 }
@@ -117,19 +122,17 @@ TEST_F(TfdsRecords, BadExamplesAreNamed) {
   EXPECT_THAT(message(without.finish()), HasSubstr("no integer named label"));
 }
 
-TEST_F(TfdsRecords, EveryTruncationOfAnExampleIsAnErrorAndNoCrash) {
-  const std::string data = test::record(items_[5]);
-  int read = 0;
+TEST(Example, EveryTruncationIsAnErrorOrLacksTheFeature) {
+  const test::Item item = test::encoded_item(5, 2, "n05.JPEG");
+  const std::string data = test::record(item);
   for (std::size_t length = 0; length < data.size(); ++length) {
-    test::store(shard("test", 0, 1), test::framed(data.substr(0, length)));
+    const std::vector<char> exact(data.begin(), data.begin() + static_cast<std::ptrdiff_t>(length));  // asan sees its end
     try {
-      open()->get("test", 0);
-      ++read;
-    } catch (const Error& error) {
-      EXPECT_EQ(static_cast<int>(error.category()), static_cast<int>(Error::Category::data));
+      EXPECT_FALSE(tfds::find_feature(std::as_bytes(std::span(exact)), "label")) << length;
+    } catch (const std::string& what) {
+      EXPECT_FALSE(what.empty());
     }
   }
-  EXPECT_EQ(read, 0);
 }
 
 TEST(Example, LaterValuesWinAndUnknownFieldsArePassedOver) {
@@ -139,7 +142,8 @@ TEST(Example, LaterValuesWinAndUnknownFieldsArePassedOver) {
   builder.add("x", bytes("first"));
   builder.add("x", bytes("second"));
   builder.add("label", std::int64_t{-2});
-  const std::string example = std::string("\x10\x05", 2) + builder.finish() + std::string("\x1a\x03xyz\x25\x01\x02\x03\x04", 10);
+  const std::string example =
+      std::string("\x10\x05", 2) + builder.finish() + std::string("\x1a\x03xyz\x25\x01\x02\x03\x04", 10);
   const auto x = tfds::find_feature(bytes(example), "x"), label = tfds::find_feature(bytes(example), "label");
   ASSERT_TRUE(x && x->bytes && label && label->integer);
   EXPECT_EQ(std::string(reinterpret_cast<const char*>(x->bytes->data()), x->bytes->size()), "second");
@@ -213,8 +217,8 @@ TEST_F(TfdsIndex, AFolderThatCannotBeWrittenCostsOnlyTime) {
 TEST_F(TfdsIndex, ScanFindsEveryRecord) {
   const tfds::MappedFile file(shard("train", 0, 2));
   const std::size_t a = test::framed(test::record(items_[0])).size(), b = test::framed(test::record(items_[1])).size();
-  EXPECT_THAT(tfds::scan_records(file), ElementsAre(0, a, a + b));
-  EXPECT_EQ(tfds::index_of(file, index_folder()), tfds::index_of(file, index_folder()));
+  EXPECT_THAT(tfds::scan_records(file).offsets, ElementsAre(0, a, a + b));
+  EXPECT_EQ(tfds::index_of(file, index_folder()).offsets, tfds::index_of(file, index_folder()).offsets);
 }
 
 }  // namespace

@@ -66,11 +66,11 @@ struct Descent final : Optimizer {
 
 struct Images final : Dataset {
   struct Options {
-    std::string data_dir, on_corrupt = "fail";
+    std::string data_dir, order = "sorted";
     std::optional<std::string> mirror;
     static void declare(Declare<Options>& option) {
       option("data_dir", &Options::data_dir, "folder");
-      option("on_corrupt", &Options::on_corrupt, "policy", {.choices = {"fail", "skip"}});
+      option("order", &Options::order, "of files", {.choices = {"sorted", "found"}});
       option("mirror", &Options::mirror, "elsewhere");
     }
   };

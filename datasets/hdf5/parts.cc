@@ -1,0 +1,103 @@
+#include "parts.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "file.h"
+
+namespace qfw::hdf5_dataset {
+
+namespace {
+
+/// Little-endian, as the machine that made it: a part does not outlive its conversion.
+struct Header {
+  std::uint64_t magic = 0x0031'5448'5051'4651;
+  std::int64_t count = 0, pixels = 0, shape[3] = {0, 0, 0};
+};
+struct Head {
+  std::int64_t label = 0;
+  std::uint64_t name = 0, bytes = 0;
+};
+
+}  // namespace
+
+PartWriter::PartWriter(std::filesystem::path path)
+    : path_(std::move(path)),
+      temporary_(path_.string() + fmt::format(".{}.tmp", getpid())),
+      stream_(temporary_, std::ios::binary | std::ios::trunc) {
+  const Header header;
+  if (!stream_.write(reinterpret_cast<const char*>(&header), sizeof header)) failed();
+}
+
+PartWriter::~PartWriter() {
+  std::error_code ignored;
+  if (!committed_) std::filesystem::remove(temporary_, ignored);
+}
+
+void PartWriter::failed() const {
+  fail(Error::Category::data, tag, fmt::format("cannot write the file: {}", std::strerror(errno)), path_.string(),
+       "check that there is room and the folder may be written to");
+}
+
+void PartWriter::add(std::int64_t label, std::string_view name, std::span<const std::byte> bytes) {
+  const Head head{.label = label, .name = name.size(), .bytes = bytes.size()};
+  stream_.write(reinterpret_cast<const char*>(&head), sizeof head);
+  stream_.write(name.data(), static_cast<std::streamsize>(name.size()));
+  stream_.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  if (!stream_) failed();
+  ++count_;
+}
+
+void PartWriter::commit(const Form& form) {
+  Header header{.count = count_, .pixels = form.pixels};
+  std::copy(form.shape.begin(), form.shape.end(), header.shape);
+  stream_.seekp(0);
+  stream_.write(reinterpret_cast<const char*>(&header), sizeof header);
+  stream_.close();
+  if (!stream_) failed();
+  publish(temporary_, path_);
+  committed_ = true;
+}
+
+PartReader::PartReader(const std::filesystem::path& path) : path_(path), stream_(path, std::ios::binary) {
+  Header header;
+  stream_.read(reinterpret_cast<char*>(&header), sizeof header);
+  if (header.magic != Header{}.magic) stream_.setstate(std::ios::failbit);
+  checked();
+  count_ = header.count;
+  form_.pixels = header.pixels != 0;
+  if (form_.pixels) form_.shape = {header.shape[0], header.shape[1], header.shape[2]};
+}
+
+void PartReader::checked() {
+  if (stream_) return;
+  fail(Error::Category::data, tag, "a finished part of the conversion cannot be read", path_.string(),
+       "remove this file and convert again");
+}
+
+PartReader::Entry PartReader::next() {
+  Head head;
+  stream_.read(reinterpret_cast<char*>(&head), sizeof head);
+  checked();
+  if (head.name > std::uint64_t{1} << 20) stream_.setstate(std::ios::failbit);
+  checked();
+  Entry entry{.label = head.label, .name = std::string(head.name, '\0'), .bytes = head.bytes};
+  stream_.read(entry.name.data(), static_cast<std::streamsize>(head.name));
+  checked();
+  return entry;
+}
+
+void PartReader::read(std::span<std::byte> to) {
+  stream_.read(reinterpret_cast<char*>(to.data()), static_cast<std::streamsize>(to.size()));
+  checked();
+}
+
+void PartReader::skip(std::uint64_t bytes) {
+  stream_.seekg(static_cast<std::streamoff>(bytes), std::ios::cur);
+  checked();
+}
+
+}  // namespace qfw::hdf5_dataset

@@ -1,0 +1,98 @@
+#include "files.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+namespace qfw::image_folder {
+
+namespace {
+
+class Descriptor {
+ public:
+  Descriptor(const std::filesystem::path& path, int flags) : number_(open(path.c_str(), flags | O_CLOEXEC, 0666)) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (number_ >= 0) close(number_);
+  }
+  int number() const { return number_; }
+
+ private:
+  int number_;
+};
+
+[[noreturn]] void failed(const char* verb, const std::filesystem::path& path, int error, const char* remedy) {
+  fail(Error::Category::data, tag, fmt::format("cannot {} the file: {}", verb, std::strerror(error)), path.string(), remedy);
+}
+
+}  // namespace
+
+std::filesystem::path with_home(const std::string& path) {
+  const char* home = std::getenv("HOME");
+  return home != nullptr && (path == "~" || path.starts_with("~/")) ? std::filesystem::path(home + path.substr(1))
+                                                                    : std::filesystem::path(path);
+}
+
+Bytes read_bytes(const std::filesystem::path& path) {
+  constexpr const char* remedy = "check that it is there and may be read, or set dataset.on_corrupt = skip";
+  const Descriptor file(path, O_RDONLY);
+  struct stat status {};
+  if (file.number() < 0 || fstat(file.number(), &status) != 0) failed("read", path, errno, remedy);
+  if (!S_ISREG(status.st_mode)) failed("read", path, S_ISDIR(status.st_mode) ? EISDIR : EINVAL, remedy);
+  Bytes bytes{.memory = nullptr, .size = static_cast<std::size_t>(status.st_size)};
+  bytes.memory = std::make_shared_for_overwrite<std::byte[]>(bytes.size);
+  for (std::size_t done = 0; done < bytes.size;) {
+    const ssize_t got = ::read(file.number(), bytes.memory.get() + done, bytes.size - done);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) failed("read", path, errno, remedy);
+    if (got == 0) {
+      fail(Error::Category::data, tag, fmt::format("the file ended after {} of its {} bytes", done, bytes.size), path.string(),
+           "it is being changed while it is read");
+    }
+    done += static_cast<std::size_t>(got);
+  }
+  return bytes;
+}
+
+void write_bytes(const std::filesystem::path& path, std::span<const std::byte> bytes) {
+  constexpr const char* remedy = "check that there is room and the folder may be written to";
+  const auto temporary = path.parent_path() / fmt::format(".{}.{}.tmp", path.filename().string(), getpid());
+  int error = 0;
+  {
+    const Descriptor file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
+    if (file.number() < 0) failed("write", path, errno, remedy);
+    while (!bytes.empty() && error == 0) {
+      const ssize_t done = ::write(file.number(), bytes.data(), bytes.size());
+      if (done > 0) bytes = bytes.subspan(static_cast<std::size_t>(done));
+      if (done < 0 && errno != EINTR) error = errno;
+    }
+  }
+  if (error == 0 && std::rename(temporary.c_str(), path.c_str()) != 0) error = errno;
+  if (error != 0) {
+    unlink(temporary.c_str());
+    failed("write", path, error, remedy);
+  }
+}
+
+void sync(const std::filesystem::path& folder) {
+  const Descriptor handle(folder, O_RDONLY | O_DIRECTORY);
+  if (handle.number() < 0 || syncfs(handle.number()) != 0) failed("write", folder, errno, "check that there is room");
+}
+
+bool has_image_extension(std::string_view name) {
+  const std::size_t dot = name.rfind('.');
+  if (dot == std::string_view::npos) return false;
+  std::string extension(name.substr(dot + 1));
+  std::ranges::transform(extension, extension.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return extension == "jpg" || extension == "jpeg" || extension == "png";
+}
+
+}  // namespace qfw::image_folder
