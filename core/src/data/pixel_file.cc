@@ -33,6 +33,7 @@ struct PictureHeader {
 };
 
 std::uint32_t checksum(std::span<const std::byte> bytes, std::uint32_t start = 0) {
+  if (bytes.empty()) return start;  // zlib takes no data for a request to start anew
   return static_cast<std::uint32_t>(crc32_z(start, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
 }
 std::uint32_t checksum(const PictureHeader& header, std::span<const std::byte> pixels) {
