@@ -83,6 +83,9 @@ struct Rows {
   int width, height;  ///< of the window
 };
 
+/// To what begins at a multiple of 16, libjpeg-turbo may write past the caches, and reading it soon after is slow.
+bool past_caches(const std::uint8_t* at) { return reinterpret_cast<std::uintptr_t>(at) % 16 == 0; }
+
 /// `row` has room for a whole line of the picture.
 bool read_rows(jpeg_decompress_struct& codec, Errors& errors, const Window& window, const Rows& rows, std::uint8_t* row) {
   if (setjmp(errors.way_out) != 0) return false;
@@ -94,11 +97,12 @@ bool read_rows(jpeg_decompress_struct& codec, Errors& errors, const Window& wind
   const bool direct = !is_cmyk(codec) && static_cast<int>(codec.output_width) == rows.width;
   for (int y = 0; y < rows.height; ++y) {
     std::uint8_t* to = rows.to + static_cast<std::size_t>(y) * static_cast<std::size_t>(rows.width) * 3;
-    JSAMPROW target = direct ? to : row;
+    const bool in_place = direct && !past_caches(to);
+    JSAMPROW target = in_place ? to : row;
     if (jpeg_read_scanlines(&codec, &target, 1) != 1) leave(reinterpret_cast<j_common_ptr>(&codec));
     if (is_cmyk(codec)) {
       cmyk_to_rgb(row + std::size_t{4} * static_cast<std::size_t>(skip), rows.width, codec.saw_Adobe_marker, to);
-    } else if (!direct) {
+    } else if (!in_place) {
       std::memcpy(to, row + std::size_t{3} * static_cast<std::size_t>(skip),
                   std::size_t{3} * static_cast<std::size_t>(rows.width));
     }
@@ -132,7 +136,8 @@ class Codec {
   }
   void read(const Window& window, std::uint8_t* to, std::vector<std::uint8_t>& row) {
     row.resize(std::size_t{4} * codec_.image_width + 64);
-    if (!read_rows(codec_, errors_, window, {to, window.width, window.height}, row.data())) bad(errors_.message);
+    std::uint8_t* line = row.data() + (past_caches(row.data()) ? 8 : 0);
+    if (!read_rows(codec_, errors_, window, {to, window.width, window.height}, line)) bad(errors_.message);
   }
 
  private:

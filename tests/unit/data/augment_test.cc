@@ -37,7 +37,7 @@ std::vector<float> plain(const Image& image) {
 }
 
 TEST(AugmentNone, ScalesToOneByDefault) {
-  const auto none = test::make<Augment>(library, "none");
+  const auto none = test::make_plugin<Augment>(library, "none");
   const Image image({3, 5, 2});
   EXPECT_EQ(none->output(image.shape), image.shape);
   EXPECT_EQ(apply(*none, image, 0, true), plain(image));
@@ -45,7 +45,7 @@ TEST(AugmentNone, ScalesToOneByDefault) {
 }
 
 TEST(AugmentNone, NormalizesEachChannel) {
-  const auto none = test::make<Augment>(
+  const auto none = test::make_plugin<Augment>(
       library, "none", {{"mean", std::vector<double>{0.25, 0.5, 0.75}}, {"stddev", std::vector<double>{0.5, 2, 4}}});
   const Image image({4, 4, 3});
   const auto out = apply(*none, image, 0, false);
@@ -53,7 +53,7 @@ TEST(AugmentNone, NormalizesEachChannel) {
   for (std::size_t i = 0; i < out.size(); ++i) {
     EXPECT_EQ(out[i], static_cast<float>((static_cast<int>(image.bytes[i]) / 255.0 - mean[i % 3]) / stddev[i % 3])) << i;
   }
-  const auto mixed = test::make<Augment>(library, "none", {{"mean", std::vector<double>{1, 0, 0}}});
+  const auto mixed = test::make_plugin<Augment>(library, "none", {{"mean", std::vector<double>{1, 0, 0}}});
   EXPECT_EQ(apply(*mixed, image, 0, false)[1], plain(image)[1]);
   EXPECT_EQ(apply(*mixed, image, 0, false)[0], static_cast<float>(static_cast<int>(image.bytes[0]) / 255.0 - 1.0));
 }
@@ -61,17 +61,17 @@ TEST(AugmentNone, NormalizesEachChannel) {
 TEST(AugmentNone, RefusesWhatItCannotTake) {
   EXPECT_THAT(test::message_of(Error::Category::usage,
                                [] {
-                                 test::make<Augment>(
+                                 test::make_plugin<Augment>(
                                      library, "none",
                                      {{"mean", std::vector<double>{1, 2}}, {"stddev", std::vector<double>{1, 2, 3}}});
                                }),
               testing::AllOf(HasSubstr("mean has 2"), HasSubstr("stddev 3")));
   EXPECT_THAT(test::message_of(Error::Category::usage,
                                [] {
-                                 test::make<Augment>(library, "none", {{"stddev", std::vector<double>{0}}});
+                                 test::make_plugin<Augment>(library, "none", {{"stddev", std::vector<double>{0}}});
                                }),
               HasSubstr("stddev is 0"));
-  const auto none = test::make<Augment>(library, "none", {{"mean", std::vector<double>{1, 2, 3}}});
+  const auto none = test::make_plugin<Augment>(library, "none", {{"mean", std::vector<double>{1, 2, 3}}});
   EXPECT_THAT(test::message_of(Error::Category::usage, [&] { none->output({}); }), HasSubstr("sizes differ"));
   EXPECT_THAT(test::message_of(Error::Category::usage,
                                [&] {
@@ -98,7 +98,7 @@ TEST(AugmentNone, DecodesFilesOfOneSize) {
   const Image image({6, 6, 3});
   const auto bytes = image::encode(image.example(), Example::Encoding::png, 0);
   const Example file{.encoding = Example::Encoding::png, .shape = {}, .bytes = bytes};
-  const auto none = test::make<Augment>(library, "none", {{"image_size", std::int64_t{6}}});
+  const auto none = test::make_plugin<Augment>(library, "none", {{"image_size", std::int64_t{6}}});
   EXPECT_EQ(none->output({}), (Shape{6, 6, 3}));
   EXPECT_EQ(none->output({6, 6, 1}), (Shape{6, 6, 1}));
   EXPECT_THAT(test::message_of(Error::Category::usage, [&] { none->output({6, 7, 3}); }), HasSubstr("image_size is 6"));
@@ -107,7 +107,7 @@ TEST(AugmentNone, DecodesFilesOfOneSize) {
   none->apply(file, random, false, room);
   EXPECT_EQ(room, plain(image));
 
-  const auto other = test::make<Augment>(library, "none", {{"image_size", std::int64_t{7}}});
+  const auto other = test::make_plugin<Augment>(library, "none", {{"image_size", std::int64_t{7}}});
   room.resize(147);
   EXPECT_THAT(test::message_of(Error::Category::data, [&] { other->apply(file, random, false, room); }),
               HasSubstr("room for 147"));
@@ -119,7 +119,7 @@ TEST(AugmentNone, DecodesToTheChannelsThatTheDataSetHas) {
   const Example file{.encoding = Example::Encoding::png, .shape = {}, .bytes = bytes};
   std::vector<float> room(12);
   RandomStream random(1, 2, 3);
-  test::make<Augment>(library, "none")->apply(file, random, false, room);
+  test::make_plugin<Augment>(library, "none")->apply(file, random, false, room);
   EXPECT_EQ(room, plain(grey));
 }
 
@@ -141,7 +141,7 @@ std::vector<float> moved(const Image& image, int down, int right, bool mirrored)
 }
 
 TEST(AugmentShiftFlip, TakesEveryShiftAndMirrorAboutEquallyOften) {
-  const auto augment = test::make<Augment>(library, "shift_flip", {{"shift", std::int64_t{1}}});
+  const auto augment = test::make_plugin<Augment>(library, "shift_flip", {{"shift", std::int64_t{1}}});
   const Image image({4, 5, 2});
   std::map<std::vector<float>, int> expected;
   for (int down = -1; down <= 1; ++down) {
@@ -160,13 +160,13 @@ TEST(AugmentShiftFlip, TakesEveryShiftAndMirrorAboutEquallyOften) {
 }
 
 TEST(AugmentShiftFlip, DependsOnTheStreamAlone) {
-  const auto augment = test::make<Augment>(library, "shift_flip");
+  const auto augment = test::make_plugin<Augment>(library, "shift_flip");
   const Image image({28, 28, 1});
   for (std::uint64_t i = 0; i < 20; ++i) EXPECT_EQ(apply(*augment, image, i, true), apply(*augment, image, i, true));
 }
 
 TEST(AugmentShiftFlip, EvaluationIsPlainAndDrawsNothing) {
-  const auto augment = test::make<Augment>(library, "shift_flip");
+  const auto augment = test::make_plugin<Augment>(library, "shift_flip");
   const Image image({6, 6, 1});
   std::vector<float> out(36);
   RandomStream random(1, 2, 3), untouched(1, 2, 3);
@@ -177,11 +177,11 @@ TEST(AugmentShiftFlip, EvaluationIsPlainAndDrawsNothing) {
 
 TEST(AugmentShiftFlip, CanBeSwitchedOffAndFillsWithBlack) {
   const Image image({3, 3, 1});
-  const auto still = test::make<Augment>(library, "shift_flip", {{"shift", std::int64_t{0}}, {"flip", false}});
+  const auto still = test::make_plugin<Augment>(library, "shift_flip", {{"shift", std::int64_t{0}}, {"flip", false}});
   for (std::uint64_t i = 0; i < 20; ++i) EXPECT_EQ(apply(*still, image, i, true), plain(image));
 
   const auto far =
-      test::make<Augment>(library, "shift_flip", {{"shift", std::int64_t{200}}, {"mean", std::vector<double>{0.5}}});
+      test::make_plugin<Augment>(library, "shift_flip", {{"shift", std::int64_t{200}}, {"mean", std::vector<double>{0.5}}});
   int empty = 0;
   for (std::uint64_t i = 0; i < 20; ++i) empty += apply(*far, image, i, true) == std::vector<float>(9, -0.5f);
   EXPECT_GE(empty, 15);

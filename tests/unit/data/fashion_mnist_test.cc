@@ -58,7 +58,7 @@ class FashionMnistFiles : public testing::Test {
   fs::path labels_path() const { return folder_.path() / "t10k-labels-idx1-ubyte.gz"; }
 
   std::unique_ptr<Dataset> open() const {
-    return test::make<Dataset>(library, "fashion_mnist", {{"data_dir", folder_.path().string()}});
+    return test::make_plugin<Dataset>(library, "fashion_mnist", {{"data_dir", folder_.path().string()}});
   }
   std::string error() const {
     return test::message_of(Error::Category::data, [&] { open()->size("validation"); });
@@ -184,7 +184,7 @@ TEST_F(FashionMnistFiles, LabelsAreChecked) {
 }
 
 TEST(FashionMnist, DebiansPackage) {
-  const auto data = test::make<Dataset>(library, "fashion_mnist");
+  const auto data = test::make_plugin<Dataset>(library, "fashion_mnist");
   try {
     data->size("train");
   } catch (const Error&) {
