@@ -2,12 +2,13 @@
 
     python bench/loader_peers.py bench_loader FOLDER [--rounds 9] [--core 0]
 
-`bench_loader` is the program built from bench/loader.cc, FOLDER is what it reads (and makes, where it does not exist). Needs
-torch, torchvision, pillow and tensorflow-cpu; a peer that is not installed is left out. Every side is a process bound to the same
-core, with one thread where it can be told so. They take turns, round by round; a number is the median over the rounds. What is
-counted is images per second of processor time (all threads of the process), so that other programs disturb little. Both sides read
-the files from memory, crop at random (8 % to 100 % of the area), resize to 224 with a bicubic kernel, mirror at random and normalise
-to float32. The peers' images stay single; qfw's go into batches.
+`bench_loader` is built from bench/loader.cc (target bench_loader, with the plugin qfw_augment_imagenet beside it), FOLDER
+is what it reads, and makes where it does not exist. Needs torch, torchvision, pillow and tensorflow-cpu; a peer that is not
+installed is left out. Every side is a process bound to the same core, with one thread where it can be told so. They take turns,
+round by round; a number is the median over the rounds. What is counted is images per second of processor time (all threads of the
+process), so that other programs disturb little. All sides read the files from memory, crop at random (8 % to 100 % of the area),
+resize to 224 with a bicubic kernel, mirror at random and normalise to float32. The peers' images stay single; qfw's pipeline puts
+them into batches.
 """
 
 import argparse
@@ -56,6 +57,9 @@ def torchvision_peers(folder):
 
     antialiased, plain = second(True), second(False)
 
+    def read(tensor):
+        return decode_jpeg(tensor, mode=ImageReadMode.RGB)
+
     def each(work, items):
         def once():
             for item in items:
@@ -65,8 +69,8 @@ def torchvision_peers(folder):
 
     return {
         "torchvision PIL pipeline": each(lambda file: pil(Image.open(io.BytesIO(file)).convert("RGB")), files),
-        "torchvision v2 decode_jpeg, antialias": each(lambda file: antialiased(decode_jpeg(file, mode=ImageReadMode.RGB)), tensors),
-        "torchvision v2 decode_jpeg, no antialias": each(lambda file: plain(decode_jpeg(file, mode=ImageReadMode.RGB)), tensors),
+        "torchvision v2 decode_jpeg, antialias": each(lambda file: antialiased(read(file)), tensors),
+        "torchvision v2 decode_jpeg, no antialias": each(lambda file: plain(read(file)), tensors),
     }
 
 
@@ -127,11 +131,13 @@ class Side:
 
 def compare(arguments):
     one_thread = dict(os.environ, OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="")
+    # Their best setting: memory of pictures and tensors is not given back and faulted in again for each one.
+    tuned = dict(one_thread, MALLOC_MMAP_THRESHOLD_=str(1 << 30), MALLOC_TRIM_THRESHOLD_=str(1 << 32), MALLOC_ARENA_MAX="1")
     bound = ["taskset", "-c", str(arguments.core)]
     own = bound + [arguments.program, arguments.folder, "--serve"]
     sides = [Side(own, one_thread)]
     for peer in ("torchvision", "tensorflow"):
-        side = Side(bound + [sys.executable, __file__, arguments.program, arguments.folder, "--peer", peer], one_thread)
+        side = Side(bound + [sys.executable, __file__, arguments.program, arguments.folder, "--peer", peer], tuned)
         if side.ready:
             sides.append(side)
         else:
@@ -147,7 +153,9 @@ def compare(arguments):
     files = files_of(arguments.folder)
     print(f"{len(files)} files of {sum(map(len, files)) / len(files) / 1000:.0f} KB on average, {arguments.rounds} rounds")
     for name, rate in medians.items():
-        ratio = "" if name not in rates or " " not in name else f"   qfw augment {medians['augment'] / rate:5.2f} x, pipeline {medians['pipeline'] / rate:5.2f} x"
+        own_stage = " " not in name
+        ratios = [f"{stage} {medians[stage] / rate:5.2f} x" for stage in ("augment", "pipeline")]
+        ratio = "" if own_stage else f"   qfw {', '.join(ratios)}"
         spread = f"{min(rates[name]):.0f} to {max(rates[name]):.0f}"
         print(f"{name:42} {rate:7.0f} images/s ({spread}){ratio}")
 

@@ -103,7 +103,8 @@ Keys common_keys(const std::vector<Keys>& layers) {
     for (const auto& [key, item] : keys) {
       auto& values = counts[key];
       if (values.empty()) order.push_back(key);
-      const auto known = std::find_if(values.begin(), values.end(), [&](const auto& v) { return v.first.value == item.value; });
+      const auto known =
+          std::find_if(values.begin(), values.end(), [&item = item](const auto& v) { return v.first.value == item.value; });
       if (known == values.end()) {
         values.emplace_back(item, 1);
       } else {
