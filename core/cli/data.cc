@@ -17,8 +17,8 @@
 #include "qfw/error.h"
 #include "recipe/recipe.h"
 #include "recipe/value.h"
-#include "train/interrupt.h"
 #include "train/open_dataset.h"
+#include "util/interrupt.h"
 #include "util/nearest.h"
 #include "verbs.h"
 

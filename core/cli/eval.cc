@@ -8,7 +8,7 @@
 #include "io/log.h"
 #include "run_source.h"
 #include "train/evaluate.h"
-#include "train/interrupt.h"
+#include "util/interrupt.h"
 #include "verbs.h"
 
 namespace qfw {

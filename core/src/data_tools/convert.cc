@@ -6,7 +6,7 @@
 
 #include "io/progress.h"
 #include "qfw/error.h"
-#include "train/interrupt.h"
+#include "util/interrupt.h"
 #include "util/parallel.h"
 
 namespace qfw {

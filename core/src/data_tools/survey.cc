@@ -8,7 +8,7 @@
 #include "io/progress.h"
 #include "qfw/error.h"
 #include "qfw/image.h"
-#include "train/interrupt.h"
+#include "util/interrupt.h"
 #include "util/parallel.h"
 
 namespace qfw {

@@ -7,7 +7,7 @@
 #include "data/pipeline.h"
 #include "qfw/error.h"
 #include "qfw/image.h"
-#include "train/interrupt.h"
+#include "util/interrupt.h"
 #include "util/parallel.h"
 
 namespace qfw {

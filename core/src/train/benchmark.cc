@@ -7,7 +7,7 @@
 #include "io/log.h"
 #include "qfw/error.h"
 #include "qfw/random.h"
-#include "train/interrupt.h"
+#include "util/interrupt.h"
 
 namespace qfw {
 

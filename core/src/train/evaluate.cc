@@ -7,7 +7,7 @@
 #include "data/pipeline.h"
 #include "io/progress.h"
 #include "qfw/error.h"
-#include "train/interrupt.h"
+#include "util/interrupt.h"
 
 namespace qfw {
 

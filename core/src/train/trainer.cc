@@ -9,9 +9,9 @@
 #include "io/log.h"
 #include "qfw/error.h"
 #include "train/evaluate.h"
-#include "train/interrupt.h"
 #include "train/report.h"
 #include "train/same_run.h"
+#include "util/interrupt.h"
 
 namespace qfw {
 

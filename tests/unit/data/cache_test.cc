@@ -62,7 +62,9 @@ TEST(MemoryCache, reads_every_example_once_within_its_budget) {
       });
     }
     for (auto& thread : threads) thread.join();
-    if (round > 0) EXPECT_LE(pictures.gets, 40);
+    if (round > 0) {
+      EXPECT_LE(pictures.gets, 40);
+    }
   }
   const int before = pictures.gets;
   cache.get("train", 3);
