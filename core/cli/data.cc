@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 #include <thread>
 
+#include "actions.h"
 #include "data/resized.h"
 #include "data/subset.h"
 #include "data_tools/contact_sheet.h"
@@ -236,12 +237,15 @@ int convert_data(const Arguments& arguments, Job& job, const std::vector<std::st
 }
 
 int run(const Arguments& arguments, const Catalog& catalog) {
-  const std::string& action = arguments.positional.at(0);
-  const std::vector<std::string> actions = {"info", "verify", "convert", "bench", "show"};
-  if (std::ranges::find(actions, action) == actions.end()) {
-    const std::string guess = did_you_mean(action, actions);
-    fail(Error::Category::usage, "usage", fmt::format("there is no `qfw data {}`", action), {},
-         guess.empty() ? fmt::format("there are {}", fmt::join(actions, ", ")) : guess);
+  static const Action actions[] = {{"info", {"json", "split", "threads"}},
+                                   {"verify", {"json", "split", "threads"}},
+                                   {"convert", {"to", "output", "resize", "shorter-side", "examples", "split", "threads"}},
+                                   {"bench", {"json", "split", "threads", "examples"}},
+                                   {"show", {"output", "rows", "columns", "plain", "split", "threads"}}};
+  const std::string& action = chosen_action("data", arguments, actions);
+  if (arguments.has("resize") && arguments.has("shorter-side")) {
+    fail(Error::Category::usage, "usage", "--resize and --shorter-side are two ways to the size of an image", {},
+         "give one of them");
   }
   std::vector<std::string> overrides, writer_options;
   for (const std::string& override : arguments.overrides) {

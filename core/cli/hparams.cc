@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "actions.h"
 #include "io/atomic_file.h"
 #include "qfw/error.h"
 #include "util/nearest.h"
@@ -102,13 +103,11 @@ std::string more_help(const std::vector<std::string>& words, const Catalog& cata
 }
 
 int run(const Arguments& arguments, const Catalog& catalog) {
-  const std::string& action = arguments.positional.at(0);
-  const std::vector<std::string> actions = {"print", "convert", "generate", "flags"};
-  if (std::ranges::find(actions, action) == actions.end()) {
-    const std::string guess = did_you_mean(action, actions);
-    fail(Error::Category::usage, "usage", fmt::format("there is no `qfw hparams {}`", action), {},
-         guess.empty() ? fmt::format("there are {}", fmt::join(actions, ", ")) : guess);
-  }
+  static const Action actions[] = {{"print", {"format", "form", "output"}},
+                                   {"convert", {"format", "to", "output"}},
+                                   {"generate", {"format", "form", "output"}},
+                                   {"flags", {"format"}}};
+  const std::string& action = chosen_action("hparams", arguments, actions);
   const std::string name = arguments.get("format", default_format);
   const auto format = catalog.get<Format>(name).make({});
   if (action != "generate" && !arguments.others.empty()) {

@@ -47,6 +47,8 @@ expect 2 "another conversion was made in this folder" "$QFW" data convert "${fro
 expect 2 "the folder is not empty" "$QFW" data convert "${from[@]}" --to=tfds --output=cache
 expect 2 "forms are: .*hdf5.*tfds" "$QFW" data convert "${from[@]}"
 expect 2 "no option shard_exampels.*shard_examples" "$QFW" data convert "${from[@]}" --to=tfds --output=new --writer.shard_exampels=3
+expect 2 "json means nothing to .qfw data show.*it takes --output" "$QFW" data show "${from[@]}" --json
+expect 2 "two ways to the size" "$QFW" data convert "${from[@]}" --to=tfds --output=new --resize=8 --shorter-side=8
 expect 2 "there is no .qfw data inf." "$QFW" data inf "${from[@]}"
 
 # A damaged record: verify counts it, a run stops at it, or goes on without it and says so.

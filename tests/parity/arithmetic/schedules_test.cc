@@ -6,6 +6,7 @@
 #include "parity/tolerances.h"
 #include "qfw/error.h"
 #include "qfw/schedule.h"
+#include "support/aqt_phases.h"
 #include "support/evaluate.h"
 #include "support/golden.h"
 
@@ -53,24 +54,6 @@ TEST(LearningRate, agrees_with_the_reference) {
 
 namespace aqt {
 namespace {
-
-Options automatic(std::int64_t start = 5, std::int64_t every = -1) {
-  Options options;
-  options.bounds = "auto";
-  options.activation_bound_start_step = start, options.activation_bound_update_freq = every;
-  return options;
-}
-
-Clock training(std::int64_t step, std::int64_t per_epoch = 10) {
-  return {.step = step, .epoch = step / per_epoch, .steps_per_epoch = per_epoch, .total_steps = 100};
-}
-Clock evaluation(std::int64_t completed, std::int64_t per_epoch = 10) {
-  Clock clock = training(completed, per_epoch);
-  clock.training = false;
-  return clock;
-}
-
-bool has(Phase phase, Phase flag) { return (phase & flag) != 0; }
 
 TEST(Phases, bounds_are_updated_when_the_reference_does) {
   const golden::Group all = golden::Group::open("schedules.h5").group("update_bounds");

@@ -3,30 +3,13 @@
 
 #include "aqt.h"
 #include "qfw/error.h"
+#include "support/aqt_phases.h"
 #include "support/evaluate.h"
 
 namespace qfw::aqt {
 namespace {
 
 using ::testing::HasSubstr;
-
-Options automatic(std::int64_t start = 5, std::int64_t every = -1) {
-  Options options;
-  options.bounds = "auto";
-  options.activation_bound_start_step = start, options.activation_bound_update_freq = every;
-  return options;
-}
-
-Clock training(std::int64_t step, std::int64_t per_epoch = 10) {
-  return {.step = step, .epoch = step / per_epoch, .steps_per_epoch = per_epoch, .total_steps = 100};
-}
-Clock evaluation(std::int64_t completed, std::int64_t per_epoch = 10) {
-  Clock clock = training(completed, per_epoch);
-  clock.training = false;
-  return clock;
-}
-
-bool has(Phase phase, Phase flag) { return (phase & flag) != 0; }
 
 TEST(Phases, statistics_stop_when_asked_and_no_later_step_uses_them) {
   Options options = automatic(5);
