@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -40,6 +41,15 @@ class QFW_API Dataset {
   virtual std::int64_t size(std::string_view split) const = 0;  ///< throws for a split it has not
   /// Thread-safe. Throws Error::Category::data naming file, record and offset.
   virtual Example get(std::string_view split, std::int64_t index) const = 0;
+
+  /// What lies behind a split, told without reading its examples. Runs that go on and caches compare it with what they began with.
+  struct Identity {
+    std::uint64_t content = 0;  ///< a digest of names, sizes, labels and classes: equal for a copy kept elsewhere
+    /// One of the times at which the files changed, too: differs where one was written anew under its name. None: not known.
+    std::optional<std::uint64_t> storage{};
+  };
+  /// Of everything the split's examples come from. The default knows sizes and classes only.
+  virtual Identity identity(std::string_view split) const;
 
   virtual std::string class_name(std::int64_t label) const { return std::to_string(label); }
   /// Where an example lies, for messages: "train-00001-of-00003, record 12 at offset 48123". Thread-safe.

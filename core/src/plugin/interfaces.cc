@@ -10,6 +10,7 @@
 #include "qfw/layer.h"
 #include "qfw/optimizer.h"
 #include "qfw/quantizer.h"
+#include "qfw/random.h"
 #include "qfw/registry.h"
 #include "qfw/schedule.h"
 
@@ -30,6 +31,12 @@ Quantizer::~Quantizer() = default;
 Schedule::~Schedule() = default;
 
 std::string Dataset::place(std::string_view split, std::int64_t index) const { return fmt::format("example {} of {}", index, split); }
+
+Dataset::Identity Dataset::identity(std::string_view split) const {
+  std::string text = fmt::format("{} of {}, {}\n", size(split), split, shape().str());
+  for (std::int64_t label = 0; label < classes(); ++label) text += class_name(label) + '\n';
+  return {.content = hash_of(text)};
+}
 
 Communicator& Communicator::local(int i) {
   if (i != 0) fail(Error::Category::internal, "communicator", "it has one replica in this process");
