@@ -18,12 +18,12 @@ namespace {
 int run(const Arguments& arguments, const Catalog& catalog) {
   const RunSource source = find_run(arguments.positional.at(0));
   const Recipe recipe = load_recipe(source.recipe, arguments.overrides, catalog, Session::Data::required);
-  const Checkpoint checkpoint(source.checkpoint);
+  const Checkpoint& checkpoint = *source.checkpoint;
   Session session(recipe, Session::Data::required);
   const std::int64_t completed = checkpoint.info().step;
   session.continue_from(checkpoint.info());
   session.restore(checkpoint, session.evaluation(completed).graph.variables);
-  logger().info("evaluating {} on {}", source.checkpoint.string(), session.backend().describe());
+  logger().info("evaluating {} on {}", source.path.string(), session.backend().describe());
 
   std::unique_ptr<LogitsFile> logits;
   if (arguments.has("logits")) logits = std::make_unique<LogitsFile>(arguments.get("logits"), session.data().classes);

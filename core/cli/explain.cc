@@ -7,6 +7,7 @@
 
 #include "io/json.h"
 #include "train/explanation.h"
+#include "train/notes.h"
 #include "verbs.h"
 
 namespace qfw {
@@ -68,6 +69,10 @@ void print_table(const Explanation& explanation, Session& session) {
   }
 }
 
+void print_notes(const Session& session) {
+  for (const std::string& note : notes_on(session)) fmt::print("note: {}\n", note);
+}
+
 boost::json::array to_json(const Shape& shape) {
   boost::json::array extents;
   for (const auto extent : shape) extents.push_back(extent);
@@ -117,6 +122,9 @@ void print_json(const Explanation& explanation, Session& session) {
   result["total_steps"] = session.total_steps();
   result["steps_per_epoch"] = session.steps_per_epoch();
   result["phases"] = std::move(phases);
+  boost::json::array notes;
+  for (const std::string& note : notes_on(session)) notes.emplace_back(note);
+  result["notes"] = std::move(notes);
   fmt::print("{}", json_pretty(result));
 }
 
@@ -193,6 +201,7 @@ int run(const Arguments& arguments, const Catalog& catalog) {
     print_json(explanation, session);
   } else {
     print_table(explanation, session);
+    print_notes(session);
     if (arguments.has("settings")) {
       fmt::print("\n");
       for (const auto& row : recipe.table()) fmt::print("{}.{} = {}  ({})\n", row.section, row.key, row.value, row.origin);

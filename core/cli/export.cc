@@ -17,7 +17,7 @@ int run(const Arguments& arguments, const Catalog& catalog) {
   const Recipe recipe = load_recipe(source.recipe, arguments.overrides, catalog, Session::Data::optional);
   const auto format = catalog.get<Format>(arguments.get("format", "aqt")).make({});
   const Session session(recipe, Session::Data::optional);
-  const Checkpoint checkpoint(source.checkpoint);
+  const Checkpoint& checkpoint = *source.checkpoint;
   write_foreign_weights(file, arguments.get("group"), *format, session.training_graph_at(checkpoint.info().step).variables,
                         checkpoint);
   fmt::print("{}\n", file.string());

@@ -4,6 +4,7 @@
 
 #include "graph/init.h"
 #include "io/atomic_file.h"
+#include "io/checkpoint_folder.h"
 #include "io/run_folder.h"
 #include "qfw/error.h"
 #include "train/foreign_weights.h"

@@ -23,8 +23,9 @@ int run(const Arguments& arguments, const Catalog& catalog) {
   if (outcome == Trainer::Outcome::already_finished) logger().info("this run is finished: {} steps", trainer.completed());
   const History& history = trainer.history();
   if (history.eval_accuracy) {
-    fmt::print("eval_accuracy {:.4f} (best {:.4f} at step {}), eval_loss {:.4f}, {} steps", *history.eval_accuracy,
-               *history.best_accuracy, history.best_step, *history.eval_loss, trainer.completed());
+    fmt::print("eval_accuracy {:.4f}", *history.eval_accuracy);
+    if (history.best_accuracy) fmt::print(" (best {:.4f} at step {})", *history.best_accuracy, history.best_step);
+    fmt::print(", eval_loss {:.4f}, {} steps", *history.eval_loss, trainer.completed());
     if (outcome == Trainer::Outcome::finished) fmt::print(", {:.0f} images/s", trainer.images_per_second());
     fmt::print("\n");
   }

@@ -1,6 +1,6 @@
 #include "run_source.h"
 
-#include "io/checkpoint.h"
+#include "io/checkpoint_folder.h"
 #include "qfw/error.h"
 
 namespace qfw {
@@ -9,7 +9,7 @@ RunSource find_run(const std::filesystem::path& given) {
   if (std::filesystem::is_regular_file(given)) {
     const auto folder = std::filesystem::absolute(given).parent_path();
     for (const auto& candidate : {folder, folder.parent_path()}) {
-      if (std::filesystem::exists(candidate / "recipe.ini")) return {candidate / "recipe.ini", given};
+      if (std::filesystem::exists(candidate / "recipe.ini")) return {candidate / "recipe.ini", given, std::make_unique<Checkpoint>(given)};
     }
     fail(Error::Category::usage, "run", "there is no recipe.ini beside the checkpoint or above it", given.string(),
          "name a file inside a run folder");
@@ -18,11 +18,12 @@ RunSource find_run(const std::filesystem::path& given) {
     fail(Error::Category::usage, "run", "this is no run folder: it has no recipe.ini", given.string(),
          "name a folder that `qfw run` made");
   }
-  const auto newest = newest_checkpoint(given / "checkpoints");
+  CheckpointFolder checkpoints(given / "checkpoints");
+  auto newest = checkpoints.newest();
   if (!newest)
     fail(Error::Category::data, "run", "the run has no checkpoint yet", given.string(),
          "let `qfw run` reach one, or stop it with Ctrl-C");
-  return {given / "recipe.ini", *newest};
+  return {given / "recipe.ini", checkpoints.newest_path(), std::move(newest)};
 }
 
 }  // namespace qfw

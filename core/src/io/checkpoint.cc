@@ -35,6 +35,7 @@ class Checksum {
   void add(std::uint64_t number) { add(std::as_bytes(std::span(&number, 1))); }
   void add(const CheckpointInfo& info) {
     add(static_cast<std::uint64_t>(info.step)), add(info.data_epoch), add(info.data_step), add(std::string_view(info.recipe));
+    if (!info.data.empty()) add(std::string_view(info.data));
     for (const auto& [name, value] : info.metrics) add(std::string_view(name)), add(std::bit_cast<std::uint64_t>(value));
   }
   void add(const CheckpointVariable& variable, std::span<const std::byte> bytes) {
@@ -94,6 +95,7 @@ void save_checkpoint(const fs::path& path, const CheckpointInfo& info, std::span
       hdf5::write_attribute(file.get(), "data_epoch", info.data_epoch, place);
       hdf5::write_attribute(file.get(), "data_step", info.data_step, place);
       hdf5::write_attribute(file.get(), "recipe", info.recipe, place);
+      if (!info.data.empty()) hdf5::write_attribute(file.get(), "data", info.data, place);
       const auto metrics = hdf5::create_group(file.get(), "metrics", place);
       for (const auto& [name, value] : info.metrics) hdf5::write_attribute(metrics.get(), name.c_str(), value, place);
 
@@ -150,6 +152,7 @@ void Checkpoint::Impl::open() {
   hdf5::read_attribute(file.get(), "data_epoch", info.data_epoch, place);
   hdf5::read_attribute(file.get(), "data_step", info.data_step, place);
   hdf5::read_attribute(file.get(), "recipe", info.recipe, place);
+  if (H5Aexists(file.get(), "data") > 0) hdf5::read_attribute(file.get(), "data", info.data, place);
   hdf5::read_attribute(file.get(), "checksum", checksum, place);
   const auto metrics = open_group(file.get(), "metrics", {path, "metrics"});
   for (const auto& name : attribute_names(metrics.get(), place)) {

@@ -5,7 +5,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,6 +19,7 @@ struct CheckpointInfo {
   std::int64_t step = 0;                        ///< completed steps
   std::uint64_t data_epoch = 0, data_step = 0;  ///< where the data pipeline goes on
   std::string recipe;                           ///< resolved, without [run]
+  std::string data;                             ///< what it was trained on, see train/data_record.h; empty: not recorded
   std::map<std::string, double> metrics;
 };
 
@@ -54,15 +54,5 @@ class Checkpoint {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
-
-/// FOLDER/step_000012345.h5
-std::filesystem::path checkpoint_path(const std::filesystem::path& folder, std::int64_t step);
-/// Every file of such a name, by step, oldest first; none if there is no such folder.
-std::vector<std::filesystem::path> checkpoints_in(const std::filesystem::path& folder);
-std::optional<std::filesystem::path> newest_checkpoint(const std::filesystem::path& folder);
-/// Removes all but the newest `keep`.
-void prune_checkpoints(const std::filesystem::path& folder, int keep);
-/// Makes `best` another name of the file `checkpoint` (a copy where links are impossible), by rename.
-void keep_best(const std::filesystem::path& checkpoint, const std::filesystem::path& best);
 
 }  // namespace qfw

@@ -1,11 +1,13 @@
+#include "io/checkpoint_folder.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 #include <system_error>
 
-#include "io/atomic_file.h"
-#include "io/checkpoint.h"
+#include "io/log.h"
 #include "qfw/error.h"
 
 namespace qfw {
@@ -35,10 +37,15 @@ fs::path checkpoint_path(const fs::path& folder, std::int64_t step) {
 std::vector<fs::path> checkpoints_in(const fs::path& folder) {
   std::vector<std::pair<std::int64_t, fs::path>> found;
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
-    std::error_code ignored;
-    const auto step = step_of(entry.path().filename().string());
-    if (step && entry.is_regular_file(ignored)) found.emplace_back(*step, entry.path());
+  fs::directory_iterator entries(folder, error);
+  for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
+    std::error_code unknown;
+    const auto step = step_of(entries->path().filename().string());
+    if (step && !entries->is_directory(unknown)) found.emplace_back(*step, entries->path());
+  }
+  if (error && error != std::errc::no_such_file_or_directory) {
+    fail(Error::Category::data, "checkpoint", fmt::format("cannot list the checkpoints: {}", error.message()), folder.string(),
+         "make the folder readable");
   }
   std::sort(found.begin(), found.end());
   std::vector<fs::path> paths;
@@ -46,34 +53,59 @@ std::vector<fs::path> checkpoints_in(const fs::path& folder) {
   return paths;
 }
 
-std::optional<fs::path> newest_checkpoint(const fs::path& folder) {
-  auto paths = checkpoints_in(folder);
-  if (paths.empty()) return std::nullopt;
-  return std::move(paths.back());
+std::unique_ptr<Checkpoint> CheckpointFolder::newest() {
+  const auto paths = checkpoints_in(folder_);
+  for (auto path = paths.rbegin(); path != paths.rend(); ++path) {
+    try {
+      auto checkpoint = std::make_unique<Checkpoint>(*path);
+      whole_.insert(*path);
+      newest_ = *path;
+      return checkpoint;
+    } catch (const Error& error) {
+      if (!damaged(*path, error)) throw;
+    }
+  }
+  if (paths.empty()) return nullptr;
+  fail(Error::Category::data, "checkpoint", fmt::format("none of its {} checkpoints is whole", paths.size()), folder_.string(),
+       "bring back one that is, or begin anew in another --run.dir");
 }
 
-void prune_checkpoints(const fs::path& folder, int keep) {
-  const auto paths = checkpoints_in(folder);
-  const std::size_t kept = static_cast<std::size_t>(std::max(keep, 1));
-  for (std::size_t i = 0; i + kept < paths.size(); ++i) {
-    std::error_code error;
-    fs::remove(paths[i], error);
-    if (error)
-      fail(Error::Category::data, "checkpoint", fmt::format("cannot remove {}: {}", paths[i].string(), error.message()));
+void CheckpointFolder::prune(int keep) {
+  const auto paths = checkpoints_in(folder_);
+  int kept = 0;
+  for (auto path = paths.rbegin(); path != paths.rend(); ++path) {
+    if (kept < std::max(keep, 1)) {
+      kept += is_whole(*path) ? 1 : 0;
+      continue;
+    }
+    remove(*path);
   }
 }
 
-void keep_best(const fs::path& checkpoint, const fs::path& best) {
+void CheckpointFolder::remove(const fs::path& path) {
   std::error_code error;
-  if (fs::equivalent(checkpoint, best, error)) return;  // renaming one link of a file to another would leave both
-  AtomicFile target(best);
-  fs::create_hard_link(checkpoint, target.temporary(), error);
-  if (error) fs::copy_file(checkpoint, target.temporary(), fs::copy_options::overwrite_existing, error);
-  if (error) {
-    fail(Error::Category::data, "checkpoint",
-         fmt::format("cannot copy {} to {}: {}", checkpoint.string(), best.string(), error.message()));
+  fs::remove(path, error);
+  if (error) logger().warn("an old checkpoint cannot be removed: {} ({})", error.message(), path.string());
+}
+
+bool CheckpointFolder::is_whole(const fs::path& path) {
+  if (whole_.contains(path)) return true;
+  if (damaged_.contains(path)) return false;
+  try {
+    const Checkpoint checkpoint(path);
+    whole_.insert(path);
+    return true;
+  } catch (const Error& error) {
+    damaged(path, error);
+    return false;
   }
-  target.commit();
+}
+
+/// Whether the file itself is at fault.
+bool CheckpointFolder::damaged(const fs::path& path, const Error& error) {
+  if (error.category() != Error::Category::data) return false;
+  if (damaged_.insert(path).second) logger().warn("passing over a damaged checkpoint: {}", error.what());
+  return true;
 }
 
 }  // namespace qfw

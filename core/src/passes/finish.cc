@@ -63,6 +63,11 @@ class Finisher {
     };
     for (const auto& [variable, use] : from_.updates) need(use);
     for (const Fetch& fetch : from_.fetches) need(fetch.use);
+    for (const QuantizedSite& site : from_.sites) {  // a scale that is a number stays to be read
+      for (const Use scale : {site.src.scale, site.weights.scale}) {
+        if (scale.node >= 0 && from_.nodes[resolve(scale).node].op == Op::constant) need(scale);
+      }
+    }
     while (!pending.empty()) {
       const Node& node = from_.nodes[pending.back()];
       pending.pop_back();

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "qfw/error.h"
 #include "recipe/gather.h"
 #include "recipe/glob.h"
@@ -136,6 +138,17 @@ void Recipe::check_layers(std::span<const std::string> paths) const {
   for (const std::string& path : paths) quantizer_index(path);
 }
 
+std::vector<std::string> Recipe::idle_layer_sections(std::span<const std::string> paths) const {
+  std::vector<std::string> idle;
+  for (const recipe::Rule& rule : resolved_->rules) {
+    const bool changes = std::ranges::any_of(paths, [&](const std::string& path) {
+      return resolved_->quantizer_settings(path) != resolved_->quantizer_settings(path, &rule);
+    });
+    if (!changes) idle.push_back(fmt::format("[{}{}] ({})", recipe::layer_prefix, rule.glob, rule.place.str()));
+  }
+  return idle;
+}
+
 std::string Recipe::text(bool with_run_section) const {
   std::string text;
   if (!description().empty()) text += "description = " + recipe::quote(description()) + "\n\n";
@@ -165,7 +178,8 @@ std::vector<Recipe::Row> Recipe::table() const {
   std::vector<Row> rows;
   const auto add = [&](const std::string& section, const recipe::Value& value) {
     rows.push_back(
-        {section, value.option.name, value.raw ? value.raw->value : to_string(value.value), value.origin, value.option.doc});
+        {section, value.option.name, value.raw ? value.raw->value : to_string(value.value), value.origin, value.option.doc,
+                    !value.raw && value.value == value.option.default_value});
   };
   for (const recipe::Section& section : resolved_->sections) {
     if (section.plugin) {
@@ -190,10 +204,10 @@ const Section& Resolved::section(std::string_view name) const {
   fail(Error::Category::internal, "recipe", fmt::format("no section '{}'", name));
 }
 
-Settings Resolved::quantizer_settings(std::string_view path) const {
+Settings Resolved::quantizer_settings(std::string_view path, const Rule* without) const {
   Settings settings = section("quantizer").settings;
   for (const Rule& rule : rules) {
-    if (!glob_match(rule.glob, path)) continue;
+    if (&rule == without || !glob_match(rule.glob, path)) continue;
     for (const Value& value : rule.values) {
       for (auto& [name, current] : settings) {
         if (name == value.option.name) current = value.value;

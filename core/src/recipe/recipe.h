@@ -104,6 +104,9 @@ class Recipe {
   std::vector<std::shared_ptr<const Quantizer>> quantizers() const;  ///< those made so far, in order of first use
   Settings quantizer_settings(std::string_view path) const;          ///< the options that apply to a layer
 
+  /// Each [layer:GLOB] that leaves every one of these layers with the options it would have without it.
+  std::vector<std::string> idle_layer_sections(std::span<const std::string> paths) const;
+
   /// The resolved recipe as INI: loads to the same recipe. Without [run] it depends on neither place nor seed.
   std::string text(bool with_run_section = true) const;
 
@@ -112,6 +115,7 @@ class Recipe {
     std::string section, key, value;
     std::string origin;  ///< "default", "file:line", "command line", "schedule.num_epochs"
     std::string doc;
+    bool is_default = false;  ///< wherever it comes from, the value is the option's default
   };
   std::vector<Row> table() const;
 

@@ -60,7 +60,7 @@ struct Resolved {
   std::shared_ptr<Instances> instances = std::make_shared<Instances>();
 
   const Section& section(std::string_view name) const;
-  Settings quantizer_settings(std::string_view path) const;
+  Settings quantizer_settings(std::string_view path, const Rule* without = nullptr) const;
 };
 
 /// Reads and resolves; throws what Problems collected.

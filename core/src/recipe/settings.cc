@@ -70,6 +70,8 @@ void DatasetSettings::declare(Declare<DatasetSettings>& option) {
          {.min = 1});
   option("cache_image_size", &DatasetSettings::cache_image_size,
          "cache = disk: shorter side of what is kept; smaller images stay as they are", {.min = 1, .max = 65500});
+  option("train_split", &DatasetSettings::train_split, "the split to train on: `qfw data info` lists them");
+  option("validation_split", &DatasetSettings::validation_split, "the split to evaluate on, for example test");
   option("cache_dir", &DatasetSettings::cache_dir, "cache = disk: its folder; empty: qfw below the user's cache folder");
 }
 

@@ -70,6 +70,7 @@ struct DatasetSettings {
   std::string cache = "none";  ///< or memory, disk
   std::int64_t cache_mib = 4096, cache_image_size = 256;
   std::string cache_dir;
+  std::string train_split = "train", validation_split = "validation";
   static void declare(Declare<DatasetSettings>& option);
 };
 

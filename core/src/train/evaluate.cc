@@ -28,7 +28,7 @@ Scores evaluate(Session& session, std::int64_t completed, LogitsFile* sink) {
   std::vector<Share> shares(static_cast<std::size_t>(replicas));
   for (int i = 0; i < replicas; ++i) {
     PipelineSettings settings;
-    settings.split = "validation";
+    settings.split = session.validation_split();
     settings.batch = batch;
     settings.training = false;
     settings.workers = std::max(1, session.workers() / replicas);

@@ -13,9 +13,6 @@ namespace qfw {
 
 namespace {
 
-/// More steps than any schedule waits for.
-constexpr std::int64_t long_after = std::int64_t{1} << 40;
-
 int bits_of(const QuantizedSite::Side& side) {
   return side.grid ? std::max(1, static_cast<int>(std::bit_width(static_cast<unsigned>(side.grid->levels() - 1)))) : 0;
 }
@@ -116,7 +113,7 @@ Explanation explain(Session& session) {
 CostReport costs(const Session& session) {
   CostReport report;
   const std::int64_t total = session.total_steps();
-  const Graph end = session.evaluation_graph_at(total), later = session.evaluation_graph_at(std::max(total, long_after));
+  const Graph end = session.evaluation_graph_at(total), later = session.evaluation_graph_at(std::max(total, Session::long_after));
   for (std::size_t i = 0; i < later.sites.size(); ++i) {
     const QuantizedSite& site = later.sites[i];
     CostReport::LayerRow row{.path = site.path,

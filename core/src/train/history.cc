@@ -2,12 +2,13 @@
 
 namespace qfw {
 
-bool History::add(std::int64_t step, double accuracy, double loss) {
+bool History::add(std::int64_t step, double accuracy, double loss, bool competes) {
   eval_accuracy = accuracy;
   eval_loss = loss;
   eval_step = step;
   smoothed_sum = smoothing * smoothed_sum + (1 - smoothing) * accuracy;
   smoothed_weight = smoothing * smoothed_weight + (1 - smoothing);
+  if (!competes) return false;
   if (const double smoothed = smoothed_sum / smoothed_weight; !best_smoothed || smoothed > *best_smoothed) {
     best_smoothed = smoothed;
     best_smoothed_step = step;
@@ -18,6 +19,13 @@ bool History::add(std::int64_t step, double accuracy, double loss) {
   return true;
 }
 
+void History::ends_in(std::uint32_t phase) {
+  if (phase == best_phase) return;
+  best_phase = phase;
+  best_accuracy.reset(), best_smoothed.reset();
+  best_step = best_smoothed_step = 0;
+}
+
 std::map<std::string, double> History::to_metrics() const {
   std::map<std::string, double> metrics;
   if (first_nan_step) metrics["first_nan_step"] = static_cast<double>(*first_nan_step);
@@ -25,12 +33,14 @@ std::map<std::string, double> History::to_metrics() const {
   metrics["eval_accuracy"] = *eval_accuracy;
   metrics["eval_loss"] = *eval_loss;
   metrics["eval_step"] = static_cast<double>(eval_step);
+  metrics["smoothed_sum"] = smoothed_sum;
+  metrics["smoothed_weight"] = smoothed_weight;
+  if (!best_accuracy) return metrics;
+  metrics["best_phase"] = best_phase;
   metrics["best_eval_accuracy"] = *best_accuracy;
   metrics["best_eval_step"] = static_cast<double>(best_step);
   metrics["best_smoothed_eval_accuracy"] = *best_smoothed;
   metrics["best_smoothed_eval_step"] = static_cast<double>(best_smoothed_step);
-  metrics["smoothed_sum"] = smoothed_sum;
-  metrics["smoothed_weight"] = smoothed_weight;
   return metrics;
 }
 
@@ -50,6 +60,7 @@ History History::from_metrics(const std::map<std::string, double>& metrics) {
   history.best_smoothed_step = step("best_smoothed_eval_step");
   history.smoothed_sum = find("smoothed_sum").value_or(0);
   history.smoothed_weight = find("smoothed_weight").value_or(0);
+  history.best_phase = static_cast<std::uint32_t>(step("best_phase"));
   if (find("first_nan_step")) history.first_nan_step = step("first_nan_step");
   return history;
 }

@@ -18,9 +18,13 @@ struct History {
   std::int64_t best_step = 0, best_smoothed_step = 0;
   double smoothed_sum = 0, smoothed_weight = 0;
   std::optional<std::int64_t> first_nan_step;
+  /// Only evaluations in the phase that the run ends in compete for the best: a float phase is no result of a quantized run.
+  std::uint32_t best_phase = 0;  ///< the phase of best_accuracy and best_smoothed, as Session::evaluation_phase() numbers it
 
-  /// Returns whether it is the best so far.
-  bool add(std::int64_t step, double accuracy, double loss);
+  /// Returns whether it is the best so far of those that compete.
+  bool add(std::int64_t step, double accuracy, double loss, bool competes);
+  /// Forgets a best of another phase: a run that goes on for longer may end in another one.
+  void ends_in(std::uint32_t phase);
 
   std::map<std::string, double> to_metrics() const;
   static History from_metrics(const std::map<std::string, double>& metrics);

@@ -49,6 +49,7 @@ void write_run_report(const std::filesystem::path& path, const RunReport& report
   json::object object;
   object["description"] = session.recipe().description();
   object["status"] = report.status;
+  if (report.error != nullptr) object["error"] = report.error;
   object["steps"] = report.steps;
   object["total_steps"] = session.total_steps();
   object["eval_accuracy"] = or_null(history.eval_accuracy);
@@ -64,6 +65,10 @@ void write_run_report(const std::filesystem::path& path, const RunReport& report
   if (session.corrupt().count() > 0) {
     json::array& messages = object["corrupt"].emplace_array();
     for (const std::string& message : session.corrupt().messages()) messages.emplace_back(message);
+  }
+  json::array& notes = object["notes"].emplace_array();
+  for (const auto* said : {&session.recipe().notes(), &report.notes}) {
+    for (const std::string& note : *said) notes.emplace_back(note);
   }
   object["backend"] = session.backend().describe();
   object["recipe"] = session.recipe().text();

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
+#include <vector>
 
 #include "train/history.h"
 #include "train/session.h"
@@ -8,10 +10,12 @@
 namespace qfw {
 
 struct RunReport {
-  const char* status = "";  ///< "finished", "interrupted", "diverged"
+  const char* status = "";      ///< "finished", "interrupted", "diverged", "failed"
+  const char* error = nullptr;  ///< what ended it
   std::int64_t steps = 0;
   double images_per_second = 0;
   History history;
+  std::vector<std::string> notes;  ///< see train/notes.h
 };
 
 /// report.json: accuracies, steps, speed, first step with a loss that was not finite, the resolved recipe.

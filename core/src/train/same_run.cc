@@ -35,7 +35,7 @@ bool may_differ(std::string_view key) {
   if (key == "description") return true;
   for (const std::string_view section :
        {"train.epochs", "train.steps", "train.early_stop_steps", "eval.", "checkpoint.", "metrics.", "backend.",
-        "dataset.workers", "dataset.prefetch", "dataset.data_dir", "dataset.cache_mib", "dataset.cache_dir"}) {
+        "dataset.workers", "dataset.prefetch", "dataset.data_dir", "dataset.cache_mib", "dataset.cache_dir", "dataset.validation_split"}) {
     if (key.starts_with(section)) return true;
   }
   return false;
@@ -43,8 +43,14 @@ bool may_differ(std::string_view key) {
 
 }  // namespace
 
-void check_same_run(std::string_view checkpoint_recipe, std::string_view recipe, const std::filesystem::path& checkpoint) {
-  const auto then = keys_of(checkpoint_recipe), now = keys_of(recipe);
+void check_same_run(std::string_view checkpoint_recipe, const Recipe& recipe, const std::filesystem::path& checkpoint) {
+  auto then = keys_of(checkpoint_recipe);
+  const auto now = keys_of(recipe.text(false));
+  for (const Recipe::Row& row : recipe.table()) {
+    const std::string key = row.section + "." + row.key;
+    const auto known = now.find(key);
+    if (row.is_default && known != now.end() && !row.section.starts_with("layer:")) then.insert(*known);
+  }
   std::vector<std::string> differing;
   const auto value = [](const auto& keys, const std::string& key) {
     const auto found = keys.find(key);

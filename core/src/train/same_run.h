@@ -3,12 +3,14 @@
 #include <filesystem>
 #include <string_view>
 
+#include "recipe/recipe.h"
+
 namespace qfw {
 
-/// Whether a checkpoint may be continued under a recipe: both as resolved text. What decides the course of training (model,
-/// quantizer, layers, schedule, optimizer, data set, augmentation, batch size) must be equal; else throws
+/// Whether a checkpoint, whose resolved recipe is given, may be continued under another. What decides the course of training
+/// (model, quantizer, layers, schedule, optimizer, data set, augmentation, batch size) must be equal; else throws
 /// Error::Category::usage listing each differing key with both values. Length, evaluation, checkpoints, metrics and backend
-/// may differ, and are logged.
-void check_same_run(std::string_view checkpoint_recipe, std::string_view recipe, const std::filesystem::path& checkpoint);
+/// may differ, and are logged. An option that the checkpoint's program did not know counts as its default.
+void check_same_run(std::string_view checkpoint_recipe, const Recipe& recipe, const std::filesystem::path& checkpoint);
 
 }  // namespace qfw

@@ -1,6 +1,7 @@
 #include "train/session.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -12,6 +13,7 @@
 #include "passes/dump.h"
 #include "passes/finish.h"
 #include "qfw/error.h"
+#include "qfw/random.h"
 #include "train/open_dataset.h"
 
 namespace qfw {
@@ -31,6 +33,20 @@ std::optional<Shape> shape_without_data(const Recipe& recipe, const Augment& aug
     return augment.output({});
   } catch (const Error&) {
     return std::nullopt;
+  }
+}
+
+/// `key` chose the split.
+void check_split(const Dataset& dataset, std::string_view split, std::string_view key) {
+  const auto splits = dataset.splits();
+  if (std::ranges::find(splits, split) == splits.end()) {
+    fail(Error::Category::usage, "dataset",
+         fmt::format("there is no split {}; the splits are {}", split, fmt::join(splits, ", ")), {},
+         fmt::format("set {} to one of them", key));
+  }
+  if (dataset.size(split) == 0) {
+    fail(Error::Category::data, "dataset", fmt::format("split {} has no examples", split), {},
+         fmt::format("fill it, or set {} to another", key));
   }
 }
 
@@ -63,7 +79,8 @@ DataShape shape_of(const Recipe& recipe, const Dataset* dataset, const Augment& 
   }
   shape.image = augment.output(found);
   shape.classes = dataset->classes();
-  shape.train_examples = dataset->size("train");
+  check_split(*dataset, recipe.dataset().train_split, "dataset.train_split");
+  shape.train_examples = dataset->size(recipe.dataset().train_split);
   return shape;
 }
 
@@ -134,6 +151,7 @@ void Session::count_steps() {
 
 const Dataset& Session::dataset(std::string_view split) {
   if (!dataset_) fail(Error::Category::data, "dataset", "the data set " + recipe_.name("dataset") + " is not there");
+  check_split(*dataset_, split, split == validation_split() ? "dataset.validation_split" : "dataset.train_split");
   prepare_split(*dataset_, split);
   return *dataset_;
 }
@@ -165,6 +183,13 @@ std::vector<Phase> Session::phases(const Clock& clock) const {
   std::vector<Phase> phases;
   for (const auto& quantizer : recipe_.quantizers()) phases.push_back(quantizer->phase(clock));
   return phases;
+}
+
+std::uint32_t Session::evaluation_phase(std::int64_t completed) const {
+  std::string text;
+  for (const Phase phase : phases(clock(completed, false))) text += fmt::format("{} ", phase);
+  const std::uint64_t hash = hash_of(text);
+  return static_cast<std::uint32_t>(hash ^ hash >> 32);
 }
 
 std::string Session::phase_text(const Clock& clock) const {
@@ -267,6 +292,12 @@ Session::Compiled& Session::evaluation(std::int64_t step) {
 }
 
 std::vector<Variable> Session::variables() { return training(0).graph.variables; }
+
+std::int64_t Session::variable_bytes() {
+  std::int64_t bytes = 0;
+  for (const Variable& variable : variables()) bytes += static_cast<std::int64_t>(variable.type.bytes());
+  return bytes;
+}
 
 void Session::initialize_variables() {
   for (const Variable& variable : variables()) {

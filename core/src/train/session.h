@@ -35,8 +35,11 @@ class Session {
   Session& operator=(const Session&) = delete;
 
   const Recipe& recipe() const { return recipe_; }
-  const Dataset& dataset(std::string_view split);  ///< ready to be read from
+  const Dataset& dataset(std::string_view split);  ///< ready to be read from; throws for a split it has not
+  const std::string& train_split() const { return recipe_.dataset().train_split; }
+  const std::string& validation_split() const { return recipe_.dataset().validation_split; }
   const Augment& augment() const { return *augment_; }
+  const Schedule& schedule() const { return *schedule_; }
   CorruptExamples& corrupt() const { return *corrupt_; }
   const Backend& backend() const { return replicas_.backend(); }  ///< of the first replica
   const Replicas& replicas() const { return replicas_; }
@@ -44,6 +47,7 @@ class Session {
 
   std::int64_t train_batch() const { return recipe_.train().batch_size / replicas_.size(); }  ///< of one replica
   std::int64_t eval_batch() const;                                                            ///< of one replica
+  static constexpr std::int64_t long_after = std::int64_t{1} << 40;  ///< more steps than any schedule waits for
   std::int64_t steps_per_epoch() const { return steps_per_epoch_; }
   std::int64_t total_steps() const {
     return total_steps_;
@@ -52,6 +56,7 @@ class Session {
   std::uint64_t seed() const { return static_cast<std::uint64_t>(recipe_.run().seed); }
 
   Clock clock(std::int64_t step, bool training) const;
+  std::uint32_t evaluation_phase(std::int64_t completed) const;  ///< a number for what all quantizers do in an evaluation then
   double rate(std::int64_t step) const;  ///< learning rate of a step, scaled by the global batch / 256
 
   /// A graph, and what each replica of this process made of it.
@@ -78,6 +83,7 @@ class Session {
   std::string phase_text(const Clock& clock) const;     ///< distinct names, for people
 
   /// All variables of a training step; compiles one if need be.
+  std::int64_t variable_bytes();  ///< of all variables
   std::vector<Variable> variables();
   void initialize_variables();
   void write(std::string_view variable, HostView from) { replicas_.write(variable, from); }

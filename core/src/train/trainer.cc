@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 
@@ -9,6 +10,9 @@
 #include "io/log.h"
 #include "qfw/error.h"
 #include "train/evaluate.h"
+#include "train/data_record.h"
+#include "train/notes.h"
+#include "train/preflight.h"
 #include "train/report.h"
 #include "train/same_run.h"
 #include "util/interrupt.h"
@@ -27,10 +31,32 @@ std::vector<CheckpointVariable> for_checkpoint(const std::vector<Variable>& vari
   return all;
 }
 
+/// The recipe is the same, so its plugins are not.
+void check_same_variables(const Checkpoint& checkpoint, const std::vector<Variable>& variables, const std::filesystem::path& path) {
+  const auto texts = [](const std::vector<CheckpointVariable>& all) {
+    std::vector<std::string> texts;
+    for (const CheckpointVariable& variable : all) texts.push_back(variable.name + " " + variable.type.str());
+    std::ranges::sort(texts);
+    return texts;
+  };
+  const auto stored = texts(checkpoint.variables()), wanted = texts(for_checkpoint(variables));
+  std::vector<std::string> extra, missing;
+  std::ranges::set_difference(stored, wanted, std::back_inserter(extra));
+  std::ranges::set_difference(wanted, stored, std::back_inserter(missing));
+  if (extra.empty() && missing.empty()) return;
+  const auto first = [](const std::vector<std::string>& all) { return all.empty() ? std::string("nothing") : all.front(); };
+  fail(Error::Category::usage, "resume",
+       fmt::format("the checkpoint does not fit: {} of its variables differ, it has {} where the model asks for {}",
+                   std::max(extra.size(), missing.size()), first(extra), first(missing)),
+       path.string(), "use the plugins that it was made with, or choose another folder with --run.dir");
+}
+
 }  // namespace
 
 Trainer::Trainer(const Recipe& recipe)
-    : session_(recipe, Session::Data::required), folder_(recipe.run_dir(), RunFolder::Access::write) {
+    : session_(recipe, Session::Data::required),
+      folder_(recipe.run_dir(), RunFolder::Access::write),
+      checkpoints_(folder_.checkpoints()) {
   log_to_file(folder_.log());
 }
 
@@ -43,15 +69,27 @@ double Trainer::images_per_second() const {
 
 Trainer::Outcome Trainer::run() {
   start();
-  const std::int64_t total = session_.total_steps();
-  if (completed_ >= total) return Outcome::already_finished;
+  if (is_complete()) return Outcome::already_finished;
+  try {
+    return train();
+  } catch (const Error& error) {
+    write_report(history_.first_nan_step == completed_ ? "diverged" : "failed", error.what());
+    throw;
+  }
+}
 
+/// Nothing is left to train or to evaluate.
+bool Trainer::is_complete() const { return completed_ >= session_.total_steps() && history_.eval_step == completed_; }
+
+Trainer::Outcome Trainer::train() {
+  const std::int64_t total = session_.total_steps();
   InterruptGuard guard;
-  // The evaluation that an interrupt cut short.
-  if (completed_ > 0 && evaluates_after(completed_ - 1) && history_.eval_step != completed_) evaluate_unless_interrupted();
+  // The evaluation that an interrupt or a failure cut short.
+  if (completed_ > 0 && completed_ < total && evaluates_after(completed_ - 1) && history_.eval_step != completed_)
+    evaluate_unless_interrupted();
   while (completed_ < total) {
     if (InterruptGuard::requested()) {
-      save_checkpoint_now();
+      save_checkpoint(Keep::lasting);
       write_report("interrupted");
       return Outcome::interrupted;
     }
@@ -64,16 +102,21 @@ Trainer::Outcome Trainer::run() {
     recent_speed_ = recent_speed_ == 0 ? speed : 0.95 * recent_speed_ + 0.05 * speed;
     const std::int64_t number = completed_++;
     log_step(number);
-    if (evaluates_after(number)) evaluate_unless_interrupted();
+    const Keep keep = completed_ == total || saves_after(completed_) ? Keep::lasting : Keep::until_next;
+    if (evaluates_after(number)) {
+      save_checkpoint(keep);  // whatever becomes of the evaluation
+      evaluate_unless_interrupted();
+    }
     if (InterruptGuard::requested()) continue;
-    if (completed_ < total && saves_after(completed_)) save_checkpoint_now();  // the last one follows the last evaluation
+    if (keep == Keep::lasting) save_checkpoint(keep);
     progress_->update(figures());
   }
-  if (history_.eval_step != completed_) evaluate_now();
-  save_checkpoint_now();
+  if (history_.eval_step != completed_) evaluate_unless_interrupted();
+  save_checkpoint(Keep::lasting);  // with the last evaluation
   progress_->finish(figures());
-  write_report("finished");
-  return Outcome::finished;
+  const bool whole = history_.eval_step == completed_;
+  write_report(whole ? "finished" : "interrupted");
+  return whole ? Outcome::finished : Outcome::interrupted;
 }
 
 void Trainer::start() {
@@ -81,39 +124,41 @@ void Trainer::start() {
   logger().info("{} in {}", recipe.description().empty() ? recipe.stem() : recipe.description(), folder_.path().string());
   logger().info("backend {}", session_.backend().describe());
   session_.training(0);  // declares all variables
-  if (!resume()) {
+  const bool resumed = resume();
+  if (resumed && is_complete()) return;
+  check_before_training(session_, folder_, session_.variable_bytes());
+  notes_ = notes_on(session_);
+  for (const std::string& note : notes_) logger().warn("{}", note);
+  if (!resumed) {
     session_.initialize_variables();
     write_text_atomically(folder_.recipe(), recipe.text());
   }
+  data_record_ = data_record(session_);
   write_environment(folder_.environment(), session_);
-  if (completed_ >= session_.total_steps()) return;
 
   if (recipe.metrics().tensorboard) events_ = std::make_unique<EventFile>(folder_.path(), completed_);
   progress_ = std::make_unique<Progress>("training");
+  if (completed_ >= session_.total_steps()) return;
   for (int i = 0; i < session_.replicas().count(); ++i) {
     feeds_.push_back(std::make_unique<TrainingFeed>(session_, i, completed_));
   }
 }
 
 bool Trainer::resume() {
-  auto files = checkpoints_in(folder_.checkpoints());
-  while (!files.empty()) {
-    try {
-      const Checkpoint checkpoint(files.back());
-      check_same_run(checkpoint.info().recipe, session_.recipe().text(false), files.back());
-      session_.restore(checkpoint, session_.variables());
-      session_.continue_from(checkpoint.info());
-      completed_ = saved_at_ = checkpoint.info().step;
-      history_ = History::from_metrics(checkpoint.info().metrics);
-      logger().info("resuming after step {} from {}", completed_, files.back().filename().string());
-      return true;
-    } catch (const Error& error) {
-      if (error.category() != Error::Category::data) throw;
-      logger().warn("{}; trying the checkpoint before it", error.what());
-      files.pop_back();
-    }
-  }
-  return false;
+  const auto checkpoint = checkpoints_.newest();
+  if (!checkpoint) return false;
+  const auto& path = checkpoints_.newest_path();
+  check_same_data(checkpoint->info().data, session_, path);
+  check_same_run(checkpoint->info().recipe, session_.recipe(), path);
+  check_same_variables(*checkpoint, session_.variables(), path);
+  session_.restore(*checkpoint, session_.variables());
+  session_.continue_from(checkpoint->info());
+  completed_ = saved_at_ = checkpoint->info().step;
+  history_ = History::from_metrics(checkpoint->info().metrics);
+  saved_evaluation_ = history_.eval_step;
+  history_.ends_in(session_.evaluation_phase(session_.total_steps()));
+  logger().info("resuming after step {} from {}", completed_, path.filename().string());
+  return true;
 }
 
 void Trainer::step(std::int64_t number) {
@@ -135,7 +180,6 @@ void Trainer::step(std::int64_t number) {
 void Trainer::stop_on_bad_loss(std::int64_t number) {
   const std::string layer = first_bad_layer(number);
   history_.first_nan_step = number;
-  write_report("diverged");
   fail(Error::Category::data, "train",
        fmt::format("the loss of step {} is {}: the first value that is not finite comes from {}", number,
                    std::isnan(loss_) ? "nan" : "infinite", layer),
@@ -213,7 +257,9 @@ void Trainer::evaluate_unless_interrupted() {
 
 void Trainer::evaluate_now() {
   const Scores scores = evaluate(session_, completed_);
-  const bool best = history_.add(completed_, scores.top1(), scores.loss());
+  history_.ends_in(session_.evaluation_phase(session_.total_steps()));
+  const bool competes = session_.evaluation_phase(completed_) == history_.best_phase;
+  const bool best = history_.add(completed_, scores.top1(), scores.loss(), competes);
   progress_->report(fmt::format("step {}: eval accuracy {:.2f} %, top-5 {:.2f} %, loss {:.4f} on {} images{}", completed_,
                                 100 * scores.top1(), 100 * scores.top5(), scores.loss(), scores.examples(),
                                 best ? " (best)" : ""));
@@ -237,24 +283,34 @@ void Trainer::save(const std::filesystem::path& path) {
                       .data_epoch = done / spe,
                       .data_step = done % spe,
                       .recipe = session_.recipe().text(false),
+                      .data = data_record_,
                       .metrics = history_.to_metrics()};
   if (session_.warm_start()) info.metrics[Session::warm_start_key] = 1;
   const auto variables = for_checkpoint(session_.variables());
-  save_checkpoint(path, info, variables, [&](std::string_view name, HostTensor to) { session_.read(name, to); });
+  qfw::save_checkpoint(path, info, variables, [&](std::string_view name, HostTensor to) { session_.read(name, to); });
 }
 
-void Trainer::save_checkpoint_now() {
-  if (saved_at_ == completed_) return;
-  save(checkpoint_path(folder_.checkpoints(), completed_));
-  prune_checkpoints(folder_.checkpoints(), static_cast<int>(session_.recipe().checkpoint().keep));
-  saved_at_ = completed_;
-  if (events_) events_->flush();
+void Trainer::save_checkpoint(Keep keep) {
+  if (saved_at_ != completed_ || saved_evaluation_ != history_.eval_step) {
+    save(checkpoint_path(folder_.checkpoints(), completed_));
+    checkpoints_.wrote(completed_);
+    saved_at_ = completed_, saved_evaluation_ = history_.eval_step;
+    if (events_) events_->flush();
+  }
+  if (passing_ && passing_ != completed_) checkpoints_.remove(*passing_);
+  passing_ = keep == Keep::until_next ? std::optional(completed_) : std::nullopt;
+  checkpoints_.prune(static_cast<int>(session_.recipe().checkpoint().keep) + (passing_ ? 1 : 0));
 }
 
-void Trainer::write_report(const char* status) {
+void Trainer::write_report(const char* status, const char* error) {
   if (events_) events_->flush();
   write_run_report(folder_.report(),
-                   {.status = status, .steps = completed_, .images_per_second = images_per_second(), .history = history_},
+                   {.status = status,
+                    .error = error,
+                    .steps = completed_,
+                    .images_per_second = images_per_second(),
+                    .history = history_,
+                    .notes = notes_},
                    session_);
 }
 

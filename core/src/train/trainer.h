@@ -1,7 +1,11 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
+#include "io/checkpoint_folder.h"
 #include "io/event_file.h"
 #include "io/progress.h"
 #include "io/run_folder.h"
@@ -32,8 +36,13 @@ class Trainer {
   const Session& session() const { return session_; }
 
  private:
+  /// A checkpoint written before an evaluation only bridges the time to the next one.
+  enum class Keep { lasting, until_next };
+
   void start();
   bool resume();
+  bool is_complete() const;
+  Outcome train();
   void step(std::int64_t number);
   [[noreturn]] void stop_on_bad_loss(std::int64_t number);
   std::string first_bad_layer(std::int64_t number);
@@ -44,18 +53,22 @@ class Trainer {
   void evaluate_unless_interrupted();
   bool saves_after(std::int64_t completed) const;
   void save(const std::filesystem::path& path);
-  void save_checkpoint_now();
-  void write_report(const char* status);
+  void save_checkpoint(Keep keep);
+  void write_report(const char* status, const char* error = nullptr);
   Progress::Figures figures() const;
 
   Session session_;
   RunFolder folder_;
+  CheckpointFolder checkpoints_;
   History history_;
+  std::vector<std::string> notes_;
+  std::string data_record_;
   std::unique_ptr<EventFile> events_;
   std::vector<std::unique_ptr<TrainingFeed>> feeds_;  ///< one for each replica of this process
   std::unique_ptr<Progress> progress_;
 
-  std::int64_t completed_ = 0, saved_at_ = -1;
+  std::int64_t completed_ = 0, saved_at_ = -1, saved_evaluation_ = -1;
+  std::optional<std::int64_t> passing_;  ///< step of the checkpoint kept until the next
   float rate_ = 0, loss_ = 0;  // of the last step
   double accuracy_ = 0;
   // Speed, without evaluations and checkpoints.

@@ -11,6 +11,7 @@ namespace qfw {
 TrainingFeed::TrainingFeed(Session& session, int replica, std::int64_t completed) : session_(session) {
   const auto per_epoch = static_cast<std::uint64_t>(session.steps_per_epoch()), done = static_cast<std::uint64_t>(completed);
   PipelineSettings settings;
+  settings.split = session.train_split();
   settings.batch = session.train_batch();
   settings.seed = session.seed();
   settings.workers = std::max(1, session.workers() / session.replicas().count());

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -35,6 +37,22 @@ class LearningRate : public Schedule {
     if (o_.warmup_epochs > 0) rate *= std::min(1.0, epoch / o_.warmup_epochs);
     if (o_.cooldown_epochs > 0) rate *= std::clamp((o_.num_epochs - epoch) / o_.cooldown_epochs, 0.0, 1.0);
     return rate;
+  }
+
+  std::vector<std::string> notes(const Clock& end) const final {
+    const double epochs = static_cast<double>(end.step) / static_cast<double>(end.steps_per_epoch);
+    const double ramps = o_.warmup_epochs + o_.cooldown_epochs;
+    std::vector<std::string> notes;
+    if (epochs < o_.warmup_epochs) {
+      notes.push_back(fmt::format("the run ends after {:.4g} epochs, within the warm-up of {:.4g} (schedule.warmup_epochs)", epochs,
+                                  o_.warmup_epochs));
+    }
+    if (ramps > o_.num_epochs) {
+      notes.push_back(fmt::format("warm-up and cool-down take {:.4g} + {:.4g} of {:.4g} epochs, so the rate never reaches its base "
+                                  "(schedule.warmup_epochs, cooldown_epochs, num_epochs)",
+                                  o_.warmup_epochs, o_.cooldown_epochs, o_.num_epochs));
+    }
+    return notes;
   }
 
  protected:

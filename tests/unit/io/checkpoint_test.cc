@@ -203,54 +203,5 @@ TEST_F(CheckpointTest, AFlippedWeightIsAChecksumError) {
   EXPECT_THAT(error(path_), AllOf(HasSubstr("checksum"), HasSubstr("damaged"), HasSubstr(path_.string())));
 }
 
-class CheckpointFolder : public testing::Test {
- protected:
-  void touch(const std::string& name, const std::string& content = "x") const { test::spew(folder_.path() / name, content); }
-  std::vector<std::string> names() const {
-    std::vector<std::string> names;
-    for (const auto& path : checkpoints_in(folder_.path())) names.push_back(path.filename().string());
-    return names;
-  }
-  test::TemporaryFolder folder_;
-};
-
-TEST_F(CheckpointFolder, NamesSortByStep) {
-  EXPECT_EQ(checkpoint_path("a/b", 12345), fs::path("a/b/step_000012345.h5"));
-  EXPECT_EQ(checkpoint_path("a", 12345678901), fs::path("a/step_12345678901.h5"));
-  EXPECT_EQ(newest_checkpoint(folder_.path()), std::nullopt);
-  EXPECT_EQ(newest_checkpoint(folder_.path() / "missing"), std::nullopt);
-  for (const auto* name : {"step_000000020.h5", "step_000000003.h5", "step_1000000000.h5"}) touch(name);
-  for (const auto* name : {"step_x00000020.h5", "step_9.h5", "best.h5", ".step_000000099.h5.qfw-tmp.1.0", "step_000000099.h5x"})
-    touch(name);
-  fs::create_directory(folder_.path() / "step_999999999.h5");
-  EXPECT_EQ(names(), (std::vector<std::string>{"step_000000003.h5", "step_000000020.h5", "step_1000000000.h5"}));
-  EXPECT_EQ(newest_checkpoint(folder_.path()), folder_.path() / "step_1000000000.h5");
-}
-
-TEST_F(CheckpointFolder, PruningKeepsTheNewest) {
-  for (int step : {5, 10, 15, 20}) touch(checkpoint_path("", step).string());
-  touch("best.h5");
-  prune_checkpoints(folder_.path(), 3);
-  EXPECT_EQ(names(), (std::vector<std::string>{"step_000000010.h5", "step_000000015.h5", "step_000000020.h5"}));
-  prune_checkpoints(folder_.path(), 0);
-  EXPECT_EQ(names(), (std::vector<std::string>{"step_000000020.h5"})) << "the last one always stays";
-  EXPECT_TRUE(fs::exists(folder_.path() / "best.h5"));
-}
-
-TEST_F(CheckpointFolder, TheBestOutlivesPruning) {
-  const fs::path best = folder_.path() / "best.h5";
-  const auto first = checkpoint_path(folder_.path(), 1), second = checkpoint_path(folder_.path(), 2);
-  test::spew(first, "first");
-  test::spew(second, "second");
-  keep_best(first, best);
-  keep_best(first, best);
-  prune_checkpoints(folder_.path(), 1);
-  EXPECT_EQ(test::slurp(best), "first");
-  keep_best(second, best);
-  EXPECT_EQ(test::slurp(best), "second");
-  EXPECT_EQ(test::entries(folder_.path()), 2u);
-  EXPECT_THAT(test::message_of(Error::Category::data, [&] { keep_best(first, best); }), HasSubstr(first.string()));
-}
-
 }  // namespace
 }  // namespace qfw

@@ -66,7 +66,7 @@ TEST_F(RunFolderTest, ImpossibleFoldersAreErrors) {
   test::spew(folder_.path() / "file", "x");
   EXPECT_THAT(
       test::message_of(Error::Category::data, [&] { RunFolder run(folder_.path() / "file", RunFolder::Access::write); }),
-      HasSubstr("cannot create the run folder"));
+      HasSubstr("cannot create"));
 }
 
 }  // namespace

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <set>
+#include <vector>
+
+#include "io/checkpoint.h"
+#include "qfw/error.h"
+
+namespace qfw {
+
+/// FOLDER/step_000012345.h5
+std::filesystem::path checkpoint_path(const std::filesystem::path& folder, std::int64_t step);
+/// Every file of such a name, by step, oldest first; none if there is no such folder. Throws Category::data if it cannot be read:
+/// what cannot be seen must not pass for what is not there.
+std::vector<std::filesystem::path> checkpoints_in(const std::filesystem::path& folder);
+
+/// Checkpoints of one run: which to go on from, which to remove. Damaged ones are left where they are, and said once.
+class CheckpointFolder {
+ public:
+  explicit CheckpointFolder(std::filesystem::path folder) : folder_(std::move(folder)) {}
+
+  /// The newest that is whole, open; null if there is no checkpoint at all. Throws Category::data if there are some and none is
+  /// whole, and for one that cannot be read for a reason outside it (permission, input/output): an older one in its place, or a
+  /// start from the beginning, would throw training away.
+  std::unique_ptr<Checkpoint> newest();
+  /// Where newest() found it.
+  const std::filesystem::path& newest_path() const { return newest_; }
+
+  /// This process has just written the one of that step: it is whole.
+  void wrote(std::int64_t step) { whole_.insert(checkpoint_path(folder_, step)); }
+  void remove(std::int64_t step) { remove(checkpoint_path(folder_, step)); }
+  /// Removes what is older than the newest `keep` that are whole. One that cannot be read counts for nothing.
+  void prune(int keep);
+
+ private:
+  void remove(const std::filesystem::path& path);
+  bool is_whole(const std::filesystem::path& path);
+  bool damaged(const std::filesystem::path& path, const Error& error);
+
+  std::filesystem::path folder_, newest_;
+  std::set<std::filesystem::path> whole_, damaged_;  ///< as far as they were looked at
+};
+
+}  // namespace qfw

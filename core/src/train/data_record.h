@@ -1,0 +1,19 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "train/session.h"
+
+namespace qfw {
+
+/// What a run is trained and evaluated on, as text for its checkpoints: class names, and of each split the number of examples and
+/// Dataset::Identity::content. Equal wherever the data lie.
+std::string data_record(Session& session);
+
+/// Compares what a checkpoint was trained on with what is there now. Another number of classes is refused (Category::usage);
+/// everything else that differs is said in one warning.
+void check_same_data(std::string_view recorded, Session& session, const std::filesystem::path& checkpoint);
+
+}  // namespace qfw

@@ -1,0 +1,83 @@
+# What was trained stays: a run that cannot go on stops and touches nothing; an evaluation that fails costs no step.
+source "$QFW_SOURCE_DIR/tests/end_to_end/support.bash"
+tiny_recipe > tiny.ini
+quick() { "$QFW" run tiny.ini "$@" --train.steps=10; }
+
+quick --run.dir=whole 2> whole.log
+state() { find "$1" -name '*.h5' -exec sha256sum {} + | sort; }
+
+# No checkpoint is whole: stop, whatever is wrong with them.
+for fault in "truncate -s 700" "truncate -s 0" "sed -i s/[a-z]/X/g"; do
+  rm -rf spoilt && cp -r whole spoilt
+  find spoilt/checkpoints -name '*.h5' -exec $fault {} \;
+  before=$(state spoilt)
+  expect 1 "none of its 2 checkpoints is whole .*spoilt/checkpoints.*--run.dir" quick --run.dir=spoilt
+  [ "$before" = "$(state spoilt)" ] || fail "a refused run changed files ($fault)"
+  expect 1 "none of its 2 checkpoints is whole" "$QFW" eval spoilt
+done
+
+# The folder of checkpoints cannot be read: that is not an empty one.
+if [ "$(id -u)" != 0 ]; then
+  cp -r whole closed && chmod 000 closed/checkpoints
+  expect 1 "cannot" quick --run.dir=closed
+  chmod 755 closed/checkpoints
+fi
+cp -r whole other && rm -r other/checkpoints && echo > other/checkpoints
+expect 1 "checkpoints" quick --run.dir=other
+
+# Other classes than those trained on are refused before anything is compared.
+drawn() {
+  "$QFW" run tiny.ini --run.dir=synthetic --dataset.name=synthetic --dataset.height=32 --dataset.width=32 --schedule.num_epochs=1 "$@"
+}
+drawn --dataset.classes=10 --train.steps=2 2> synthetic.log || fail "$(cat synthetic.log)"
+before=$(state synthetic)
+expect 2 "trained on 10 classes, the data set has 7" drawn --dataset.classes=7 --train.steps=4
+[ "$before" = "$(state synthetic)" ] || fail "a refused run changed files"
+
+# A split that is not there is named before the first step, with the key that chooses it.
+expect 2 "there is no split test; the splits are train, validation.*dataset.validation_split" quick --run.dir=nosplit \
+  --dataset.validation_split=test
+expect 2 "there is no split nothing; .*dataset.train_split" quick --run.dir=nosplit --dataset.train_split=nothing
+[ -e nosplit/checkpoints/step_000000005.h5 ] && fail "it trained without a split to evaluate on"
+expect 0 "on 100 images" quick --run.dir=swapped --dataset.train_split=validation --dataset.validation_split=train
+
+# An evaluation that fails: every step is saved, the report says what ended the run, and after mending the next start evaluates.
+"$QFW" data convert --dataset.name=synthetic --dataset.train_examples=60 --dataset.validation_examples=20 --to=image_folder \
+  --output=pictures > /dev/null 2>&1
+last=$(find pictures/val -type f | sort | tail -n 1)
+folder() {
+  "$QFW" run tiny.ini --dataset.name=image_folder --dataset.data_dir=pictures --augment.name=imagenet_train --augment.image_size=32 \
+    --train.batch_size=6 --schedule.num_epochs=1 --schedule.warmup_epochs=0 --checkpoint.every_steps=100 "$@"
+}
+folder --run.dir=sound 2> sound.log || fail "$(cat sound.log)"
+cp "$last" kept && head -c 100 kept > "$last"
+expect 1 "$(basename "$last")" folder --run.dir=unsound
+[ -e unsound/checkpoints/step_000000010.h5 ] || fail "the last step was not saved: $(ls unsound/checkpoints)"
+[ "$(json_field status < unsound/report.json)" = '"failed"' ] || fail "report.json hides the failure"
+grep -q '"error": ".*'"$(basename "$last")" unsound/report.json || fail "report.json does not say what failed"
+expect 1 "$(basename "$last")" folder --run.dir=early --eval.every_epochs=1 --train.steps=20 --schedule.num_epochs=2
+[ -e early/checkpoints/step_000000010.h5 ] || fail "an evaluation in the middle cost the steps before it"
+cp kept "$last"
+expect 0 "eval_accuracy" folder --run.dir=unsound
+cmp sound/checkpoints/step_000000010.h5 unsound/checkpoints/step_000000010.h5 || fail "the mended run differs from an undisturbed one"
+
+# What an evaluation in between needs is not kept beyond the next checkpoint.
+folder --run.dir=between --eval.per_epoch=5 --checkpoint.every_steps=4 2> /dev/null
+[ "$(ls between/checkpoints | tr '\n' ' ')" = "step_000000004.h5 step_000000008.h5 step_000000010.h5 " ] ||
+  fail "checkpoints left: $(ls between/checkpoints)"
+
+# Data that changed: said once when the run goes on; not for a copy elsewhere.
+cp -r pictures elsewhere && rm -rf goes_on && cp -r early goes_on
+folder --run.dir=goes_on --eval.every_epochs=1 --train.steps=20 --schedule.num_epochs=2 --dataset.data_dir=elsewhere > goes_on.log 2>&1 ||
+  fail "$(cat goes_on.log)"
+grep "the data have changed" goes_on.log && fail "a copy passes for other data"
+for change in "cp $last ${last%/*}/new.${last##*.}" "rm ${last%/*}/new.${last##*.}"; do
+  rm -rf goes_on && cp -r early goes_on
+  eval "$change"
+  folder --run.dir=goes_on --eval.every_epochs=1 --train.steps=20 --schedule.num_epochs=2 > goes_on.log 2>&1 || fail "$(cat goes_on.log)"
+  said=$(grep -c "the data have changed" goes_on.log || true)
+  case $change in
+    cp*) [ "$said" = 1 ] && grep -q "split validation had 20 images, has 21" goes_on.log || fail "an added picture: $(cat goes_on.log)" ;;
+    rm*) [ "$said" = 0 ] || fail "unchanged data: $(cat goes_on.log)" ;;
+  esac
+done

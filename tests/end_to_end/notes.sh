@@ -1,0 +1,28 @@
+# What never takes effect is said at the start, by explain and in the report; and nothing is said where all is well.
+source "$QFW_SOURCE_DIR/tests/end_to_end/support.bash"
+tiny_recipe > tiny.ini
+explained() { "$QFW" explain tiny.ini "$@" 2>&1; }
+
+# noted PATTERN OPTION...: explain has a note that matches, its JSON too.
+noted() {
+  local pattern=$1
+  shift
+  explained "$@" | grep -E "^note: .*$pattern" > /dev/null || fail "no note '$pattern' with $*: $(explained "$@" | grep '^note' || true)"
+  "$QFW" explain tiny.ini --json "$@" 2> /dev/null | grep -E "$pattern" > /dev/null || fail "no '$pattern' in the JSON with $*"
+}
+
+explained | grep "^note" && fail "a recipe in which all is well has notes"
+noted "activations of .* are never quantized in this run.*activation_bound_start_step = 20" --quantizer.activation_bound_start_step=20
+noted "activations of .* stay floats for more than half" --quantizer.activation_bound_start_step=15
+noted "weights of .* are never quantized" --quantizer.weight_quant_start_step=1
+noted "weights of .* have a single level" --quantizer.weight_prec=1
+explained --quantizer.weight_prec=1 --quantizer.weight_half_shift=true | grep "^note" && fail "half shift has two levels"
+noted "activations of .* clipped to a bound of 0" --quantizer.name=weights_and_fixed_acts --quantizer.bounds=0
+noted "layer:init_conv.* changes nothing" "--layer:init_conv.weight_prec=4"
+noted "within the warm-up" --schedule.num_epochs=0.05 --schedule.warmup_epochs=0.04
+noted "warm-up and cool-down take" --schedule.warmup_epochs=0.003 --schedule.cooldown_epochs=0.049
+
+expect 0 "warning\] weights of .* have a single level" "$QFW" run tiny.ini --run.dir=noted --train.steps=8 --quantizer.weight_prec=1
+grep -q "have a single level" noted/report.json || fail "the report has no notes"
+expect 0 . "$QFW" run tiny.ini --run.dir=quiet
+grep -q '"notes": \[\]' quiet/report.json || fail "a quiet run has notes: $(grep -A3 notes quiet/report.json)"
