@@ -33,18 +33,6 @@ std::filesystem::path file_of(const std::filesystem::path& path) {
   return file ? path : path / "dataset.h5";
 }
 
-void publish(const std::filesystem::path& temporary, const std::filesystem::path& path) {
-  const int descriptor = open(temporary.c_str(), O_RDONLY | O_CLOEXEC);
-  int error = descriptor < 0 || fsync(descriptor) != 0 ? errno : 0;
-  if (descriptor >= 0) close(descriptor);
-  if (error == 0 && std::rename(temporary.c_str(), path.c_str()) != 0) error = errno;
-  if (error != 0) {
-    unlink(temporary.c_str());
-    fail(Error::Category::data, tag, fmt::format("cannot write the file: {}", std::strerror(error)), path.string(),
-         "check that there is room and the folder may be written to");
-  }
-}
-
 RawFile::RawFile(const std::filesystem::path& path) : path_(path), descriptor_(open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
   if (descriptor_ < 0) unreadable(path, errno);
   struct stat status {};

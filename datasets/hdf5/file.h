@@ -39,9 +39,6 @@ class Handle {
   Close close_;
 };
 
-/// Waits until the temporary file would survive a power cut, then gives it its name.
-void publish(const std::filesystem::path& temporary, const std::filesystem::path& path);
-
 /// Silences the library's own messages as long as it lives.
 class Quiet {
  public:

@@ -1,14 +1,13 @@
 #include "writer.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 
+#include "qfw/hdf5_storage.h"
 #include "qfw/image.h"
 #include "qfw/random.h"
+#include "qfw/regular_file.h"
 
 namespace qfw::hdf5_dataset {
 
@@ -132,8 +131,7 @@ void Hdf5Writer::begin(const Target& target) {
   std::error_code error;
   const fs::path note = parts_ / "target";
   if (fs::exists(note, error)) {
-    std::ifstream stream(note, std::ios::binary);
-    if (std::string(std::istreambuf_iterator<char>(stream), {}) != description()) {
+    if (read_text(note) != description()) {
       fail(Error::Category::usage, tag, "an unfinished conversion of something else, or with other settings, is there",
            parts_.string(), "remove it, or choose another folder");
     }
@@ -152,12 +150,8 @@ void Hdf5Writer::begin(const Target& target) {
     fail(Error::Category::usage, tag, "there is such a file already", file_.string(), "remove it, or choose another folder");
   }
   fs::create_directories(parts_, error);
-  const fs::path temporary = parts_ / fmt::format("target.{}.tmp", getpid());
-  std::ofstream stream(temporary, std::ios::binary | std::ios::trunc);
-  stream << description();
-  stream.close();
-  made(!error && stream, note, "it");
-  publish(temporary, note);
+  if (error) fail_writing(parts_, error.value());
+  write_text_atomically(note, description());
 }
 
 const DatasetWriter::Split& Hdf5Writer::find(std::string_view name) const {
@@ -262,20 +256,21 @@ void Hdf5Writer::write_split(hid_t file, const Split& split) const {
 void Hdf5Writer::finish() {
   if (finished_) return;
   const Quiet quiet;
-  const fs::path temporary = file_.string() + fmt::format(".{}.tmp", getpid());
-  try {
-    Handle file(H5Fcreate(temporary.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose);
-    made(static_cast<bool>(file), file_, "it");
-    write_attribute(file, digest(), file_);
-    write_strings(file, "class_names", target_.class_names, file_);
-    for (const Split& split : target_.splits) write_split(file, split);
-    made(file.close() >= 0, file_, "it");
-    publish(temporary, file_);
-  } catch (...) {
-    std::error_code ignored;
-    fs::remove(temporary, ignored);
-    throw;
+  AtomicFile target(file_);
+  Hdf5InFile storage(target);
+  const Handle access(storage.access_list(), H5Pclose);
+  Handle file(H5Fcreate(file_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access), H5Fclose);
+  made(static_cast<bool>(file), file_, "it");
+  write_attribute(file, digest(), file_);
+  write_strings(file, "class_names", target_.class_names, file_);
+  for (const Split& split : target_.splits) {
+    write_split(file, split);
+    storage.check();
   }
+  const bool closed = file.close() >= 0;
+  storage.check();
+  made(closed, file_, "it");
+  target.commit();
   std::error_code error;
   fs::remove_all(parts_, error);
   if (error) fail(Error::Category::data, tag, fmt::format("cannot remove it: {}", error.message()), parts_.string());

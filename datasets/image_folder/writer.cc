@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "files.h"
+#include "qfw/atomic_file.h"
 #include "qfw/image.h"
 #include "qfw/random.h"
 
@@ -27,8 +28,6 @@ std::string text_of(const fs::path& path) {
   const Bytes bytes = read_bytes(path);
   return {reinterpret_cast<const char*>(bytes.memory.get()), bytes.size};
 }
-
-void write_text(const fs::path& path, std::string_view text) { write_bytes(path, std::as_bytes(std::span(text))); }
 
 void make_folder(const fs::path& path) {
   std::error_code error;
@@ -96,7 +95,7 @@ void ImageFolderWriter::begin(const Target& target) {
     }
   }
   make_folder(notes());
-  write_text(target_note, description());
+  write_text_atomically(target_note, description());
   for (const Split& split : target_.splits) {
     for (const std::string& name : class_folders_) make_folder(target_.folder / split_folder(split.name) / name);
   }
@@ -156,15 +155,15 @@ void ImageFolderWriter::write(std::string_view split, std::int64_t part, const S
     write_bytes(target_.folder / path, pixels ? std::span<const std::byte>(encoded) : example.bytes);
     names += path + "\n";
   }
-  sync(target_.folder);
-  write_text(note(split, part), names);
+  sync_file_system(target_.folder);
+  write_text_atomically(note(split, part), names);
   written_.merge(here);
 }
 
 void ImageFolderWriter::finish() {
   if (finished_) return;
-  write_text(end_note(), description());
-  sync(target_.folder);
+  write_text_atomically(end_note(), description());
+  sync_file_system(target_.folder);
   std::error_code error;
   fs::remove_all(notes(), error);
   if (error) fail(Error::Category::data, tag, fmt::format("cannot remove it: {}", error.message()), notes().string());

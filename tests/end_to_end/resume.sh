@@ -49,5 +49,5 @@ wait $pid 2> /dev/null || true
 # A damaged newest checkpoint is noticed, and the one before it used.
 cp -r whole damaged
 truncate -s 1000 damaged/checkpoints/step_000000020.h5
-expect 0 "passing over a damaged checkpoint" "$QFW" run tiny.ini --run.dir=damaged
+expect 0 "passing over a checkpoint" "$QFW" run tiny.ini --run.dir=damaged
 cmp whole/checkpoints/step_000000020.h5 damaged/checkpoints/step_000000020.h5 || fail "the repaired run differs"

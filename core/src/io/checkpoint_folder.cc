@@ -61,8 +61,9 @@ std::unique_ptr<Checkpoint> CheckpointFolder::newest() {
       whole_.insert(*path);
       newest_ = *path;
       return checkpoint;
-    } catch (const Error& error) {
-      if (!damaged(*path, error)) throw;
+    } catch (const CheckpointError& error) {
+      if (error.kind() != CheckpointError::Kind::damaged) throw;
+      pass_over(*path, error);
     }
   }
   if (paths.empty()) return nullptr;
@@ -90,22 +91,19 @@ void CheckpointFolder::remove(const fs::path& path) {
 
 bool CheckpointFolder::is_whole(const fs::path& path) {
   if (whole_.contains(path)) return true;
-  if (damaged_.contains(path)) return false;
+  if (passed_over_.contains(path)) return false;
   try {
     const Checkpoint checkpoint(path);
     whole_.insert(path);
     return true;
-  } catch (const Error& error) {
-    damaged(path, error);
+  } catch (const CheckpointError& error) {
+    pass_over(path, error);
     return false;
   }
 }
 
-/// Whether the file itself is at fault.
-bool CheckpointFolder::damaged(const fs::path& path, const Error& error) {
-  if (error.category() != Error::Category::data) return false;
-  if (damaged_.insert(path).second) logger().warn("passing over a damaged checkpoint: {}", error.what());
-  return true;
+void CheckpointFolder::pass_over(const fs::path& path, const Error& error) {
+  if (passed_over_.insert(path).second) logger().warn("passing over a checkpoint: {}", error.what());
 }
 
 }  // namespace qfw

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "io/checkpoint.h"
-#include "qfw/error.h"
 
 namespace qfw {
 
@@ -38,10 +37,10 @@ class CheckpointFolder {
  private:
   void remove(const std::filesystem::path& path);
   bool is_whole(const std::filesystem::path& path);
-  bool damaged(const std::filesystem::path& path, const Error& error);
+  void pass_over(const std::filesystem::path& path, const Error& error);
 
   std::filesystem::path folder_, newest_;
-  std::set<std::filesystem::path> whole_, damaged_;  ///< as far as they were looked at
+  std::set<std::filesystem::path> whole_, passed_over_;  ///< as far as they were looked at
 };
 
 }  // namespace qfw

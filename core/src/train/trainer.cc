@@ -6,8 +6,8 @@
 #include <chrono>
 #include <cmath>
 
-#include "io/atomic_file.h"
 #include "io/log.h"
+#include "qfw/atomic_file.h"
 #include "qfw/error.h"
 #include "train/evaluate.h"
 #include "train/data_record.h"
