@@ -4,6 +4,8 @@
 #include <exception>
 #include <optional>
 
+#include "plugin/called.h"
+#include "plugin/crash.h"
 #include "qfw/error.h"
 #include "util/nearest.h"
 #include "verbs.h"
@@ -137,6 +139,8 @@ int guarded(const std::vector<std::string>& words) {
     } else {
       fmt::print(stderr, "{}: error: {}\n", who, error.what());
     }
+  } catch (...) {
+    fmt::print(stderr, "{}: error: something threw {}\n", who, thrown_text());
   }
   return failed;
 }
@@ -144,4 +148,7 @@ int guarded(const std::vector<std::string>& words) {
 }  // namespace
 }  // namespace qfw
 
-int main(int count, char** words) { return qfw::guarded(std::vector<std::string>(words + 1, words + count)); }
+int main(int count, char** words) {
+  qfw::report_crashes_of_plugins();
+  return qfw::guarded(std::vector<std::string>(words + 1, words + count));
+}

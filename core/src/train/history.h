@@ -19,7 +19,7 @@ struct History {
   double smoothed_sum = 0, smoothed_weight = 0;
   std::optional<std::int64_t> first_nan_step;
 
-  /// Returns whether it is the best so far.
+  /// Returns whether it is the best so far. Both are finite: evaluate() throws otherwise.
   bool add(std::int64_t step, double accuracy, double loss);
 
   std::map<std::string, double> to_metrics() const;
