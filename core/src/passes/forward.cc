@@ -18,7 +18,8 @@ struct Recorded {
     const Value output = description.model->build(g, images, description.classes);
     const Shape expected{description.images[0], description.classes};
     if (output.is_number() || output.shape() != expected) {
-      fail(Error::Category::graph, "model", "it returns " + output.type().str() + ", logits of shape " + expected.str() + " are expected");
+      fail(Error::Category::graph, "model",
+           "it returns " + output.type().str() + ", logits of shape " + expected.str() + " are expected");
     }
     g.fetch(step_names::logits, output);
     logits = g.graph().fetches.back().use;

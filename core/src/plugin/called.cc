@@ -24,7 +24,8 @@ std::string thrown_type() {
   const std::type_info* type = abi::__cxa_current_exception_type();
   if (type == nullptr) return "nothing";
   int status = 0;
-  const std::unique_ptr<char, decltype(&std::free)> text(abi::__cxa_demangle(type->name(), nullptr, nullptr, &status), &std::free);
+  const std::unique_ptr<char, decltype(&std::free)> text(abi::__cxa_demangle(type->name(), nullptr, nullptr, &status),
+                                                         &std::free);
   return status == 0 ? text.get() : type->name();
 }
 
@@ -63,8 +64,8 @@ void rethrow_named(const PluginName& plugin, const char* method, const std::stri
   } catch (...) {
     const std::string where = place.empty() ? plugin.file : place + ", " + plugin.file;
     throw NamedError(Error::Category::plugin,
-                     fmt::format("[plugin] {} threw {} from {} ({}); a fault of the plugin, which may throw qfw::Error only", plugin.name,
-                                 thrown_text(), method, where));
+                     fmt::format("[plugin] {} threw {} from {} ({}); a fault of the plugin, which may throw qfw::Error only",
+                                 plugin.name, thrown_text(), method, where));
   }
 }
 

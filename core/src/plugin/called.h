@@ -10,7 +10,8 @@ namespace qfw {
 
 /// A plugin as messages name it.
 struct PluginName {
-  PluginName(std::string name, std::string file) : name(std::move(name)), file(std::move(file)), text(this->name + " of " + this->file) {}
+  PluginName(std::string name, std::string file)
+      : name(std::move(name)), file(std::move(file)), text(this->name + " of " + this->file) {}
 
   std::string name;  ///< "quantizer:lsq"
   std::string file;  ///< of its library

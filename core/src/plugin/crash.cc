@@ -43,7 +43,8 @@ struct Signal {
   const char* name;
   struct sigaction before;
 };
-Signal fatal[] = {{SIGSEGV, "SIGSEGV", {}}, {SIGBUS, "SIGBUS", {}}, {SIGFPE, "SIGFPE", {}}, {SIGILL, "SIGILL", {}}, {SIGABRT, "SIGABRT", {}}};
+Signal fatal[] = {
+    {SIGSEGV, "SIGSEGV", {}}, {SIGBUS, "SIGBUS", {}}, {SIGFPE, "SIGFPE", {}}, {SIGILL, "SIGILL", {}}, {SIGABRT, "SIGABRT", {}}};
 
 std::uintptr_t address_of(const void* context) {
   const auto& machine = static_cast<const ucontext_t*>(context)->uc_mcontext;
@@ -104,10 +105,11 @@ std::terminate_handler terminate_before = nullptr;
   }
   const std::string what = std::current_exception() ? "threw " + thrown_text() : "called std::terminate()";
   std::fflush(stdout);
-  fmt::print(stderr,
-             "qfw: error: [plugin] {} {} where nothing can catch it: in a destructor, a noexcept function or a thread of its own; "
-             "files written before are whole\n",
-             who, what);
+  fmt::print(
+      stderr,
+      "qfw: error: [plugin] {} {} where nothing can catch it: in a destructor, a noexcept function or a thread of its own; "
+      "files written before are whole\n",
+      who, what);
   std::_Exit(1);
 }
 

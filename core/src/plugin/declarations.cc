@@ -13,7 +13,9 @@ namespace qfw {
 
 namespace {
 
-bool has(const std::vector<Option>& options, std::string_view name) { return std::ranges::find(options, name, &Option::name) != options.end(); }
+bool has(const std::vector<Option>& options, std::string_view name) {
+  return std::ranges::find(options, name, &Option::name) != options.end();
+}
 
 bool can_be_a_key(std::string_view name) {
   return !name.empty() && std::ranges::all_of(name, [](char c) {

@@ -23,7 +23,8 @@ bool guard_if(FactoryBase& base, const PluginNamePtr& plugin) {
   auto* factory = dynamic_cast<Factory<Interface>*>(&base);
   if (factory == nullptr) return false;
   factory->make = [make = std::move(factory->make), plugin](const Settings& settings) {
-    auto made = called(*plugin, "its constructor", [] { return std::string(); }, [&] { return make(settings); });
+    auto made = called(
+        *plugin, "its constructor", [] { return std::string(); }, [&] { return make(settings); });
     if (made == nullptr) fail(Error::Category::plugin, "plugin", plugin->name + " made no object", plugin->file);
     return guarded(plugin, std::move(made));
   };
@@ -38,9 +39,11 @@ bool guard_one_of(FactoryBase& factory, const PluginNamePtr& plugin) {
 }  // namespace
 
 void guard(FactoryBase& factory, const PluginNamePtr& plugin) {
-  if (guard_one_of<Augment, Backend, Communicator, Dataset, DatasetWriter, Format, Layer, Optimizer, Quantizer, Schedule>(factory, plugin))
+  if (guard_one_of<Augment, Backend, Communicator, Dataset, DatasetWriter, Format, Layer, Optimizer, Quantizer, Schedule>(
+          factory, plugin))
     return;
-  fail(Error::Category::plugin, "plugin", fmt::format("{} is of a kind that this qfw does not know", plugin->name), plugin->file);
+  fail(Error::Category::plugin, "plugin", fmt::format("{} is of a kind that this qfw does not know", plugin->name),
+       plugin->file);
 }
 
 }  // namespace qfw

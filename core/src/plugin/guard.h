@@ -25,7 +25,8 @@ class Guard : public Interface {
  protected:
   template <class Work>
   decltype(auto) call(const char* method, const Work& work) const {
-    return called(*plugin_, method, [] { return std::string(); }, work);
+    return called(
+        *plugin_, method, [] { return std::string(); }, work);
   }
   template <class Place, class Work>
   decltype(auto) call(const char* method, const Place& place, const Work& work) const {

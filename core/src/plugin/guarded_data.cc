@@ -52,16 +52,19 @@ class GuardedDataset final : public Guard<Dataset> {
     return call("size()", [&] { return inner().size(split); });
   }
   Example get(std::string_view split, std::int64_t index) const override {
-    return call("get()", [&] { return fmt::format("example {} of {}", index, split); }, [&] { return inner().get(split, index); });
+    return call(
+        "get()", [&] { return fmt::format("example {} of {}", index, split); }, [&] { return inner().get(split, index); });
   }
   Identity identity(std::string_view split) const override {
     return call("identity()", [&] { return inner().identity(split); });
   }
   std::string class_name(std::int64_t label) const override {
-    return call("class_name()", [&] { return fmt::format("label {}", label); }, [&] { return inner().class_name(label); });
+    return call(
+        "class_name()", [&] { return fmt::format("label {}", label); }, [&] { return inner().class_name(label); });
   }
   std::string place(std::string_view split, std::int64_t index) const override {
-    return call("place()", [&] { return fmt::format("example {} of {}", index, split); }, [&] { return inner().place(split, index); });
+    return call(
+        "place()", [&] { return fmt::format("example {} of {}", index, split); }, [&] { return inner().place(split, index); });
   }
 };
 

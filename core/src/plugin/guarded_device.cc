@@ -17,7 +17,8 @@ class GuardedExecutable final : public Guard<Executable> {
  public:
   using Guard::Guard;
   void run(Step step, std::span<const HostView> feeds, std::span<const HostTensor> fetches) override {
-    call("run()", [&] { return fmt::format("step {}", step.index); }, [&] { inner().run(step, feeds, fetches); });
+    call(
+        "run()", [&] { return fmt::format("step {}", step.index); }, [&] { inner().run(step, feeds, fetches); });
   }
   void profile(bool on) override {
     call("profile()", [&] { inner().profile(on); });
@@ -40,7 +41,8 @@ class GuardedBackend final : public Guard<Backend> {
     return call("threads()", [&] { return inner().threads(); });
   }
   Support supports(const Graph& graph, const Node& node) const override {
-    return call("supports()", [&] { return "layer " + node.path; }, [&] { return inner().supports(graph, node); });
+    return call(
+        "supports()", [&] { return "layer " + node.path; }, [&] { return inner().supports(graph, node); });
   }
   std::unique_ptr<Executable> compile(const Graph& graph, Communicator& replicas) override {
     auto compiled = call("compile()", [&] { return inner().compile(graph, replicas); });
@@ -59,7 +61,8 @@ class GuardedEnd : public Communicator {
  protected:
   template <class Work>
   decltype(auto) call(const char* method, const Work& work) const {
-    return called(*plugin_, method, [] { return std::string(); }, work);
+    return called(
+        *plugin_, method, [] { return std::string(); }, work);
   }
 
  public:
@@ -98,7 +101,8 @@ class GuardedCommunicator final : public GuardedEnd {
   GuardedCommunicator(const PluginNamePtr& plugin, std::unique_ptr<Communicator> inner)
       : GuardedEnd(plugin, *inner), plugin_(plugin), inner_(std::move(inner)) {
     for (int i = 1; i < local_size(); ++i) {
-      others_.push_back(std::make_unique<GuardedEnd>(plugin, call("local()", [&]() -> Communicator& { return inner_->local(i); })));
+      others_.push_back(
+          std::make_unique<GuardedEnd>(plugin, call("local()", [&]() -> Communicator& { return inner_->local(i); })));
     }
   }
   ~GuardedCommunicator() override {

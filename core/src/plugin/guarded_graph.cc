@@ -42,7 +42,8 @@ class GuardedQuantizer final : public Guard<Quantizer> {
     return call("next_phase_change()", step_of(clock), [&] { return inner().next_phase_change(clock); });
   }
   std::string phase_name(Phase phase) const override {
-    return call("phase_name()", [&] { return fmt::format("phase {}", phase); }, [&] { return inner().phase_name(phase); });
+    return call(
+        "phase_name()", [&] { return fmt::format("phase {}", phase); }, [&] { return inner().phase_name(phase); });
   }
   Operand quantize(GraphBuilder& g, const MatmulSite& site, Role role, Value operand, Phase phase) const override {
     return call("quantize()", layer_of(g), [&] { return inner().quantize(g, site, role, operand, phase); });

@@ -67,11 +67,13 @@ void Resolver::choose(Draft& draft, const std::string& written) {
   draft.factory = nullptr;
   draft.own.clear();
   draft.missing.clear();
+  draft.broken = false;
   try {
     draft.factory = &plugins_.find(draft.kind->name, draft.chosen);
     draft.own = draft.factory->options;
-  } catch (const std::exception& error) {
+  } catch (const Error& error) {
     draft.missing = error.what();
+    draft.broken = error.category() == Error::Category::plugin;
   }
 }
 
@@ -230,6 +232,10 @@ void Resolver::check_choice(const Draft& draft) {
     notes_.push_back(
         fmt::format("dataset {} is not installed{}", draft.chosen, kept.empty() ? "" : "; kept unchecked: " + kept));
     return;
+  }
+  if (draft.broken) {  // no mistake of the recipe's
+    const Place& place = draft.name != nullptr ? draft.name->place : whole;
+    throw Error(Error::Category::plugin, fmt::format("{}: {}", place.str(), draft.missing));
   }
   if (draft.name != nullptr) {
     problems_.add(*draft.name, draft.missing);

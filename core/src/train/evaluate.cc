@@ -1,11 +1,11 @@
 #include "train/evaluate.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <memory>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "data/pipeline.h"
 #include "io/progress.h"
@@ -38,8 +38,8 @@ void check_logits(Session& session, const Session::Compiled& compiled, std::int6
     const std::int64_t batch = static_cast<std::int64_t>(share.batch.position.step) * session.replicas().size() + rank;
     const std::string origin = origin_of_not_finite(session, compiled, completed, exchanges);
     fail(Error::Category::data, "evaluate",
-         fmt::format("a logit is {} in the evaluation after step {}: the first value that is not finite comes from {}", *bad, completed,
-                     origin.empty() ? "the logits themselves" : origin),
+         fmt::format("a logit is {} in the evaluation after step {}: the first value that is not finite comes from {}", *bad,
+                     completed, origin.empty() ? "the logits themselves" : origin),
          session.dataset("validation").place("validation", batch * session.eval_batch() + row),
          "evaluations with such values are worth nothing and never the best; a checkpoint from before may still be good");
   }

@@ -10,7 +10,8 @@ namespace qfw {
 
 bool History::add(std::int64_t step, double accuracy, double loss) {
   if (!std::isfinite(accuracy) || !std::isfinite(loss)) {
-    fail(Error::Category::internal, "history", fmt::format("an evaluation after step {} has accuracy {}, loss {}", step, accuracy, loss));
+    fail(Error::Category::internal, "history",
+         fmt::format("an evaluation after step {} has accuracy {}, loss {}", step, accuracy, loss));
   }
   eval_accuracy = accuracy;
   eval_loss = loss;

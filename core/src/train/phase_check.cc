@@ -39,14 +39,13 @@ void check_same_variables(const Graph& first, const Graph& graph, const std::str
   if (differing.empty()) return;
   const std::string& name = *differing.begin();
   fail(Error::Category::graph, "variables",
-       fmt::format("variables differ between phases: {} is {} in the first step and {} {}{}", name, kept(before, name), kept(now, name), when,
-                   differing.size() > 1 ? fmt::format(", and {} more", differing.size() - 1) : ""),
+       fmt::format("variables differ between phases: {} is {} in the first step and {} {}{}", name, kept(before, name),
+                   kept(now, name), when, differing.size() > 1 ? fmt::format(", and {} more", differing.size() - 1) : ""),
        {}, "the model or quantizer that uses it must declare it in every phase, training and evaluation");
 }
 
 void check_phases(Session& session) {
-  const std::vector<std::int64_t> steps = first_steps_of_phases(session);
-  const Graph first = session.prepared(session.training_graph_at(0));
+  const Graph& first = session.training(0).graph;
   std::set<std::vector<Phase>> evaluated;
   const auto check_evaluation = [&](std::int64_t completed) {
     const Clock clock = session.clock(completed, false);
@@ -54,7 +53,7 @@ void check_phases(Session& session) {
     check_same_variables(first, session.prepared(session.evaluation_graph_at(completed)),
                          fmt::format("in evaluation after step {} ({})", completed, session.phase_text(clock)));
   };
-  for (const std::int64_t step : steps) {
+  for (const std::int64_t step : first_steps_of_phases(session)) {
     if (step > 0) {
       check_same_variables(first, session.prepared(session.training_graph_at(step)),
                            fmt::format("from step {} ({})", step, session.phase_text(session.clock(step, true))));

@@ -13,7 +13,8 @@ void check_phases(Session& session);
 /// A graph for evaluation may lack some. `when` is of `graph`.
 void check_same_variables(const Graph& first, const Graph& graph, const std::string& when);
 
-/// The parameters that the loss's gradient reaches in no phase of the run: they keep their initial values, but for weight decay.
+/// The parameters that the loss's gradient reaches in no phase of the run: they keep their initial values, but for weight
+/// decay.
 std::vector<std::string> untrained_parameters(const Session& session);
 
 }  // namespace qfw

@@ -11,7 +11,8 @@ constexpr std::int64_t most_questions = std::int64_t{1} << 27;  // about a secon
 
 }  // namespace
 
-void for_each_phase(const Session& session, const std::function<void(std::int64_t step, const std::vector<Phase>& phases)>& visit) {
+void for_each_phase(const Session& session,
+                    const std::function<void(std::int64_t step, const std::vector<Phase>& phases)>& visit) {
   const auto quantizers = session.recipe().quantizers();
   std::vector<Phase> now(quantizers.size());
   std::int64_t step = 0;

@@ -165,8 +165,8 @@ double Session::rate(std::int64_t step) const {
   if (rate >= 0 && rate <= std::numeric_limits<float>::max()) return rate;
   fail(Error::Category::plugin, "schedule",
        fmt::format("schedule {} gives step {} the learning rate {} (for a batch of {})", recipe_.name("schedule"), step, rate,
-                   recipe_.train().batch_size), {},
-       "a rate is a finite number, at least 0: look at the schedule's options, or mend the plugin");
+                   recipe_.train().batch_size),
+       {}, "a rate is a finite number, at least 0: look at the schedule's options, or mend the plugin");
 }
 
 std::vector<Phase> Session::phases(const Clock& clock) const {

@@ -46,7 +46,8 @@ std::string origin_of_not_finite(Session& session, const Session::Compiled& comp
   return {};
 }
 
-void check_codes(Session& session, Session::Compiled& compiled, std::int64_t step, std::span<const Session::Exchange> exchanges) {
+void check_codes(Session& session, Session::Compiled& compiled, std::int64_t step,
+                 std::span<const Session::Exchange> exchanges) {
   if (std::exchange(compiled.codes_checked, true)) return;
   const Clock clock = session.clock(step, compiled.graph.training);
   const std::int64_t batch = clock.training ? session.train_batch() : session.eval_batch();
@@ -59,8 +60,10 @@ void check_codes(Session& session, Session::Compiled& compiled, std::int64_t ste
       if (off == 0) continue;
       const CodeChecks::Operand& operand = checks.operands[i];
       fail(Error::Category::plugin, "quantizer",
-           fmt::format("{:.0f} codes of the {} of layer {} are not on the grid from {} to {} that quantizer {} says they are on, for example {}",
-                       off, name_of(operand.role), operand.path, operand.grid.low, operand.grid.high, session.recipe().name("quantizer"),
+           fmt::format("{:.0f} codes of the {} of layer {} are not on the grid from {} to {} that quantizer {} says they are "
+                       "on, for example {}",
+                       off, name_of(operand.role), operand.path, operand.grid.low, operand.grid.high,
+                       session.recipe().name("quantizer"),
                        not_finite == off ? "one that is no finite number" : fmt::format("{}", largest)),
            fmt::format("{} {}, {}", clock.training ? "step" : "evaluation after step", step, session.phase_text(clock)),
            "codes are low, low + 1, ..., high (qfw/quantizer.h)");
@@ -79,7 +82,8 @@ void check_variables(const Session& session, const Graph& graph, std::int64_t co
     if (bad == 0) continue;
     fail(Error::Category::data, "variables",
          fmt::format("{} of {} values of {} are not finite after {} steps", bad, values.size(), variable.name, completed), {},
-         "the statistics or updates that make it went beyond what a float holds: lower the learning rate, or look at the images");
+         "the statistics or updates that make it went beyond what a float holds: lower the learning rate, or look at the "
+         "images");
   }
 }
 

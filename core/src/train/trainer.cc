@@ -82,12 +82,14 @@ void Trainer::start() {
   const Recipe& recipe = session_.recipe();
   logger().info("{} in {}", recipe.description().empty() ? recipe.stem() : recipe.description(), folder_.path().string());
   logger().info("backend {}", session_.backend().describe());
+  session_.training(0);  // declares all variables
+  const bool resumed = resume();
   check_phases(session_);
   if (const auto untrained = untrained_parameters(session_); !untrained.empty()) {
-    logger().warn("no gradient reaches {} of the parameters, which stay as they are: {}", untrained.size(), fmt::join(untrained, ", "));
+    logger().warn("no gradient reaches {} of the parameters, which only weight decay changes: {}", untrained.size(),
+                  fmt::join(untrained, ", "));
   }
-  session_.training(0);  // declares all variables
-  if (!resume()) {
+  if (!resumed) {
     session_.initialize_variables();
     write_text_atomically(folder_.recipe(), recipe.text());
   }

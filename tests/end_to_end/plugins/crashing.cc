@@ -35,21 +35,26 @@ class Crashing final : public Schedule {
     if (options_.how == "destructor") throw std::runtime_error("not closed");
   }
   void crash() const {
-    volatile int zero = 0;
-    if (options_.how == "segv") *reinterpret_cast<volatile int*>(zero) = 1;
+    int* volatile nothing = nullptr;
+    const volatile char none = 0;
+    if (options_.how == "segv") *nothing = 1;
     if (options_.how == "fpe") std::raise(SIGFPE);
     if (options_.how == "ill") __builtin_trap();
     if (options_.how == "bus") std::raise(SIGBUS);
     if (options_.how == "abort") std::abort();
-    if (options_.how == "stack") recurse(1);
+    if (options_.how == "stack") recurse(&none);
     if (options_.how == "thread") std::thread([] { throw 42; }).join();
   }
-  static int recurse(volatile int depth) { return depth < 0 ? 0 : recurse(depth + 1) + depth; }
+  static int recurse(const volatile char* before) {
+    const volatile char frame[4096] = {*before};
+    return frame[0] != 0 ? 0 : recurse(frame) + frame[1];
+  }
 
   Options options_;
 };
 
 }  // namespace
 
-QFW_PLUGIN("schedule:crashing", .name = "crashing", .version = "1", .licence = "Apache-2.0", .description = "crashes when told to")
+QFW_PLUGIN("schedule:crashing", .name = "crashing", .version = "1", .licence = "Apache-2.0",
+           .description = "crashes when told to")
 (Registry& registry) { registry.add<Crashing>("crashing", "crashes when told to"); }

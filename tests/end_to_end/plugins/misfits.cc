@@ -22,7 +22,8 @@ class OffGrid final : public Quantizer {
 
     static void declare(Declare<Options>& option) {
       option("how", &Options::how, "what is wrong",
-             {.choices = {"none", "fraction", "beyond", "nan", "grid", "half_grid", "scale", "shape", "variables", "throws", "only_evaluation"}});
+             {.choices = {"none", "fraction", "beyond", "nan", "grid", "half_grid", "scale", "shape", "variables", "throws",
+                          "only_evaluation"}});
       option("step", &Options::step, "from which step on", {.min = 0});
     }
   };
@@ -143,7 +144,8 @@ class Idle final : public Layer {
   };
   explicit Idle(const Options& options) : o_(options) {}
   Value build(GraphBuilder& g, Value x, std::int64_t classes) const override {
-    Value logits = layers::linear(g, "dense", reshape(x, {x.shape()[0], x.shape().count() / x.shape()[0]}), {.features = classes});
+    Value logits =
+        layers::linear(g, "dense", reshape(x, {x.shape()[0], x.shape().count() / x.shape()[0]}), {.features = classes});
     if (o_.idle) {
       const auto scope = g.scope("idle");
       g.parameter("unused", {3}, Init::zeros());
@@ -166,8 +168,8 @@ class Idle final : public Layer {
 
 }  // namespace
 
-QFW_PLUGIN("quantizer:off_grid quantizer:learned_step schedule:odd schedule:whole augment:spoiled model:idle", .name = "misfits",
-           .version = "1", .licence = "Apache-2.0", .description = "return what they should not")
+QFW_PLUGIN("quantizer:off_grid quantizer:learned_step schedule:odd schedule:whole augment:spoiled model:idle",
+           .name = "misfits", .version = "1", .licence = "Apache-2.0", .description = "return what they should not")
 (Registry& registry) {
   registry.add<OffGrid>("off_grid", "codes that are not on their grid");
   registry.add<LearnedStep>("learned_step", "steps that are learned");

@@ -189,9 +189,10 @@ struct Pair final : Communicator, Thrower {
 
 }  // namespace
 
-QFW_PLUGIN("schedule:thrower quantizer:thrower dataset:thrower augment:thrower model:thrower optimizer:thrower backend:thrower "
-           "communicator:thrower",
-           .name = "throwing_anything", .version = "1", .licence = "Apache-2.0", .description = "throws anything from anywhere")
+QFW_PLUGIN(
+    "schedule:thrower quantizer:thrower dataset:thrower augment:thrower model:thrower optimizer:thrower backend:thrower "
+    "communicator:thrower",
+    .name = "throwing_anything", .version = "1", .licence = "Apache-2.0", .description = "throws anything from anywhere")
 (Registry& registry) {
   registry.add<Rate>("thrower", "of schedules");
   registry.add<Floats>("thrower", "of quantizers");

@@ -57,9 +57,9 @@ TEST_P(AssignedParameter, IsWhatOptimizerAndDecayStartFrom) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, AssignedParameter,
-                         ::testing::Values(Case{"reference", "sgd", 0}, Case{"reference", "sgd", 0.01}, Case{"reference", "adam", 0},
-                                           Case{"reference", "adam", 0.01}, Case{"cpu", "sgd", 0}, Case{"cpu", "sgd", 0.01},
-                                           Case{"cpu", "adam", 0}, Case{"cpu", "adam", 0.01}));
+                         ::testing::Values(Case{"reference", "sgd", 0}, Case{"reference", "sgd", 0.01},
+                                           Case{"reference", "adam", 0}, Case{"reference", "adam", 0.01}, Case{"cpu", "sgd", 0},
+                                           Case{"cpu", "sgd", 0.01}, Case{"cpu", "adam", 0}, Case{"cpu", "adam", 0.01}));
 
 /// The gradient also counts what reached the parameter before it was assigned.
 TEST(AssignedParameterGradient, IsOfAllItsValues) {

@@ -70,9 +70,10 @@ TEST(CodeChecks, DoNotBlameAQuantizerForWhatItWasGiven) {
 
 TEST(Operands, ThatCannotBeRightAreRefusedByLayerRoleAndQuantizer) {
   const Model model = convolutional();
-  for (const auto& [how, told] : {std::pair{"grid", "a grid from 7 to -7, which ends below its start"},
-                                  std::pair{"half_grid", "a grid from -7 to 7.5, not whole steps apart"},
-                                  std::pair{"scale", "the scale f32[3] for [3, 3, 1, 2]"}, std::pair{"shape", "returned f32[3, 3, 1, 36]"}}) {
+  for (const auto& [how, told] :
+       {std::pair{"grid", "a grid from 7 to -7, which ends below its start"},
+        std::pair{"half_grid", "a grid from -7 to 7.5, not whole steps apart"},
+        std::pair{"scale", "the scale f32[3] for [3, 3, 1, 2]"}, std::pair{"shape", "returned f32[3, 3, 1, 36]"}}) {
     const auto quantizer = misfit("off_grid", {{"how", std::string(how)}});
     try {
       code_checks(description(model, *quantizer, 1), true);

@@ -60,7 +60,8 @@ class Runner {
     Values results;
     std::vector<std::vector<float>> buffers;
     std::vector<HostTensor> fetched;
-    for (const Fetch& fetch : graph.fetches) buffers.emplace_back(static_cast<std::size_t>(graph.type(fetch.use).shape.count()));
+    for (const Fetch& fetch : graph.fetches)
+      buffers.emplace_back(static_cast<std::size_t>(graph.type(fetch.use).shape.count()));
     for (std::size_t i = 0; i < buffers.size(); ++i) {
       fetched.push_back({graph.type(graph.fetches[i].use), std::as_writable_bytes(std::span(buffers[i]))});
     }

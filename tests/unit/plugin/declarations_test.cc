@@ -61,25 +61,37 @@ TEST(Declarations, ThatCannotBeRightAreRefusedByPluginAndOption) {
       {"a b", "name that cannot be a key", [](Declare<Values>& option) { option("a b", &Values::number, "a number"); }},
       {"a.b", "name that cannot be a key", [](Declare<Values>& option) { option("a.b", &Values::number, "a number"); }},
       {"number", "no doc", [](Declare<Values>& option) { option("number", &Values::number, ""); }},
-      {"number", "default 1: 1 is too small", [](Declare<Values>& option) { option("number", &Values::number, "n", {.min = 2}); }},
-      {"number", "default 1: 1 is too large", [](Declare<Values>& option) { option("number", &Values::number, "n", {.max = 0.5}); }},
+      {"number", "default 1: 1 is too small",
+       [](Declare<Values>& option) { option("number", &Values::number, "n", {.min = 2}); }},
+      {"number", "default 1: 1 is too large",
+       [](Declare<Values>& option) { option("number", &Values::number, "n", {.max = 0.5}); }},
       {"list", "default 1,2: 1 is too small", [](Declare<Values>& option) { option("list", &Values::list, "l", {.min = 2}); }},
-      {"word", "'none' is not one of a, b", [](Declare<Values>& option) { option("word", &Values::word, "w", {.choices = {"a", "b"}}); }},
-      {"word", "'a' twice", [](Declare<Values>& option) { option("word", &Values::word, "w", {.choices = {"none", "a", "a"}}); }},
+      {"word", "'none' is not one of a, b",
+       [](Declare<Values>& option) {
+         option("word", &Values::word, "w", {.choices = {"a", "b"}});
+       }},
+      {"word", "'a' twice",
+       [](Declare<Values>& option) {
+         option("word", &Values::word, "w", {.choices = {"none", "a", "a"}});
+       }},
       {"number", "from 3 to 1", [](Declare<Values>& option) { option("number", &Values::number, "n", {.min = 3, .max = 1}); }},
       {"number", "no number", [nan](Declare<Values>& option) { option("number", &Values::number, "n", {.min = nan}); }},
       {"number", "no number", [nan](Declare<Values>& option) { option("number", &Values::number, "n", {.max = nan}); }},
       {"number", "choices", [](Declare<Values>& option) { option("number", &Values::number, "n", {.choices = {"1"}}); }},
       {"name", "key of the core's in [schedule]", [](Declare<Values>& option) { option("name", &Values::word, "w"); }},
-      {"word", "inherits 'train.nothing'", [](Declare<Values>& option) { option("word", &Values::word, "w", {.inherits = "train.nothing"}); }},
+      {"word", "inherits 'train.nothing'",
+       [](Declare<Values>& option) { option("word", &Values::word, "w", {.inherits = "train.nothing"}); }},
       {"word", "inherits 'nowhere.epochs'",
        [](Declare<Values>& option) { option("word", &Values::word, "w", {.inherits = "nowhere.epochs"}); }},
-      {"word", "inherits 'epochs'", [](Declare<Values>& option) { option("word", &Values::word, "w", {.inherits = "epochs"}); }},
-      {"word", "replaces 'number'", [](Declare<Values>& option) { option("word", &Values::word, "w", {.replaces = "number"}); }},
+      {"word", "inherits 'epochs'",
+       [](Declare<Values>& option) { option("word", &Values::word, "w", {.inherits = "epochs"}); }},
+      {"word", "replaces 'number'",
+       [](Declare<Values>& option) { option("word", &Values::word, "w", {.replaces = "number"}); }},
       {"word", "replaces 'word'", [](Declare<Values>& option) { option("word", &Values::word, "w", {.replaces = "word"}); }},
   };
   for (const Wrong& wrong : all) {
-    EXPECT_THAT(refusal(wrong.declaration), AllOf(HasSubstr("option '" + std::string(wrong.name) + "' of schedule:odd"), HasSubstr(wrong.said)));
+    EXPECT_THAT(refusal(wrong.declaration),
+                AllOf(HasSubstr("option '" + std::string(wrong.name) + "' of schedule:odd"), HasSubstr(wrong.said)));
   }
 }
 

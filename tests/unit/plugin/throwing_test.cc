@@ -36,18 +36,20 @@ template <class Interface, class Call>
 void expect_named(const std::string& from, const std::string& place, const Call& call) {
   const Failure failure = failure_of([&] { call(*thrower<Interface>(from)); });
   EXPECT_EQ(failure.category, Error::Category::plugin) << from;
-  EXPECT_THAT(failure.message, AllOf(HasSubstr(std::string(Interface::kind) + ":thrower threw int 42 from " + from), HasSubstr(place),
-                                     HasSubstr("libqfw_throwing_anything.so")));
+  EXPECT_THAT(failure.message, AllOf(HasSubstr(std::string(Interface::kind) + ":thrower threw int 42 from " + from),
+                                     HasSubstr(place), HasSubstr("libqfw_throwing_anything.so")));
 }
 
 TEST(Thrown, AnythingIsAnErrorThatNamesThePlugin) {
-  const std::pair<const char*, const char*> thrown[] = {
-      {"int", "threw int 42"}, {"text", "threw text 'no licence'"}, {"exception", "threw std::runtime_error: no licence"}, {"own", "OfItsOwn"}};
+  const std::pair<const char*, const char*> thrown[] = {{"int", "threw int 42"},
+                                                        {"text", "threw text 'no licence'"},
+                                                        {"exception", "threw std::runtime_error: no licence"},
+                                                        {"own", "OfItsOwn"}};
   for (const auto& [what, told] : thrown) {
     const Failure failure = failure_of([&] { thrower<Schedule>("value", what)->value({.step = 2}); });
     EXPECT_EQ(failure.category, Error::Category::plugin) << what;
-    EXPECT_THAT(failure.message, AllOf(HasSubstr("schedule:thrower"), HasSubstr(told), HasSubstr("value()"), HasSubstr("step 2"),
-                                       HasSubstr("libqfw_throwing_anything.so")));
+    EXPECT_THAT(failure.message, AllOf(HasSubstr("schedule:thrower"), HasSubstr(told), HasSubstr("value()"),
+                                       HasSubstr("step 2"), HasSubstr("libqfw_throwing_anything.so")));
   }
 }
 
