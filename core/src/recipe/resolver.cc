@@ -67,13 +67,13 @@ void Resolver::choose(Draft& draft, const std::string& written) {
   draft.factory = nullptr;
   draft.own.clear();
   draft.missing.clear();
-  draft.broken = false;
+  draft.broken.reset();
   try {
     draft.factory = &plugins_.find(draft.kind->name, draft.chosen);
     draft.own = draft.factory->options;
   } catch (const Error& error) {
     draft.missing = error.what();
-    draft.broken = error.category() == Error::Category::plugin;
+    draft.broken = error;
   }
 }
 
@@ -233,10 +233,7 @@ void Resolver::check_choice(const Draft& draft) {
         fmt::format("dataset {} is not installed{}", draft.chosen, kept.empty() ? "" : "; kept unchecked: " + kept));
     return;
   }
-  if (draft.broken) {  // no mistake of the recipe's
-    const Place& place = draft.name != nullptr ? draft.name->place : whole;
-    throw Error(Error::Category::plugin, fmt::format("{}: {}", place.str(), draft.missing));
-  }
+  if (draft.broken) problems_.caused_by(*draft.broken);
   if (draft.name != nullptr) {
     problems_.add(*draft.name, draft.missing);
   } else {

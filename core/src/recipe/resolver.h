@@ -27,7 +27,7 @@ class Resolver {
     std::string chosen;
     const FactoryBase* factory = nullptr;
     std::string missing;  ///< why there is no factory
-    bool broken = false;  ///< there is a plugin, but it cannot be used
+    std::optional<Error> broken;
     const Entry* name = nullptr;
     std::map<std::string, const Entry*> given;
 

@@ -51,12 +51,12 @@ void check_phases(Session& session) {
     const Clock clock = session.clock(completed, false);
     if (!evaluated.insert(session.phases(clock)).second) return;
     check_same_variables(first, session.prepared(session.evaluation_graph_at(completed)),
-                         fmt::format("in evaluation after step {} ({})", completed, session.phase_text(clock)));
+                         fmt::format("in evaluation after step {} (phase {})", completed, session.phase_text(clock)));
   };
   for (const std::int64_t step : first_steps_of_phases(session)) {
     if (step > 0) {
       check_same_variables(first, session.prepared(session.training_graph_at(step)),
-                           fmt::format("from step {} ({})", step, session.phase_text(session.clock(step, true))));
+                           fmt::format("from step {} (phase {})", step, session.phase_text(session.clock(step, true))));
     }
     check_evaluation(step + 1);
   }

@@ -65,7 +65,7 @@ void check_codes(Session& session, Session::Compiled& compiled, std::int64_t ste
                        off, name_of(operand.role), operand.path, operand.grid.low, operand.grid.high,
                        session.recipe().name("quantizer"),
                        not_finite == off ? "one that is no finite number" : fmt::format("{}", largest)),
-           fmt::format("{} {}, {}", clock.training ? "step" : "evaluation after step", step, session.phase_text(clock)),
+           fmt::format("{} {}, phase {}", clock.training ? "step" : "evaluation after step", step, session.phase_text(clock)),
            "codes are low, low + 1, ..., high (qfw/quantizer.h)");
     }
   }

@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "qfw/augment.h"
+#include "qfw/layer.h"
 #include "qfw/layers.h"
 #include "qfw/ops.h"
 #include "qfw/plugin.h"

@@ -5,6 +5,7 @@
 #include "qfw/communicator.h"
 #include "qfw/dataset.h"
 #include "qfw/error.h"
+#include "qfw/layer.h"
 #include "qfw/layers.h"
 #include "qfw/optimizer.h"
 #include "qfw/plugin.h"
