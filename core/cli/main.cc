@@ -9,6 +9,8 @@
 #include <optional>
 
 #include "io/terminal.h"
+#include "plugin/called.h"
+#include "plugin/crash.h"
 #include "qfw/error.h"
 #include "util/nearest.h"
 #include "verbs.h"
@@ -156,6 +158,8 @@ int guarded(const std::vector<std::string>& words) {
     } else {
       complain(who, "error", error.what());
     }
+  } catch (...) {
+    fmt::print(stderr, "{}: error: something threw {}\n", who, thrown_text());
   }
   return failed;
 }
@@ -165,5 +169,6 @@ int guarded(const std::vector<std::string>& words) {
 
 int main(int count, char** words) {
   qfw::prepare_streams();
+  qfw::report_crashes_of_plugins();
   return qfw::guarded(std::vector<std::string>(words + 1, words + count));
 }

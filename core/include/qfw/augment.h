@@ -23,7 +23,8 @@ class QFW_API Augment {
   virtual Shape output(const Shape& source) const = 0;
 
   /// Thread-safe. `random` is the stream of (seed, epoch, index); an evaluation (`training` false) draws nothing from it.
-  /// `image` is [H, W, C], row-major. Throws Error::Category::data for an example it cannot decode.
+  /// `image` is [H, W, C], row-major, to be filled with finite numbers. Throws Error::Category::data for an example it cannot
+  /// decode.
   virtual void apply(const Example& example, RandomStream& random, bool training, std::span<float> image) const = 0;
 };
 

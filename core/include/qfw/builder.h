@@ -52,6 +52,7 @@ class QFW_API GraphBuilder {
 
   /// Gives a variable its next value. What is returned, and what later calls of parameter() or state() return, is the new
   /// value, so order is dataflow; the last assignment of a step is the one stored. Gradients reaching it are the variable's.
+  /// Optimizer and weight decay start from a parameter's last value: a learned step can be set from the first batch.
   /// An error in an evaluation graph, and for a value that would differ between replicas (see all_reduce).
   Value assign(Value variable, Value value);
 

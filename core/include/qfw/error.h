@@ -8,8 +8,9 @@
 
 namespace qfw {
 
-/// The only exception that crosses the boundary between core and plugins. The message says what was asked, what was
+/// The exception that crosses the boundary between core and plugins. The message says what was asked, what was
 /// found, where, and what to do: `[conv2d] src has 3 channels, weights expect 64 (stage1/block0/conv_1); check ...`.
+/// The core adds the plugin that threw it. Whatever else a plugin throws becomes one of Category::plugin that says what it was.
 class QFW_API Error : public std::runtime_error {
  public:
   /// `usage` is the caller's mistake (exit code 2), `interrupted` a signal; everything else ends with exit code 1.

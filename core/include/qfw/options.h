@@ -35,7 +35,8 @@ struct Option {
   std::function<void(void* options, const OptionValue& value)> set;
 };
 
-/// Limits of a declaration (inclusive), and what it inherits; see Option.
+/// Limits of a declaration (inclusive), and what it inherits; see Option. Checked when the plugin registers: each option has a
+/// name of its own (letters, digits, _) that the core has not taken, and a doc; the default is among what is allowed.
 struct Allowed {
   double min = -std::numeric_limits<double>::infinity(), max = std::numeric_limits<double>::infinity();
   std::vector<std::string> choices{};

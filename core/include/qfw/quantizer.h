@@ -24,6 +24,7 @@ enum class Role : std::uint8_t { src, weights };
 
 /// A quantized operand: the real number is codes / scale. Codes are floats that happen to lie on the grid, so gradients flow
 /// through them as through any value (see straight_through); the core turns them into integers where the product can use them.
+/// The grid is checked when the graph is built; whether codes lie on it, in the first step and evaluation of every phase.
 struct Operand {
   Operand(Value real) : codes(real) {}  // implicit: a float, left alone
   Operand(Value codes, Value scale, Grid grid) : codes(codes), scale(scale), grid(grid) {}
@@ -53,11 +54,15 @@ class QFW_API Quantizer {
 
   /// Pure and cheap; called for every step and before every evaluation.
   virtual Phase phase(const Clock&) const { return 0; }
+  /// The next training step after clock.step at which phase() may change, so that the phases of a long run are found without
+  /// asking for each of its steps. The default does not know.
+  virtual std::int64_t next_phase_change(const Clock& clock) const { return clock.step + 1; }
   /// For `qfw explain` and logs: "collecting", "weights, activations".
   virtual std::string phase_name(Phase phase) const { return phase == 0 ? "quantizing" : std::to_string(phase); }
 
   /// One operand. Called within the scope <site path>/<role>; `operand` is f32 (under compute = bf16 already rounded to bf16).
-  /// Variables must be declared in every phase, so that checkpoints do not depend on the phase they were written in.
+  /// Variables must be declared in every phase, so that checkpoints do not depend on the phase they were written in; the
+  /// graphs of all phases are built, and compared, before the first step.
   virtual Operand quantize(GraphBuilder& g, const MatmulSite& site, Role role, Value operand, Phase phase) const = 0;
 
   /// Both operands, src first: for methods that move range from one to the other. Called within the scope <site path>; enters

@@ -1,8 +1,6 @@
 #include "data/pipeline.h"
 
 #include <fmt/format.h>
-#include <pthread.h>
-#include <signal.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -20,6 +18,7 @@
 
 #include "data/shuffle.h"
 #include "qfw/error.h"
+#include "util/signals.h"
 
 namespace qfw {
 namespace {
@@ -142,17 +141,12 @@ Pipeline::Impl::Impl(const Dataset& dataset, const Augment& augment, const Pipel
     slots_[sequence].left = count_of(sequence);
   }
 
-  // Signals stay with the threads that expect them.
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const StartsThreads without_signals;
   try {
     for (int i = 0; i < settings.workers; ++i) threads_.emplace_back([this] { work(); });
   } catch (const std::exception& error) {
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
     if (threads_.empty()) fail(Error::Category::device, "pipeline", fmt::format("cannot start a thread: {}", error.what()));
   }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 Pipeline::Impl::~Impl() {

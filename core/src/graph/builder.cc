@@ -1,5 +1,6 @@
 #include "qfw/builder.h"
 
+#include <exception>
 #include <map>
 #include <utility>
 
@@ -12,7 +13,7 @@ namespace qfw {
 struct GraphBuilder::Impl {
   Setting setting;
   Graph graph;
-  std::string path;
+  std::string path, failed_path;  ///< the latter: of the innermost scope that an exception left
   std::vector<bool> varying;  ///< by node: differs between replicas
 
   struct Declared {
@@ -58,10 +59,15 @@ GraphBuilder::Scope GraphBuilder::scope(std::string_view name) {
   }
   const std::size_t before = impl_->path.size();
   impl_->path = impl_->name_below_path(name);
+  impl_->failed_path.clear();
   return Scope(*this, impl_->path.substr(0, before));
 }
 
-GraphBuilder::Scope::~Scope() { builder_.impl_->path = std::move(restore_); }
+GraphBuilder::Scope::~Scope() {
+  Impl& impl = *builder_.impl_;
+  if (std::uncaught_exceptions() > 0 && impl.failed_path.empty()) impl.failed_path = std::move(impl.path);
+  impl.path = std::move(restore_);
+}
 
 Value GraphBuilder::input(std::string_view name, TensorType type, bool replicated) {
   for (const Input& known : impl_->graph.inputs) {
@@ -184,6 +190,11 @@ Value BuilderAccess::variable(GraphBuilder& g, const Variable& variable) {
 }
 
 Value BuilderAccess::initial_value(GraphBuilder& g, int variable) { return Value(g, g.impl_->declared[variable].node, 0); }
+Value BuilderAccess::current_value(GraphBuilder& g, int variable) { return g.impl_->declared[variable].current; }
+
+const std::string& BuilderAccess::failed_path(const GraphBuilder& g) {
+  return g.impl_->failed_path.empty() ? g.impl_->path : g.impl_->failed_path;
+}
 
 GraphBuilder::Scope BuilderAccess::at_path(GraphBuilder& g, std::string_view path) {
   return GraphBuilder::Scope(g, std::exchange(g.impl_->path, std::string(path)));

@@ -17,11 +17,14 @@ struct BuilderAccess {
   static Value constant(GraphBuilder& g, double number, DType dtype = DType::f32, const Shape& shape = {});
   /// The variable, declared if new, whatever its path; its current value.
   static Value variable(GraphBuilder& g, const Variable& variable);
-  /// The value a variable had when the step began.
+  /// The value a variable had when the step began, and the one its last assignment so far gave it.
   static Value initial_value(GraphBuilder& g, int variable);
+  static Value current_value(GraphBuilder& g, int variable);
 
   /// Replaces the whole path until the result goes; passes give new nodes the path of the layer they come from.
   static GraphBuilder::Scope at_path(GraphBuilder& g, std::string_view path);
+  /// Where an exception that has left scopes behind came from; the current path if it left none.
+  static const std::string& failed_path(const GraphBuilder& g);
 
   /// Lets `rewrite` replace what each assigned variable gets in the end.
   static void rewrite_updates(GraphBuilder& g, const std::function<Value(int variable, Value old_value, Value next)>& rewrite);

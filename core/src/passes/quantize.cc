@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "ops/support.h"
 #include "passes/replay.h"
 #include "qfw/error.h"
 
@@ -39,6 +40,22 @@ std::optional<Value> per_output(const Operand& operand, std::int64_t features) {
   }
   if (operand.scale.shape().count() == features && operand.scale.shape().channels() == features) return reshape(operand.scale, {features});
   return std::nullopt;
+}
+
+/// Codes beyond this are no longer exact: floats have 24 bits, half of a grid's steps takes one.
+constexpr float largest_code = 0x1p23f;
+
+std::string wrong_grid(const Grid& grid) {
+  if (!(std::abs(grid.low) <= largest_code && std::abs(grid.high) <= largest_code)) return "not within 2^23";
+  if (grid.low > grid.high) return "which ends below its start";
+  const float steps = grid.high - grid.low;
+  return 2 * grid.low != std::floor(2 * grid.low) || steps != std::floor(steps) ? "not whole steps apart" : "";
+}
+
+std::string wrong_scale(Value scale, const Shape& operand) {
+  if (scale.is_number()) return std::isfinite(scale.number()) && scale.number() != 0 ? "" : fmt::format("{}", scale.number());
+  const bool one_or_channels = is_float(scale.dtype()) && ops::broadcasts_to(scale.shape(), operand);
+  return one_or_channels ? "" : fmt::format("{} for {}", scale.type().str(), operand.str());
 }
 
 class QuantizePass {
@@ -75,8 +92,8 @@ class QuantizePass {
     const auto [quantizer, phase] = of_(node.path);
     auto [quantized_src, quantized_weights] =
         quantizer->quantize_both(to_, site, as_f32(src), as_f32(weights), phase, how_.integer);
-    check(quantized_src, site.src, node.path, "src");
-    check(quantized_weights, site.weights, node.path, "weights");
+    check(site, Role::src, as_f32(src), quantized_src);
+    check(site, Role::weights, as_f32(weights), quantized_weights);
 
     QuantizedSite record;
     record.path = node.path, record.op = node.op;
@@ -157,15 +174,26 @@ class QuantizePass {
   Value rounded(Value x) const { return x.dtype() == how_.compute ? x : cast(x, how_.compute); }
   static Value as_f32(Value x) { return x.dtype() == DType::f32 ? x : cast(x, DType::f32); }
 
-  static void check(const Operand& operand, const TensorType& expected, const std::string& path, const char* what) {
-    if (operand.codes.is_number() || operand.codes.shape() != expected.shape) {
-      fail(Error::Category::graph, "quantize", fmt::format("the quantizer returned {} of shape {}, not {}", what,
-                                                           operand.codes.shape().str(), expected.shape.str()), "layer " + path);
+  /// What a quantizer returned for one operand.
+  void check(const MatmulSite& site, Role role, Value operand, const Operand& quantized) const {
+    const TensorType& expected = role == Role::src ? site.src : site.weights;
+    const auto refuse = [&](const std::string& what, const std::string& remedy) {
+      fail(Error::Category::graph, "quantize", fmt::format("quantizer {} returned {}", how_.quantizer, what),
+           fmt::format("{} of layer {}", name_of(role), site.path), remedy);
+    };
+    if (quantized.codes.is_number() || quantized.codes.shape() != expected.shape || !is_float(quantized.codes.dtype())) {
+      refuse(quantized.codes.is_number() ? "a plain number" : quantized.codes.type().str(),
+             "floats of shape " + expected.shape.str() + " are expected");
     }
-    if (operand.grid && operand.grid->low > operand.grid->high) {
-      fail(Error::Category::graph, "quantize", fmt::format("the grid of {} ends at {}, below its start {}", what, operand.grid->high,
-                                                           operand.grid->low), "layer " + path);
+    if (!quantized.grid) return;
+    if (const std::string wrong = wrong_grid(*quantized.grid); !wrong.empty()) {
+      refuse(fmt::format("a grid from {} to {}, {}", quantized.grid->low, quantized.grid->high, wrong),
+             "both ends are whole numbers, or both lie halfway between whole numbers (qfw/graph.h)");
     }
+    if (const std::string wrong = wrong_scale(quantized.scale, expected.shape); !wrong.empty()) {
+      refuse("the scale " + wrong, "give one number, or one per channel of the operand, the last axis");
+    }
+    if (how_.observe) how_.observe(site, role, operand, quantized);
   }
 
   Use use_of(Value value) {
@@ -185,6 +213,8 @@ class QuantizePass {
 };
 
 }  // namespace
+
+const char* name_of(Role role) { return role == Role::src ? "activations" : "weights"; }
 
 Value quantize(const Graph& model, GraphBuilder& to, Use output, const std::function<SiteQuantizer(std::string_view)>& of,
                const Quantization& how) {

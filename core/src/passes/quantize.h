@@ -12,7 +12,13 @@ struct Quantization {
   bool integer = false;          ///< arithmetic = integer
   bool require_integer = false;  ///< refuse a graph with a site that could not be made so
   DType compute = DType::f32;    ///< dtype of matmul operands and of what lies between them
+  std::string quantizer;         ///< its name, for messages
+  /// If given, told of each operand that got a grid: what it was and what it became.
+  std::function<void(const MatmulSite& site, Role role, Value operand, const Operand& quantized)> observe{};
 };
+
+/// "activations", "weights".
+const char* name_of(Role role);
 
 /// The quantizer of a layer, and the phase it is in.
 struct SiteQuantizer {

@@ -6,64 +6,15 @@
 #include "passes/differentiate.h"
 #include "passes/dump.h"
 #include "passes/finish.h"
-#include "qfw/error.h"
+#include "passes/forward.h"
 
 namespace qfw {
 
 namespace {
 
-/// The model's description, recorded; its output is the fetch `logits`.
-struct Recorded {
-  GraphBuilder g;
-  Use logits;
-
-  Recorded(const StepDescription& description, bool training) : g({.training = training}) {
-    const Value images = g.input(step_names::images, {description.images, DType::f32});
-    const Value output = description.model->build(g, images, description.classes);
-    const Shape expected{description.images[0], description.classes};
-    if (output.is_number() || output.shape() != expected) {
-      fail(Error::Category::graph, "model", "it returns " + output.type().str() + ", logits of shape " + expected.str() + " are expected");
-    }
-    g.fetch(step_names::logits, output);
-    logits = g.graph().fetches.back().use;
-    verify(g.graph());
-    dump("build", g.graph());
-  }
-};
-
-Value quantized_logits(const StepDescription& description, GraphBuilder& g) {
-  Recorded model(description, g.training());
-  const Value logits = quantize(model.g.graph(), g, model.logits, description.quantizer_of, description.quantization);
-  verify(g.graph());
-  dump("quantize", g.graph());
-  return logits.dtype() == DType::f32 ? logits : cast(logits, DType::f32);
-}
-
-Value mean_loss(const StepDescription& description, GraphBuilder& g, Value logits) {
-  const auto scope = g.scope("loss");
-  const Value targets = g.input(step_names::targets, {{description.images[0], description.classes}, DType::f32});
-  return mean(softmax_cross_entropy(logits, targets));
-}
-
-std::vector<Optimizer::Trainable> trainables(GraphBuilder& g) {
-  std::vector<Optimizer::Trainable> all;
-  const Graph& graph = g.graph();
-  for (int i = 0; i < static_cast<int>(graph.variables.size()); ++i) {
-    if (graph.variables[i].kind == Variable::Kind::parameter) all.push_back({BuilderAccess::initial_value(g, i), 0, {}});
-  }
-  return all;
-}
-
-const Variable& variable_of(const GraphBuilder& g, Value value) {
-  const Graph& graph = g.graph();
-  return graph.variables[graph.nodes[value.node()].as<Slot>().index];
-}
-
 bool decays(const Variable& variable) { return variable.training.decay.value_or(variable.type.shape.rank() > 1); }
 
 }  // namespace
-
-Graph model_graph(const StepDescription& description, bool training) { return Recorded(description, training).g.graph(); }
 
 Graph training_graph(const StepDescription& description, const Optimizer& optimizer, double weight_decay) {
   GraphBuilder g({.training = true});
@@ -113,10 +64,10 @@ Graph evaluation_graph(const StepDescription& description) {
   return graph;
 }
 
-Graph diagnosis_graph(const StepDescription& description) {
-  GraphBuilder g({.training = true});
+Graph diagnosis_graph(const StepDescription& description, bool training) {
+  GraphBuilder g({.training = training});
   const Value logits = quantized_logits(description, g);
-  mean_loss(description, g, logits);
+  if (training) mean_loss(description, g, logits);
   const std::size_t forward = g.graph().nodes.size();
   for (std::size_t number = 0; number < forward; ++number) {
     const Node node = g.graph().nodes[number];

@@ -35,8 +35,8 @@ Graph training_graph(const StepDescription& description, const Optimizer& optimi
 /// Input images, fetch logits; changes nothing.
 Graph evaluation_graph(const StepDescription& description);
 
-/// A training step's forward pass that changes nothing and fetches, for each value in order, how many of its elements are not
-/// finite, under the name of its layer and op. Inputs images, targets.
-Graph diagnosis_graph(const StepDescription& description);
+/// The forward pass of a training step (inputs images, targets) or of an evaluation (images) that changes nothing and fetches,
+/// for each value in order, how many of its elements are not finite, under the name of its layer and op.
+Graph diagnosis_graph(const StepDescription& description, bool training);
 
 }  // namespace qfw

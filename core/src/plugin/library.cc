@@ -6,6 +6,8 @@
 
 #include <set>
 
+#include "plugin/crash.h"
+#include "plugin/guard.h"
 #include "qfw/error.h"
 #include "qfw/plugin.h"
 #include "util/nearest.h"
@@ -51,6 +53,9 @@ const FactoryBase& PluginLibrary::factory(std::string_view kind, std::string_vie
 
 std::vector<std::unique_ptr<FactoryBase>> PluginLibrary::open() const {
   const std::string file = file_.string();
+  const auto& [kind, name] = tag_.provides.at(0);
+  const PluginName opened(kind + ":" + name, file);
+  const PluginCall call(opened);
   // Never closed: threads, static objects and vtables of the library may be in use until the process ends.
   void* handle = ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {
@@ -58,6 +63,7 @@ std::vector<std::unique_ptr<FactoryBase>> PluginLibrary::open() const {
     fail(Error::Category::plugin, "plugin", fmt::format("cannot be opened: {}", reason == nullptr ? "unknown reason" : reason),
          file, "`ldd` shows which of its libraries is missing");
   }
+  remember_library(handle, file);
   const auto* manifest = static_cast<const PluginManifest*>(::dlsym(handle, QFW_STRINGIZE(QFW_MANIFEST_SYMBOL)));
   if (manifest == nullptr) {
     fail(Error::Category::plugin, "plugin", "exports no " QFW_STRINGIZE(QFW_MANIFEST_SYMBOL), file,
@@ -69,10 +75,8 @@ std::vector<std::unique_ptr<FactoryBase>> PluginLibrary::open() const {
   Registry staging;
   try {
     manifest->register_factories(staging);
-  } catch (const std::exception& error) {
-    fail(Error::Category::plugin, "plugin", fmt::format("{} failed to register: {}", plugin, error.what()), file);
   } catch (...) {
-    fail(Error::Category::plugin, "plugin", fmt::format("{} failed to register: it threw no std::exception", plugin), file);
+    fail(Error::Category::plugin, "plugin", fmt::format("{} failed to register: {}", plugin, thrown_text()), file);
   }
 
   std::vector<std::pair<std::string, std::string>> registered;
@@ -83,7 +87,11 @@ std::vector<std::unique_ptr<FactoryBase>> PluginLibrary::open() const {
          fmt::format("{} registers {{{}}} but its tag says {{{}}}", plugin, fmt::join(found, ", "), fmt::join(promised, ", ")),
          file, "name in QFW_PLUGIN's first argument what it registers");
   }
-  return staging.take();
+  auto factories = staging.take();
+  for (const auto& factory : factories) {
+    guard(*factory, std::make_shared<const PluginName>(fmt::format("{}:{}", factory->kind, factory->name), file));
+  }
+  return factories;
 }
 
 }  // namespace qfw

@@ -4,6 +4,7 @@
 
 #include <charconv>
 
+#include "plugin/declarations.h"
 #include "qfw/error.h"
 #include "util/nearest.h"
 
@@ -21,6 +22,7 @@ void Registry::add(std::unique_ptr<FactoryBase> factory) {
            "give each factory its own name");
     }
   }
+  check_declarations(*factory);
   factories_.push_back(std::move(factory));
 }
 

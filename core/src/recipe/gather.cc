@@ -77,6 +77,7 @@ Source foreign(const Entry& named, const Entry* format_entry, const PluginSource
     if (const auto* typed = dynamic_cast<const Factory<Format>*>(&factory)) format = typed->make({});
   } catch (const std::exception& error) {
     problems.add(format_entry == nullptr ? named : *format_entry, error.what());
+    problems.caused_by(error);
   }
   if (!format) return source;
   try {
@@ -91,6 +92,7 @@ Source foreign(const Entry& named, const Entry* format_entry, const PluginSource
     }
   } catch (const std::exception& error) {
     problems.add(named, fmt::format("{}: {}", source.label, error.what()));
+    problems.caused_by(error);
     source.entries.clear();
     source.headers.clear();
   }

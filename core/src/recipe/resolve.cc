@@ -26,6 +26,7 @@ void try_out(const Resolved& resolved, Problems& problems) {
     factory->make(section.settings);
   } catch (const std::exception& error) {
     problems.add(section.place, section.name, section.key, fmt::format("{}: {}", section.chosen, error.what()));
+    problems.caused_by(error);
   }
 }
 

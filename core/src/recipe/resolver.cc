@@ -67,11 +67,13 @@ void Resolver::choose(Draft& draft, const std::string& written) {
   draft.factory = nullptr;
   draft.own.clear();
   draft.missing.clear();
+  draft.broken.reset();
   try {
     draft.factory = &plugins_.find(draft.kind->name, draft.chosen);
     draft.own = draft.factory->options;
-  } catch (const std::exception& error) {
+  } catch (const Error& error) {
     draft.missing = error.what();
+    draft.broken = error;
   }
 }
 
@@ -231,6 +233,7 @@ void Resolver::check_choice(const Draft& draft) {
         fmt::format("dataset {} is not installed{}", draft.chosen, kept.empty() ? "" : "; kept unchecked: " + kept));
     return;
   }
+  if (draft.broken) problems_.caused_by(*draft.broken);
   if (draft.name != nullptr) {
     problems_.add(*draft.name, draft.missing);
   } else {

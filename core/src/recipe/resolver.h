@@ -27,6 +27,7 @@ class Resolver {
     std::string chosen;
     const FactoryBase* factory = nullptr;
     std::string missing;  ///< why there is no factory
+    std::optional<Error> broken;
     const Entry* name = nullptr;
     std::map<std::string, const Entry*> given;
 

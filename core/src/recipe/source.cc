@@ -124,6 +124,11 @@ void Problems::add(const Entry& entry, const std::string& what) {
   add(entry.place, entry.section, entry.written.empty() ? entry.key : entry.written, what);
 }
 
+void Problems::caused_by(const std::exception& error) {
+  const auto* known = dynamic_cast<const Error*>(&error);
+  if (known != nullptr && known->category() == Error::Category::plugin) category_ = Error::Category::plugin;
+}
+
 void Problems::raise() const {
   if (list_.empty()) return;
   std::vector<Problem> sorted = list_;
@@ -132,7 +137,7 @@ void Problems::raise() const {
   });
   std::string message;
   for (const Problem& problem : sorted) message += (message.empty() ? "" : "\n") + problem.text;
-  throw Error(Error::Category::usage, message);
+  throw Error(category_, message);
 }
 
 Source read_ini(std::string_view text, const std::string& label, int rank, Problems& problems) {

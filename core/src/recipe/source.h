@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "qfw/error.h"
+
 namespace qfw {
 
 /// `~` and `~/x` with the user's home folder in its place; other paths unchanged.
@@ -58,9 +60,11 @@ class Problems {
  public:
   void add(const Place& place, std::string_view section, std::string_view key, const std::string& what);
   void add(const Entry& entry, const std::string& what);
+  /// What is wrong came from this. If it is a plugin's fault and not the recipe's, the error will be Error::Category::plugin.
+  void caused_by(const std::exception& error);
   bool empty() const { return list_.empty(); }
   bool in(std::string_view section) const { return sections_.contains(std::string(section)); }
-  /// Throws one Error::Category::usage with a line per problem, by precedence of the file, then by line. Returns if empty.
+  /// Throws one error, Error::Category::usage, with a line per problem, by precedence of the file, then by line. Returns if empty.
   void raise() const;
 
  private:
@@ -70,6 +74,7 @@ class Problems {
   };
   std::vector<Problem> list_;
   std::set<std::string> sections_;
+  Error::Category category_ = Error::Category::usage;
 };
 
 /// Reads INI text. Each line goes to Boost.program_options below its section's header, so that errors know their line.

@@ -7,6 +7,7 @@
 #include "io/log.h"
 #include "qfw/error.h"
 #include "qfw/random.h"
+#include "train/phases.h"
 #include "util/interrupt.h"
 
 namespace qfw {
@@ -61,16 +62,9 @@ class RandomStep {
   std::vector<Session::Exchange> exchanges_;
 };
 
-/// The first step of every distinct phase, in order; the last one is what gets timed.
-std::vector<std::int64_t> first_steps_of_phases(const Session& session) {
-  std::vector<std::int64_t> steps;
-  std::vector<std::vector<Phase>> seen;
-  for (std::int64_t step = 0; step < session.total_steps(); ++step) {
-    auto phases = session.phases(session.clock(step, true));
-    if (std::ranges::find(seen, phases) != seen.end()) continue;
-    seen.push_back(std::move(phases));
-    steps.push_back(step);
-  }
+/// The first step of every distinct phase, in order, and the last one, which is what gets timed.
+std::vector<std::int64_t> steps_to_run(const Session& session) {
+  std::vector<std::int64_t> steps = first_steps_of_phases(session);
   const std::int64_t last = session.total_steps() - 1;
   if (steps.back() != last) steps.push_back(last);
   return steps;
@@ -91,7 +85,7 @@ Benchmark benchmark(Session& session, std::int64_t steps, bool training) {
   const std::int64_t last = session.total_steps() - 1;
   std::unique_ptr<RandomStep> feed;
   // Bounds and statistics come from the earlier phases, as in training.
-  for (const std::int64_t step : first_steps_of_phases(session)) {
+  for (const std::int64_t step : steps_to_run(session)) {
     auto& compiled = session.training(step);
     if (!feed) feed = std::make_unique<RandomStep>(compiled.graph, session.seed(), session.replicas().count());
     feed->run(session, compiled, step);

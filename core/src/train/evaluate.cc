@@ -1,12 +1,16 @@
 #include "train/evaluate.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <vector>
 
 #include "data/pipeline.h"
 #include "io/progress.h"
 #include "qfw/error.h"
+#include "train/step_checks.h"
 #include "util/interrupt.h"
 
 namespace qfw {
@@ -19,6 +23,27 @@ struct Share {
   std::vector<float> logits;
   Batch batch;
 };
+
+/// Logits that are not finite would be scored as if they meant something: stops at the first, saying where they come from.
+void check_logits(Session& session, const Session::Compiled& compiled, std::int64_t completed, std::span<const Share> shares,
+                  std::span<const Session::Exchange> exchanges) {
+  const auto classes = static_cast<std::size_t>(session.data().classes);
+  for (std::size_t replica = 0; replica < shares.size(); ++replica) {
+    const Share& share = shares[replica];
+    const auto used = std::span(share.logits).first(static_cast<std::size_t>(share.batch.count) * classes);
+    const auto bad = std::ranges::find_if(used, [](float logit) { return !std::isfinite(logit); });
+    if (bad == used.end()) continue;
+    const std::int64_t row = (bad - used.begin()) / static_cast<std::int64_t>(classes);
+    const std::int64_t rank = session.replicas().rank(static_cast<int>(replica));
+    const std::int64_t batch = static_cast<std::int64_t>(share.batch.position.step) * session.replicas().size() + rank;
+    const std::string origin = origin_of_not_finite(session, compiled, completed, exchanges);
+    fail(Error::Category::data, "evaluate",
+         fmt::format("a logit is {} in the evaluation after step {}: the first value that is not finite comes from {}", *bad,
+                     completed, origin.empty() ? "the logits themselves" : origin),
+         session.dataset("validation").place("validation", batch * session.eval_batch() + row),
+         "evaluations with such values are worth nothing and never the best; a checkpoint from before may still be good");
+  }
+}
 
 }  // namespace
 
@@ -42,7 +67,8 @@ Scores evaluate(Session& session, std::int64_t completed, LogitsFile* sink) {
     share.logits.resize(static_cast<std::size_t>(batch * classes));
   }
 
-  const Session::Compiled& compiled = session.evaluation(completed);
+  Session::Compiled& compiled = session.evaluation(completed);
+  check_variables(session, compiled.graph, completed);
   std::vector<Session::Exchange> exchanges(shares.size());
   Progress progress("evaluating");
   Scores scores;
@@ -56,7 +82,9 @@ Scores evaluate(Session& session, std::int64_t completed, LogitsFile* sink) {
       exchanges[i].fetches = {{{{batch, classes}, DType::f32}, std::as_writable_bytes(std::span(shares[i].logits))}};
     }
     if (InterruptGuard::requested()) fail(Error::Category::interrupted, "evaluate", "interrupted");
+    check_codes(session, compiled, completed, exchanges);
     session.run(compiled, completed, exchanges);
+    check_logits(session, compiled, completed, shares, exchanges);
     for (const Share& share : shares) {
       const auto count = static_cast<std::size_t>(share.batch.count);
       const std::span<const float> rows = std::span(share.logits).first(count * static_cast<std::size_t>(classes));

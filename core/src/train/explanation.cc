@@ -8,6 +8,7 @@
 
 #include "passes/quantize.h"
 #include "qfw/error.h"
+#include "train/phases.h"
 
 namespace qfw {
 
@@ -68,23 +69,12 @@ std::int64_t count_integer(const Graph& graph) {
   return std::ranges::count_if(graph.sites, [&](const QuantizedSite& site) { return arithmetic_of(graph, site).integer(); });
 }
 
-/// Steps go up to hundreds of millions, so that nothing is allocated for one that changes nothing.
 void find_phases(const Session& session, Explanation& explanation) {
-  const auto quantizers = session.recipe().quantizers();
   std::map<std::vector<Phase>, std::int64_t> integer;
-  std::vector<Phase> now(quantizers.size());
-  for (std::int64_t step = 0; step < session.total_steps(); ++step) {
-    const Clock clock = session.clock(step, true);
-    bool changed = step == 0;
-    for (std::size_t i = 0; i < now.size(); ++i) {
-      const Phase phase = quantizers[i]->phase(clock);
-      changed |= phase != now[i];
-      now[i] = phase;
-    }
-    if (!changed) continue;
-    if (!integer.contains(now)) integer[now] = count_integer(session.training_graph_at(step));
-    explanation.phases.push_back({step, session.phase_text(clock), integer[now]});
-  }
+  for_each_phase(session, [&](std::int64_t step, const std::vector<Phase>& phases) {
+    if (!integer.contains(phases)) integer[phases] = count_integer(session.training_graph_at(step));
+    explanation.phases.push_back({step, session.phase_text(session.clock(step, true)), integer[phases]});
+  });
 }
 
 }  // namespace

@@ -1,8 +1,18 @@
 #include "train/history.h"
 
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "qfw/error.h"
+
 namespace qfw {
 
 bool History::add(std::int64_t step, double accuracy, double loss, bool competes) {
+  if (!std::isfinite(accuracy) || !std::isfinite(loss)) {
+    fail(Error::Category::internal, "history",
+         fmt::format("an evaluation after step {} has accuracy {}, loss {}", step, accuracy, loss));
+  }
   eval_accuracy = accuracy;
   eval_loss = loss;
   eval_step = step;

@@ -21,7 +21,7 @@ struct History {
   /// Only evaluations in the phase that the run ends in compete for the best: a float phase is no result of a quantized run.
   std::uint32_t best_phase = 0;  ///< the phase of best_accuracy and best_smoothed, as Session::evaluation_phase() numbers it
 
-  /// Returns whether it is the best so far of those that compete.
+  /// Returns whether it is the best so far of those that compete. Both are finite: evaluate() throws otherwise.
   bool add(std::int64_t step, double accuracy, double loss, bool competes);
   /// Forgets a best of another phase: a run that goes on for longer may end in another one.
   void ends_in(std::uint32_t phase);

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "train/phase_check.h"
+
 namespace qfw {
 
 namespace {
@@ -46,6 +48,10 @@ class Notes {
     for (const QuantizedSite& site : end.sites) paths.push_back(site.path);
     for (const std::string& section : session_.recipe().idle_layer_sections(paths)) {
       notes_.push_back(fmt::format("{} changes nothing: its layers have these options without it", section));
+    }
+    if (const auto untrained = untrained_parameters(session_); !untrained.empty()) {
+      notes_.push_back(fmt::format("no gradient reaches {} of the parameters, which only weight decay changes: {}", untrained.size(),
+                                   fmt::join(untrained, ", ")));
     }
     for (const std::string& note : session_.schedule().notes(session_.clock(total_, false))) notes_.push_back(note);
     return std::move(notes_);

@@ -2,13 +2,14 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 
 #include <algorithm>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
 #include <thread>
+
+#include "util/signals.h"
 
 namespace qfw {
 
@@ -50,12 +51,9 @@ class ShareOfProcessors {
 class Replicas::Crew {
  public:
   explicit Crew(Communicator& first) : first_(first), errors_(static_cast<std::size_t>(first.local_size())) {
-    sigset_t all, before;  // signals stay with the threads that expect them
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    const StartsThreads without_signals;
     for (int i = 0; i < first.local_size(); ++i)
       threads_.emplace_back([this, i](const std::stop_token& stop) { serve(i, stop); });
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
 
   void run(const std::function<void(int)>& work) {

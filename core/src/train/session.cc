@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "data/pipeline.h"
 #include "graph/init.h"
@@ -15,6 +16,7 @@
 #include "qfw/error.h"
 #include "qfw/random.h"
 #include "train/open_dataset.h"
+#include "train/phase_check.h"
 
 namespace qfw {
 
@@ -31,7 +33,8 @@ std::optional<Shape> shape_without_data(const Recipe& recipe, const Augment& aug
   if (const auto stated = stated_shape(recipe)) return augment.output(*stated);
   try {
     return augment.output({});
-  } catch (const Error&) {
+  } catch (const Error& error) {
+    if (error.category() != Error::Category::usage) throw;
     return std::nullopt;
   }
 }
@@ -144,7 +147,7 @@ void Session::count_steps() {
     }
   }
   const double epochs = train.epochs.value_or(1);
-  course_steps_ = total_steps_ = std::max<std::int64_t>(1, std::llround(epochs * static_cast<double>(steps_per_epoch_)));
+  total_steps_ = std::max<std::int64_t>(1, std::llround(epochs * static_cast<double>(steps_per_epoch_)));
   if (train.steps) total_steps_ = std::min(total_steps_, *train.steps);
   if (train.early_stop_steps && *train.early_stop_steps > 0) total_steps_ = std::min(total_steps_, *train.early_stop_steps);
 }
@@ -170,13 +173,18 @@ Clock Session::clock(std::int64_t step, bool training) const {
   return {.step = step,
           .epoch = step / steps_per_epoch_,
           .steps_per_epoch = steps_per_epoch_,
-          .total_steps = course_steps_,
+          .total_steps = total_steps_,
           .training = training,
           .warm_start = warm_start_};
 }
 
 double Session::rate(std::int64_t step) const {
-  return schedule_->value(clock(step, true)) * static_cast<double>(recipe_.train().batch_size) / 256;
+  const double rate = schedule_->value(clock(step, true)) * static_cast<double>(recipe_.train().batch_size) / 256;
+  if (rate >= 0 && rate <= std::numeric_limits<float>::max()) return rate;
+  fail(Error::Category::plugin, "schedule",
+       fmt::format("schedule {} gives step {} the learning rate {} (for a batch of {})", recipe_.name("schedule"), step, rate,
+                   recipe_.train().batch_size),
+       {}, "a rate is a finite number, at least 0: look at the schedule's options, or mend the plugin");
 }
 
 std::vector<Phase> Session::phases(const Clock& clock) const {
@@ -212,7 +220,8 @@ StepDescription Session::describe(const Clock& clock, std::int64_t batch) const 
   };
   description.quantization = {.integer = recipe_.quantizer().arithmetic == "integer",
                               .require_integer = recipe_.quantizer().require_integer,
-                              .compute = recipe_.backend().compute == "bf16" ? DType::bf16 : DType::f32};
+                              .compute = recipe_.backend().compute == "bf16" ? DType::bf16 : DType::f32,
+                              .quantizer = recipe_.name("quantizer")};
   description.replicas = replicas_.size();
   return description;
 }
@@ -225,11 +234,11 @@ Graph Session::evaluation_graph_at(std::int64_t step) const {
   return evaluation_graph(describe(clock(step, false), eval_batch()));
 }
 
-Session::Compiled Session::diagnosis(std::int64_t step) {
-  return compile(diagnosis_graph(describe(clock(step, true), train_batch())));
+Graph Session::diagnosis_graph_at(std::int64_t step, bool training) const {
+  return diagnosis_graph(describe(clock(step, training), training ? train_batch() : eval_batch()), training);
 }
 
-Session::Compiled Session::compile(Graph graph) {
+Graph Session::prepared(Graph graph) const {
   const Backend& backend = this->backend();
   graph = expand_composites(
       graph, [&](const Node& node) { return !backend.supports(graph, node).yes; }, replicas_.size());
@@ -241,6 +250,11 @@ Session::Compiled Session::compile(Graph graph) {
            "layer " + node.path, "choose another backend");
     }
   }
+  return graph;
+}
+
+Session::Compiled Session::compile(Graph graph) {
+  graph = prepared(std::move(graph));
   std::vector<std::unique_ptr<Executable>> executables(static_cast<std::size_t>(replicas_.count()));
   replicas_.each([&](int i) {
     executables[static_cast<std::size_t>(i)] = replicas_.backend(i).compile(graph, replicas_.communicator(i));
@@ -256,32 +270,14 @@ void Session::run(const Compiled& compiled, std::int64_t step, std::span<const E
   });
 }
 
-namespace {
-
-/// Same names, same types, whatever the phase: else a checkpoint would depend on when it was written.
-void check_same_variables(const Graph& first, const Graph& second) {
-  const auto names = [](const Graph& graph) {
-    std::vector<std::string> all;
-    for (const Variable& variable : graph.variables) all.push_back(variable.name + " " + variable.type.str());
-    std::ranges::sort(all);
-    return all;
-  };
-  std::vector<std::string> differing;
-  std::ranges::set_symmetric_difference(names(first), names(second), std::back_inserter(differing));
-  if (!differing.empty()) {
-    fail(Error::Category::graph, "quantizer", "variables differ between phases: " + differing.front(), {},
-         "declare variables in every phase");
-  }
-}
-
-}  // namespace
-
 Session::Compiled& Session::training(std::int64_t step) {
   const auto key = phases(clock(step, true));
   if (const auto known = training_.find(key); known != training_.end()) return known->second;
   logger().info("step {}: compiling a training step ({})", step, phase_text(clock(step, true)));
   Compiled compiled = compile(training_graph_at(step));
-  if (!training_.empty()) check_same_variables(training_.begin()->second.graph, compiled.graph);
+  if (!training_.empty()) {
+    check_same_variables(training_.begin()->second.graph, compiled.graph, fmt::format("from step {}", step));
+  }
   return training_.emplace(key, std::move(compiled)).first->second;
 }
 

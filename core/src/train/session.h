@@ -57,16 +57,16 @@ class Session {
 
   Clock clock(std::int64_t step, bool training) const;
   std::uint32_t evaluation_phase(std::int64_t completed) const;  ///< a number for what all quantizers do in an evaluation then
-  double rate(std::int64_t step) const;  ///< learning rate of a step, scaled by the global batch / 256
+  double rate(std::int64_t step) const;  ///< learning rate of a step, scaled by the global batch / 256: finite, at least 0
 
   /// A graph, and what each replica of this process made of it.
   struct Compiled {
     Graph graph;
     std::vector<std::unique_ptr<Executable>> executables;
+    bool codes_checked = false;  ///< see check_codes
   };
   Compiled& training(std::int64_t step);    ///< for the phase that step is in
   Compiled& evaluation(std::int64_t step);  ///< after so many completed steps
-  Compiled diagnosis(std::int64_t step);    ///< of what a training step would compute
 
   /// What goes into a step and comes out of it, for one replica: in the order of Graph::inputs and Graph::fetches.
   struct Exchange {
@@ -79,6 +79,11 @@ class Session {
   /// The graphs that explain and bench look at, not compiled.
   Graph training_graph_at(std::int64_t step) const;
   Graph evaluation_graph_at(std::int64_t step) const;
+  Graph diagnosis_graph_at(std::int64_t step, bool training) const;
+  StepDescription describe(const Clock& clock, std::int64_t batch) const;
+  /// With what the backend declines expanded; throws, naming the layer, for what it does not take at all.
+  Graph prepared(Graph graph) const;
+  Compiled compile(Graph graph);
   std::vector<Phase> phases(const Clock& clock) const;  ///< one for each of recipe().quantizers()
   std::string phase_text(const Clock& clock) const;     ///< distinct names, for people
 
@@ -97,8 +102,6 @@ class Session {
   void restore(const Checkpoint& checkpoint, std::span<const Variable> wanted);
 
  private:
-  StepDescription describe(const Clock& clock, std::int64_t batch) const;
-  Compiled compile(Graph graph);
   void open_data(Data data);
   void count_steps();
 
@@ -111,7 +114,7 @@ class Session {
   std::unique_ptr<Optimizer> optimizer_;
   Replicas replicas_;
   DataShape data_;
-  std::int64_t steps_per_epoch_ = 1, total_steps_ = 1, course_steps_ = 1;
+  std::int64_t steps_per_epoch_ = 1, total_steps_ = 1;
   bool warm_start_ = false;
   std::map<std::vector<Phase>, Compiled> training_, evaluation_;
 };

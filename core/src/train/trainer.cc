@@ -9,12 +9,14 @@
 #include "io/log.h"
 #include "qfw/atomic_file.h"
 #include "qfw/error.h"
-#include "train/evaluate.h"
 #include "train/data_record.h"
+#include "train/evaluate.h"
 #include "train/notes.h"
+#include "train/phase_check.h"
 #include "train/preflight.h"
 #include "train/report.h"
 #include "train/same_run.h"
+#include "train/step_checks.h"
 #include "util/interrupt.h"
 
 namespace qfw {
@@ -126,6 +128,7 @@ void Trainer::start() {
   session_.training(0);  // declares all variables
   const bool resumed = resume();
   if (resumed && is_complete()) return;
+  check_phases(session_);
   check_before_training(session_, folder_, session_.variable_bytes());
   notes_ = notes_on(session_);
   for (const std::string& note : notes_) logger().warn("{}", note);
@@ -162,49 +165,30 @@ bool Trainer::resume() {
 }
 
 void Trainer::step(std::int64_t number) {
-  const Session::Compiled& compiled = session_.training(number);
+  Session::Compiled& compiled = session_.training(number);
   rate_ = static_cast<float>(session_.rate(number));
   std::vector<Session::Exchange> exchanges;
   for (const auto& feed : feeds_) {
     feed->next();
     exchanges.push_back({feed->feeds(compiled.graph, rate_), feed->fetches()});
   }
+  check_codes(session_, compiled, number, exchanges);
   session_.run(compiled, number, exchanges);
   loss_ = feeds_.front()->loss();
-  if (!std::isfinite(loss_)) stop_on_bad_loss(number);
+  if (!std::isfinite(loss_)) stop_on_bad_loss(number, origin_of_not_finite(session_, compiled, number, exchanges));
   Scores scores;
   for (const auto& feed : feeds_) feed->add_to(scores);
   accuracy_ = scores.top1();
 }
 
-void Trainer::stop_on_bad_loss(std::int64_t number) {
-  const std::string layer = first_bad_layer(number);
+void Trainer::stop_on_bad_loss(std::int64_t number, const std::string& origin) {
   history_.first_nan_step = number;
   fail(Error::Category::data, "train",
        fmt::format("the loss of step {} is {}: the first value that is not finite comes from {}", number,
-                   std::isnan(loss_) ? "nan" : "infinite", layer),
+                   std::isnan(loss_) ? "nan" : "infinite", origin.empty() ? "the loss itself" : origin),
        folder_.path().string(),
        fmt::format("the variables are those from before that step; lower schedule.base_learning_rate ({:.4g} at this step)",
                    rate_));
-}
-
-std::string Trainer::first_bad_layer(std::int64_t number) {
-  const Session::Compiled compiled = session_.diagnosis(number);
-  const auto& wanted = compiled.graph.fetches;
-  std::vector<std::vector<float>> counts(feeds_.size(), std::vector<float>(wanted.size()));
-  std::vector<Session::Exchange> exchanges;
-  for (std::size_t i = 0; i < feeds_.size(); ++i) {
-    auto& exchange = exchanges.emplace_back();
-    exchange.feeds = feeds_[i]->feeds(compiled.graph, rate_);
-    for (float& count : counts[i]) exchange.fetches.push_back({{{}, DType::f32}, std::as_writable_bytes(std::span(&count, 1))});
-  }
-  session_.run(compiled, number, exchanges);
-  for (std::size_t i = 0; i < wanted.size(); ++i) {
-    float count = 0;
-    for (const auto& of_replica : counts) count += of_replica[i];
-    if (count != 0) return fmt::format("{}, {:.0f} elements", wanted[i].name, count);
-  }
-  return "the loss itself";
 }
 
 void Trainer::log_step(std::int64_t number) {

@@ -44,8 +44,7 @@ class Trainer {
   bool is_complete() const;
   Outcome train();
   void step(std::int64_t number);
-  [[noreturn]] void stop_on_bad_loss(std::int64_t number);
-  std::string first_bad_layer(std::int64_t number);
+  [[noreturn]] void stop_on_bad_loss(std::int64_t number, const std::string& origin);
   void log_step(std::int64_t number);
   void log_bounds(std::int64_t number);
   bool evaluates_after(std::int64_t number) const;

@@ -1,6 +1,7 @@
 #include "aqt.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "codes.h"
 #include "qfw/error.h"
@@ -62,6 +63,25 @@ Phase Aqt::phase(const Clock& clock) const {
     if (clock.training && bounds_are_due(clock.step)) phase |= updating_bounds;
   }
   return phase;
+}
+
+std::int64_t Aqt::next_phase_change(const Clock& clock) const {
+  std::int64_t next = std::numeric_limits<std::int64_t>::max();
+  const auto may_change_at = [&](std::int64_t step) {
+    if (step > clock.step) next = std::min(next, step);
+  };
+  if (const std::int64_t epoch = options_.weight_quant_start_step; epoch <= clock.total_steps / clock.steps_per_epoch) {
+    may_change_at(epoch * clock.steps_per_epoch);
+  }
+  const std::int64_t start = options_.activation_bound_start_step, every = options_.activation_bound_update_freq;
+  if (!options_.auto_bounds() || start == -1) return next;
+  may_change_at(start);
+  may_change_at(start + 1);
+  if (every == -1 || clock.step < start) return next;
+  const std::int64_t update = start + (clock.step - start) / every * every;  // the last one so far
+  may_change_at(update + 1);
+  may_change_at(update + every);
+  return next;
 }
 
 std::string Aqt::phase_name(Phase phase) const {

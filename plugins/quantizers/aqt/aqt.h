@@ -16,6 +16,7 @@ class Aqt : public Quantizer {
   enum Flag : Phase { conv_weights = 1, activations = 2, collecting = 4, updating_bounds = 8 };
 
   Phase phase(const Clock& clock) const override;
+  std::int64_t next_phase_change(const Clock& clock) const override;
   std::string phase_name(Phase phase) const override;
   Operand quantize(GraphBuilder& g, const MatmulSite& site, Role role, Value operand, Phase phase) const override;
   std::pair<Operand, Operand> quantize_both(GraphBuilder& g, const MatmulSite& site, Value src, Value weights, Phase phase,

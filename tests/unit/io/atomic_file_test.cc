@@ -96,21 +96,6 @@ TEST_F(AtomicFileTest, ATooLargeFileIsOneErrorThatSaysWhatToDo) {
   EXPECT_EQ(test::entries(folder_.path()), 1u);
 }
 
-TEST_F(AtomicFileTest, ALinkIsAnotherNameOrACopy) {
-  test::spew(path_, std::string(5 << 20, 'c'));
-  const fs::path linked = folder_.path() / "linked";
-  link_atomically(path_, linked);
-  EXPECT_TRUE(fs::equivalent(path_, linked));
-  link_atomically(path_, linked);
-  EXPECT_EQ(test::entries(folder_.path()), 2u);
-  if (const fs::path elsewhere = "/dev/shm"; fs::exists(elsewhere)) {
-    const fs::path copy = elsewhere / folder_.path().filename();
-    link_atomically(path_, copy);
-    EXPECT_EQ(test::slurp(copy), test::slurp(path_));
-    fs::remove(copy);
-  }
-}
-
 TEST_F(AtomicFileTest, AFileThatDoesNotKnowItsSizeIsReadToItsEnd) {
   EXPECT_THAT(read_text("/proc/self/status"), HasSubstr("VmPeak"));
 }

@@ -55,6 +55,25 @@ TEST(Phases, never_means_never) {
   }
 }
 
+TEST(Phases, do_not_change_before_the_step_that_is_named) {
+  std::vector<Options> all{automatic(5), automatic(-1, 2), automatic(0), automatic(7, 4), automatic(3, 1)};
+  all.push_back(all[3]);
+  all.back().statistics = "until_frozen";
+  all.push_back(all[0]);
+  all.back().statistics = "until_frozen";
+  all.back().weight_quant_start_step = 3;
+  for (const Options& options : all) {
+    const Aqt quantizer(options);
+    for (std::int64_t step = 0; step < 60; ++step) {
+      const std::int64_t next = quantizer.next_phase_change(training(step));
+      EXPECT_GT(next, step);
+      for (std::int64_t later = step; later < std::min<std::int64_t>(next, 100); ++later) {
+        EXPECT_EQ(quantizer.phase(training(later)), quantizer.phase(training(step))) << step << " to " << later;
+      }
+    }
+  }
+}
+
 TEST(Phases, no_precision_means_no_statistics) {
   Options options = automatic(5);
   options.act_prec.reset();

@@ -1,0 +1,136 @@
+#include <fmt/format.h>
+
+#include <bit>
+
+#include "plugin/guard.h"
+#include "qfw/augment.h"
+#include "qfw/dataset.h"
+#include "qfw/dataset_writer.h"
+#include "qfw/error.h"
+#include "qfw/format.h"
+
+// Forwarders of the kinds that deal with data; see guard.h.
+namespace qfw {
+
+namespace {
+
+/// Written so that it becomes a few vector instructions: a picture is checked in microseconds.
+std::size_t count_not_finite(std::span<const float> values) {
+  std::uint32_t count = 0;
+  for (const float value : values) count += (std::bit_cast<std::uint32_t>(value) & 0x7f800000u) == 0x7f800000u;
+  return count;
+}
+
+class GuardedAugment final : public Guard<Augment> {
+ public:
+  using Guard::Guard;
+  Shape output(const Shape& source) const override {
+    return call("output()", [&] { return inner().output(source); });
+  }
+  void apply(const Example& example, RandomStream& random, bool training, std::span<float> image) const override {
+    call("apply()", [&] { inner().apply(example, random, training, image); });
+    if (const std::size_t bad = count_not_finite(image); bad > 0) {
+      fail(Error::Category::plugin, "augment",
+           fmt::format("{} made an image in which {} of {} values are not finite", plugin()->name, bad, image.size()));
+    }
+  }
+};
+
+class GuardedDataset final : public Guard<Dataset> {
+ public:
+  using Guard::Guard;
+  std::int64_t classes() const override {
+    return call("classes()", [&] { return inner().classes(); });
+  }
+  Shape shape() const override {
+    return call("shape()", [&] { return inner().shape(); });
+  }
+  std::vector<std::string> splits() const override {
+    return call("splits()", [&] { return inner().splits(); });
+  }
+  std::int64_t size(std::string_view split) const override {
+    return call("size()", [&] { return inner().size(split); });
+  }
+  Example get(std::string_view split, std::int64_t index) const override {
+    return call(
+        "get()", [&] { return fmt::format("example {} of {}", index, split); }, [&] { return inner().get(split, index); });
+  }
+  Identity identity(std::string_view split) const override {
+    return call("identity()", [&] { return inner().identity(split); });
+  }
+  std::string class_name(std::int64_t label) const override {
+    return call(
+        "class_name()", [&] { return fmt::format("label {}", label); }, [&] { return inner().class_name(label); });
+  }
+  std::string place(std::string_view split, std::int64_t index) const override {
+    return call(
+        "place()", [&] { return fmt::format("example {} of {}", index, split); }, [&] { return inner().place(split, index); });
+  }
+};
+
+auto part_of(std::string_view split, std::int64_t part) {
+  return [=] { return fmt::format("part {} of {}", part, split); };
+}
+
+class GuardedWriter final : public Guard<DatasetWriter> {
+ public:
+  using Guard::Guard;
+  void begin(const Target& target) override {
+    call("begin()", [&] { inner().begin(target); });
+  }
+  std::int64_t parts(std::string_view split) const override {
+    return call("parts()", [&] { return inner().parts(split); });
+  }
+  std::pair<std::int64_t, std::int64_t> range(std::string_view split, std::int64_t part) const override {
+    return call("range()", part_of(split, part), [&] { return inner().range(split, part); });
+  }
+  bool has(std::string_view split, std::int64_t part) const override {
+    return call("has()", part_of(split, part), [&] { return inner().has(split, part); });
+  }
+  void write(std::string_view split, std::int64_t part, const Source& source) override {
+    call("write()", part_of(split, part), [&] { inner().write(split, part, source); });
+  }
+  void finish() override {
+    call("finish()", [&] { inner().finish(); });
+  }
+};
+
+class GuardedFormat final : public Guard<Format> {
+ public:
+  using Guard::Guard;
+  std::vector<Setting> to_recipe(std::string_view text) const override {
+    return call("to_recipe()", [&] { return inner().to_recipe(text); });
+  }
+  std::vector<Form> forms() const override {
+    return call("forms()", [&] { return inner().forms(); });
+  }
+  std::string from_recipe(const Run& run, std::string_view form) const override {
+    return call("from_recipe()", [&] { return inner().from_recipe(run, form); });
+  }
+  std::vector<Flag> flags() const override {
+    return call("flags()", [&] { return inner().flags(); });
+  }
+  std::string generate(std::span<const std::pair<std::string, std::string>> flags, std::string_view form) const override {
+    return call("generate()", [&] { return inner().generate(flags, form); });
+  }
+  std::vector<Tensor> tensors(std::span<const Variable> variables) const override {
+    return call("tensors()", [&] { return inner().tensors(variables); });
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Augment> guarded(PluginNamePtr plugin, std::unique_ptr<Augment> inner) {
+  return std::make_unique<GuardedAugment>(std::move(plugin), std::move(inner));
+}
+std::unique_ptr<Dataset> guarded(PluginNamePtr plugin, std::unique_ptr<Dataset> inner) {
+  return std::make_unique<GuardedDataset>(std::move(plugin), std::move(inner));
+}
+std::unique_ptr<DatasetWriter> guarded(PluginNamePtr plugin, std::unique_ptr<DatasetWriter> inner) {
+  return std::make_unique<GuardedWriter>(std::move(plugin), std::move(inner));
+}
+std::unique_ptr<Format> guarded(PluginNamePtr plugin, std::unique_ptr<Format> inner) {
+  return std::make_unique<GuardedFormat>(std::move(plugin), std::move(inner));
+}
+
+}  // namespace qfw

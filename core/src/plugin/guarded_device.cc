@@ -1,0 +1,133 @@
+#include <fmt/format.h>
+
+#include "plugin/guard.h"
+#include "qfw/backend.h"
+#include "qfw/communicator.h"
+
+// Forwarders of the kinds that run the computation; see guard.h.
+namespace qfw {
+
+namespace {
+
+auto variable(std::string_view name) {
+  return [name] { return fmt::format("variable {}", name); };
+}
+
+class GuardedExecutable final : public Guard<Executable> {
+ public:
+  using Guard::Guard;
+  void run(Step step, std::span<const HostView> feeds, std::span<const HostTensor> fetches) override {
+    call(
+        "run()", [&] { return fmt::format("step {}", step.index); }, [&] { inner().run(step, feeds, fetches); });
+  }
+  void profile(bool on) override {
+    call("profile()", [&] { inner().profile(on); });
+  }
+  std::vector<Timing> timings() const override {
+    return call("timings()", [&] { return inner().timings(); });
+  }
+  std::int64_t arena_bytes() const override {
+    return call("arena_bytes()", [&] { return inner().arena_bytes(); });
+  }
+};
+
+class GuardedBackend final : public Guard<Backend> {
+ public:
+  using Guard::Guard;
+  std::string describe() const override {
+    return call("describe()", [&] { return inner().describe(); });
+  }
+  int threads() const override {
+    return call("threads()", [&] { return inner().threads(); });
+  }
+  Support supports(const Graph& graph, const Node& node) const override {
+    return call(
+        "supports()", [&] { return "layer " + node.path; }, [&] { return inner().supports(graph, node); });
+  }
+  std::unique_ptr<Executable> compile(const Graph& graph, Communicator& replicas) override {
+    auto compiled = call("compile()", [&] { return inner().compile(graph, replicas); });
+    return std::make_unique<GuardedExecutable>(plugin(), std::move(compiled));
+  }
+  void read(std::string_view name, HostTensor to) const override {
+    call("read()", variable(name), [&] { inner().read(name, to); });
+  }
+  void write(std::string_view name, HostView from) override {
+    call("write()", variable(name), [&] { inner().write(name, from); });
+  }
+};
+
+/// One end; those of the other replicas of the process belong to the plugin's first.
+class GuardedEnd : public Communicator {
+ protected:
+  template <class Work>
+  decltype(auto) call(const char* method, const Work& work) const {
+    return called(
+        *plugin_, method, [] { return std::string(); }, work);
+  }
+
+ public:
+  GuardedEnd(PluginNamePtr plugin, Communicator& inner) : plugin_(std::move(plugin)), inner_(inner) {}
+
+  int rank() const override {
+    return call("rank()", [&] { return inner_.rank(); });
+  }
+  int size() const override {
+    return call("size()", [&] { return inner_.size(); });
+  }
+  void all_reduce(std::span<float> data, Reduction how) override {
+    call("all_reduce()", [&] { inner_.all_reduce(data, how); });
+  }
+  void broadcast(std::span<std::byte> data, int root) override {
+    call("broadcast()", [&] { inner_.broadcast(data, root); });
+  }
+  void barrier() override {
+    call("barrier()", [&] { inner_.barrier(); });
+  }
+  int local_size() const override {
+    return call("local_size()", [&] { return inner_.local_size(); });
+  }
+  void abort() noexcept override {
+    const PluginCall call(*plugin_);
+    inner_.abort();
+  }
+
+ private:
+  PluginNamePtr plugin_;
+  Communicator& inner_;
+};
+
+class GuardedCommunicator final : public GuardedEnd {
+ public:
+  GuardedCommunicator(const PluginNamePtr& plugin, std::unique_ptr<Communicator> inner)
+      : GuardedEnd(plugin, *inner), plugin_(plugin), inner_(std::move(inner)) {
+    for (int i = 1; i < local_size(); ++i) {
+      others_.push_back(
+          std::make_unique<GuardedEnd>(plugin, call("local()", [&]() -> Communicator& { return inner_->local(i); })));
+    }
+  }
+  ~GuardedCommunicator() override {
+    const PluginCall call(*plugin_);
+    inner_.reset();
+  }
+
+  Communicator& local(int i) override {
+    if (i == 0) return *this;
+    return i > 0 && i <= static_cast<int>(others_.size()) ? *others_[static_cast<std::size_t>(i) - 1] : inner_->local(i);
+  }
+
+ private:
+  PluginNamePtr plugin_;
+  std::unique_ptr<Communicator> inner_;
+  std::vector<std::unique_ptr<Communicator>> others_;
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> guarded(PluginNamePtr plugin, std::unique_ptr<Backend> inner) {
+  return std::make_unique<GuardedBackend>(std::move(plugin), std::move(inner));
+}
+std::unique_ptr<Communicator> guarded(PluginNamePtr plugin, std::unique_ptr<Communicator> inner) {
+  return std::make_unique<GuardedCommunicator>(plugin, std::move(inner));
+}
+
+}  // namespace qfw
