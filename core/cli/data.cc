@@ -2,6 +2,7 @@
 #include <fmt/ranges.h>
 
 #include <boost/json.hpp>
+#include <map>
 #include <thread>
 
 #include "actions.h"
@@ -14,6 +15,7 @@
 #include "io/atomic_file.h"
 #include "io/json.h"
 #include "io/log.h"
+#include "io/printable.h"
 #include "qfw/augment.h"
 #include "qfw/error.h"
 #include "recipe/recipe.h"
@@ -35,11 +37,12 @@ struct Job {
   std::unique_ptr<Dataset> dataset;
   std::vector<std::string> splits;
 
-  Job(const Arguments& arguments, Recipe from)
+  /// `cached`: as a run would see it, behind the recipe's cache; else the files themselves.
+  Job(const Arguments& arguments, Recipe from, bool cached)
       : recipe(std::move(from)),
         corrupt(false, 0),
         workers(static_cast<int>(arguments.number("threads", std::max(1u, std::thread::hardware_concurrency()), 1))),
-        dataset(open_dataset(recipe, workers, corrupt)),
+        dataset(cached ? open_dataset(recipe, workers, corrupt) : recipe.make<Dataset>()),
         splits(dataset->splits()) {
     if (arguments.has("split")) {
       const std::string split = arguments.get("split");
@@ -66,28 +69,49 @@ std::string size_text(std::int64_t bytes) {
                           : fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20));
 }
 
+/// Names of classes as keys of JSON: those that several classes share tell which one each is.
+std::vector<std::string> class_keys(const Dataset& dataset) {
+  std::map<std::string, int> uses;
+  std::vector<std::string> keys;
+  for (std::int64_t label = 0; label < dataset.classes(); ++label) ++uses[keys.emplace_back(dataset.class_name(label))];
+  for (std::size_t label = 0; label < keys.size(); ++label) {
+    if (uses[keys[label]] > 1) keys[label] += fmt::format(" (label {})", label);
+  }
+  return keys;
+}
+
+/// What the data set notes, and what the counts show.
+std::vector<std::string> notes_on(const Dataset& dataset, std::string_view split, const Survey& found) {
+  std::vector<std::string> notes = dataset.notes(split);
+  const auto empty = std::ranges::count(found.histogram, 0);
+  if (notes.empty() && empty > 0 && split == "train")
+    notes.push_back(fmt::format("{} of {} classes have no example in split {}", empty, found.histogram.size(), split));
+  return notes;
+}
+
 int info(const Arguments& arguments, const Job& job) {
   boost::json::object splits;
   std::string text = fmt::format("{}: {} classes, images {}\n", job.recipe.name("dataset"), job.dataset->classes(),
                                  job.dataset->shape().rank() == 3 ? job.dataset->shape().str() : "of various sizes");
   std::vector<std::vector<std::int64_t>> histograms;
+  const std::vector<std::string> keys = class_keys(*job.dataset);
   for (const std::string& split : job.splits) {
     const Survey found = survey(*job.dataset, split, Depth::read, job.workers);
     boost::json::object encodings, classes;
     std::vector<std::string> kinds;
     for (const auto& [name, count] : found.encodings)
       encodings[name] = count, kinds.push_back(fmt::format("{} {}", count, name));
-    for (std::size_t i = 0; i < found.histogram.size(); ++i) {
-      auto& row = classes[job.dataset->class_name(static_cast<std::int64_t>(i))];
-      row = (row.is_int64() ? row.get_int64() : 0) + found.histogram[i];  // two classes may share a name
-    }
+    for (std::size_t i = 0; i < found.histogram.size(); ++i) classes[keys[i]] = found.histogram[i];
+    const std::vector<std::string> notes = notes_on(*job.dataset, split, found);
     splits[split] = {{"records", found.records},
                      {"bytes", found.bytes},
                      {"bad", found.bad},
                      {"encodings", std::move(encodings)},
-                     {"classes", std::move(classes)}};
+                     {"classes", std::move(classes)},
+                     {"notes", boost::json::array(notes.begin(), notes.end())}};
     text += fmt::format("{}: {} records, {}, {}{}\n", split, found.records, size_text(found.bytes), fmt::join(kinds, ", "),
                         found.bad > 0 ? fmt::format(", {} that cannot be read", found.bad) : "");
+    for (const std::string& note : notes) text += fmt::format("  note: {}\n", printable(note));
     histograms.push_back(found.histogram);
   }
   if (arguments.has("json")) {
@@ -101,7 +125,7 @@ int info(const Arguments& arguments, const Job& job) {
   for (const std::string& split : job.splits) fmt::print(" {:>12}", split);
   fmt::print("\n");
   for (std::int64_t label = 0; label < job.dataset->classes(); ++label) {
-    fmt::print("{:>6}  {:<24}", label, job.dataset->class_name(label));
+    fmt::print("{:>6}  {:<24}", label, printable(job.dataset->class_name(label)));
     for (const auto& histogram : histograms) fmt::print(" {:>12}", histogram[static_cast<std::size_t>(label)]);
     fmt::print("\n");
   }
@@ -113,13 +137,16 @@ int verify(const Arguments& arguments, const Job& job) {
   std::int64_t bad = 0;
   for (const std::string& split : job.splits) {
     const Survey found = survey(*job.dataset, split, Depth::decode, job.workers);
+    const std::vector<std::string> notes = notes_on(*job.dataset, split, found);
     bad += found.bad;
     splits[split] = {{"records", found.records},
                      {"bad", found.bad},
-                     {"errors", boost::json::array(found.errors.begin(), found.errors.end())}};
+                     {"errors", boost::json::array(found.errors.begin(), found.errors.end())},
+                     {"notes", boost::json::array(notes.begin(), notes.end())}};
     if (arguments.has("json")) continue;
     fmt::print("{}: {} records, {} bad\n", split, found.records, found.bad);
-    for (const std::string& error : found.errors) fmt::print("  {}\n", error);
+    for (const std::string& note : notes) fmt::print("  note: {}\n", printable(note));
+    for (const std::string& error : found.errors) fmt::print("  {}\n", printable(error));
     if (const auto shown = static_cast<std::int64_t>(found.errors.size()); found.bad > shown)
       fmt::print("  ... and {} more\n", found.bad - shown);
   }
@@ -255,7 +282,7 @@ int run(const Arguments& arguments, const Catalog& catalog) {
       overrides.push_back(override);
     }
   }
-  Job job(arguments, recipe_of(arguments, overrides, catalog));
+  Job job(arguments, recipe_of(arguments, overrides, catalog), action == "bench" || action == "show");
   if (action == "convert") return convert_data(arguments, job, writer_options, catalog);
   if (!writer_options.empty()) fail(Error::Category::usage, "usage", "--writer.* belongs to `qfw data convert`");
   if (action == "bench") return bench(arguments, job);
@@ -275,8 +302,8 @@ Verb data_verb() {
   verb.doc =
       "The data set is a recipe's, or the one that recipe keys name:\n"
       "  qfw data info --dataset.name=imagenet_tfds --dataset.data_dir=DIR\n"
-      "info      splits, sizes, class histogram\n"
-      "verify    reads and decodes every record; exit status 1 if one is bad\n"
+      "info      splits, sizes, class histogram, and what lies there unread\n"
+      "verify    reads and decodes every record of the files themselves, whatever dataset.cache says; exit status 1 if one is bad\n"
       "convert   stores it in another form, resized if that is asked for; a stopped one goes on where it was\n"
       "bench     images a second of each stage of the input, with 1, 2, ... threads\n"
       "show      a contact sheet of augmented samples as PNG";

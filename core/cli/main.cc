@@ -4,6 +4,7 @@
 #include <exception>
 #include <optional>
 
+#include "io/printable.h"
 #include "qfw/error.h"
 #include "util/nearest.h"
 #include "verbs.h"
@@ -116,7 +117,7 @@ int code_of(Error::Category category) {
 
 int guarded(const std::vector<std::string>& words) {
   const bool has_verb = !words.empty() && !words.front().starts_with("-");
-  const std::string who = has_verb ? "qfw " + words.front() : "qfw";
+  const std::string who = has_verb ? "qfw " + printable(words.front()) : "qfw";
   const auto output_failed = [&] { fmt::print(stderr, "{}: error: standard output could not be written\n", who); };
   try {
     const int code = run(words);
@@ -127,7 +128,7 @@ int guarded(const std::vector<std::string>& words) {
     return code;
   } catch (const Error& error) {
     fmt::print(stderr, "{}: {}: {}\n", who, error.category() == Error::Category::interrupted ? "interrupted" : "error",
-               error.what());
+               printable(error.what(), line_breaks));
     return code_of(error.category());
   } catch (const std::bad_alloc&) {
     fmt::print(stderr, "{}: error: out of memory\n", who);
@@ -135,7 +136,7 @@ int guarded(const std::vector<std::string>& words) {
     if (std::ferror(stdout) != 0) {
       output_failed();
     } else {
-      fmt::print(stderr, "{}: error: {}\n", who, error.what());
+      fmt::print(stderr, "{}: error: {}\n", who, printable(error.what(), line_breaks));
     }
   }
   return failed;

@@ -5,8 +5,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <cctype>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -43,7 +41,7 @@ std::filesystem::path with_home(const std::string& path) {
 
 Bytes read_bytes(const std::filesystem::path& path) {
   constexpr const char* remedy = "check that it is there and may be read, or set dataset.on_corrupt = skip";
-  const Descriptor file(path, O_RDONLY);
+  const Descriptor file(path, O_RDONLY | O_NONBLOCK);  // a pipe must not make it wait
   struct stat status {};
   if (file.number() < 0 || fstat(file.number(), &status) != 0) failed("read", path, errno, remedy);
   if (!S_ISREG(status.st_mode)) failed("read", path, S_ISDIR(status.st_mode) ? EISDIR : EINVAL, remedy);
@@ -85,14 +83,6 @@ void write_bytes(const std::filesystem::path& path, std::span<const std::byte> b
 void sync(const std::filesystem::path& folder) {
   const Descriptor handle(folder, O_RDONLY | O_DIRECTORY);
   if (handle.number() < 0 || syncfs(handle.number()) != 0) failed("write", folder, errno, "check that there is room");
-}
-
-bool has_image_extension(std::string_view name) {
-  const std::size_t dot = name.rfind('.');
-  if (dot == std::string_view::npos) return false;
-  std::string extension(name.substr(dot + 1));
-  std::ranges::transform(extension, extension.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return extension == "jpg" || extension == "jpeg" || extension == "png";
 }
 
 }  // namespace qfw::image_folder

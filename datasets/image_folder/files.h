@@ -26,7 +26,4 @@ void write_bytes(const std::filesystem::path& path, std::span<const std::byte> b
 /// Waits until all that was written to the file system of `folder` would survive a power cut.
 void sync(const std::filesystem::path& folder);
 
-/// jpg, jpeg or png, in small or capital letters.
-bool has_image_extension(std::string_view name);
-
 }  // namespace qfw::image_folder

@@ -6,7 +6,9 @@
 
 namespace qfw {
 
-/// Keys in the order of insertion, doubles in the shortest form that reads back as the same, NaN and infinity as null.
+/// Keys in the order of insertion, doubles in the shortest form that reads back as the same, NaN and infinity as null. Always
+/// valid UTF-8 without control characters: a byte of a string or key that is no UTF-8 becomes the text `\xe4`; keys stay
+/// different.
 std::string json_pretty(const boost::json::value& value);  ///< indented by two, ends with a newline
 std::string json_line(const boost::json::value& value);    ///< on one line, without a newline
 

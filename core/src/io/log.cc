@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 
+#include "io/printable.h"
 #include "io/terminal.h"
 #include "qfw/error.h"
 
@@ -36,7 +37,11 @@ class OptionalFileSink final : public spdlog::sinks::base_sink<std::mutex> {
 
  private:
   void sink_it_(const spdlog::details::log_msg& message) override {
-    if (file_) file_->log(message);
+    if (!file_) return;
+    const std::string text = printable({message.payload.data(), message.payload.size()}, line_breaks);
+    spdlog::details::log_msg clean = message;
+    clean.payload = text;
+    file_->log(clean);
   }
   void flush_() override {
     if (file_) file_->flush();
