@@ -23,7 +23,7 @@ std::string number(double value) {
   return text;
 }
 
-/// JSON is UTF-8: other bytes, which names of files may hold, become the text `\\xe4`. Control characters become \\u escapes,
+/// JSON is UTF-8: other bytes, which names of files may hold, become the text `\xe4`. Control characters become \u escapes,
 /// so that none reaches a terminal.
 std::string json_text(std::string_view text) {
   constexpr std::string_view escaped = "\"\\\b\f\n\r\t", letters = "\"\\bfnrt";
