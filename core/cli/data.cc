@@ -175,8 +175,8 @@ int show(const Arguments& arguments, const Job& job) {
   const std::string file = arguments.get("output", "samples.png"),
                     split = arguments.has("split") ? job.splits.front() : "train";
   write_contact_sheet(file, *job.dataset, *augment, split,
-                      {.rows = static_cast<int>(arguments.number("rows", 8, 1)),
-                       .columns = static_cast<int>(arguments.number("columns", 8, 1)),
+                      {.rows = arguments.number("rows", 8, 1),
+                       .columns = arguments.number("columns", 8, 1),
                        .training = !arguments.has("plain"),
                        .seed = static_cast<std::uint64_t>(job.recipe.run().seed)});
   fmt::print("{}\n", file);

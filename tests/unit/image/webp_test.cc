@@ -19,7 +19,8 @@ std::vector<std::byte> taken(std::uint8_t* memory, std::size_t size) {
 
 std::vector<std::byte> lossless(const Picture& picture) {
   std::uint8_t* memory = nullptr;
-  const std::size_t size = WebPEncodeLosslessRGB(picture.levels.data(), picture.width, picture.height, 3 * picture.width, &memory);
+  const std::size_t size =
+      WebPEncodeLosslessRGB(picture.levels.data(), picture.width, picture.height, 3 * picture.width, &memory);
   return taken(memory, size);
 }
 

@@ -14,10 +14,18 @@ namespace {
 namespace json = boost::json;
 
 TEST(Printable, KeepsTextAndShowsTheBytesOfEverythingElse) {
-  EXPECT_EQ(printable("K\xc3\xa4" "fer \\ \"x\""), "K\xc3\xa4" "fer \\ \"x\"");
-  EXPECT_EQ(printable("K\xe4" "fer"), "K\\xe4fer");
+  EXPECT_EQ(printable("K\xc3\xa4"
+                      "fer \\ \"x\""),
+            "K\xc3\xa4"
+            "fer \\ \"x\"");
+  EXPECT_EQ(printable("K\xe4"
+                      "fer"),
+            "K\\xe4fer");
   EXPECT_EQ(printable("\x1b[31mred\x07\x7f"), "\\x1b[31mred\\x07\\x7f");
-  EXPECT_EQ(printable("\xc2\x9b" "31m"), "\\xc2\\x9b31m") << "a control sequence introducer of one character";
+  EXPECT_EQ(printable("\xc2\x9b"
+                      "31m"),
+            "\\xc2\\x9b31m")
+      << "a control sequence introducer of one character";
   EXPECT_EQ(printable("a\nb\tc"), "a\\x0ab\\x09c");
   EXPECT_EQ(printable("a\nb\tc\r", line_breaks), "a\nb\tc\\x0d");
   EXPECT_EQ(printable(std::string_view("a\0b", 3)), "a\\x00b");
@@ -37,8 +45,12 @@ TEST(Printable, TakesValidUtf8Only) {
 
 TEST(JsonNames, AreValidUtf8AndStayApart) {
   json::object object;
-  object["K\xe4" "fer"] = 1;
-  object["K\xf6" "fer"] = 2;
+  object
+      ["K\xe4"
+       "fer"] = 1;
+  object
+      ["K\xf6"
+       "fer"] = 2;
   object["K\\xe4fer"] = 3;  // the text that stands for the first
   object["\x1b[2J\xc2\x9b\x7f"] = "\xff\n";
   const std::string line = json_line(object);
@@ -47,7 +59,10 @@ TEST(JsonNames, AreValidUtf8AndStayApart) {
 }
 
 TEST(JsonNames, ValidTextIsAsBefore) {
-  const json::object object{{"K\xc3\xa4" "fer", "\xf0\x9f\x90\x9e \"\\/\b\f\r\t"}};
+  const json::object object{
+      {"K\xc3\xa4"
+       "fer",
+       "\xf0\x9f\x90\x9e \"\\/\b\f\r\t"}};
   EXPECT_EQ(json_line(object), json::serialize(object));
 }
 
