@@ -303,7 +303,8 @@ Verb data_verb() {
       "The data set is a recipe's, or the one that recipe keys name:\n"
       "  qfw data info --dataset.name=imagenet_tfds --dataset.data_dir=DIR\n"
       "info      splits, sizes, class histogram, and what lies there unread\n"
-      "verify    reads and decodes every record of the files themselves, whatever dataset.cache says; exit status 1 if one is bad\n"
+      "verify    reads and decodes every record of the files themselves, whatever dataset.cache says; exit status 1 if one is "
+      "bad\n"
       "convert   stores it in another form, resized if that is asked for; a stopped one goes on where it was\n"
       "bench     images a second of each stage of the input, with 1, 2, ... threads\n"
       "show      a contact sheet of augmented samples as PNG";

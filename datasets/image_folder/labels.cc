@@ -60,16 +60,20 @@ Reading read_places(const LabelList& list, std::int64_t classes) {
 /// The reading that gets further is what was meant.
 [[noreturn]] void unreadable(const LabelList& list, const Reading& names, const Reading& places, std::size_t classes,
                              Meaning meaning) {
-  const bool as_places = meaning == Meaning::places ||
-                         (meaning == Meaning::automatic && number_of(list.rows[0].label) && number_of(places.first_bad->label));
+  const auto number = [](const Reading& reading) { return reading.first_bad != nullptr ? reading.first_bad->number : 0; };
+  const bool as_places = meaning == Meaning::places || (meaning == Meaning::automatic && number_of(list.rows[0].label) &&
+                                                        number(places) >= number(names));
   const LabelList::Row& row = as_places ? *places.first_bad : *names.first_bad;
-  if (as_places) {
-    bad_list(list, row.number,
-             fmt::format("label {} of {} classes, which count from 0, in \"{}\"", row.label, classes, row.text),
-             "the numbers are places in the sorted list of classes; ImageNet's own ground truth file counts otherwise");
+  if (!as_places) {
+    bad_list(list, row.number, fmt::format("\"{}\" is not the name of a class, in \"{}\"", row.label, row.text),
+             "labels are the names of class folders, all of them, or numbers from 0, all of them");
   }
-  bad_list(list, row.number, fmt::format("\"{}\" is not the name of a class, in \"{}\"", row.label, row.text),
-           "all labels are names of classes, or all are numbers from 0");
+  if (!number_of(row.label)) {
+    bad_list(list, row.number, fmt::format("\"{}\" is no number, in \"{}\"", row.label, row.text),
+             "write all labels as names of classes, or all as numbers from 0");
+  }
+  bad_list(list, row.number, fmt::format("label {} of {} classes, which count from 0, in \"{}\"", row.label, classes, row.text),
+           "the numbers are places in the sorted list of classes; ImageNet's own ground truth file counts otherwise");
 }
 
 std::vector<std::int64_t> labels_of(const LabelList& list, const std::vector<std::string>& class_names, Meaning meaning) {

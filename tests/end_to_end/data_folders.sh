@@ -73,7 +73,7 @@ if mv named/train/0 "named/train/$latin" 2> /dev/null && mv named/val/0 "named/v
   done
   "$QFW" data info --json $(folder named) > names.json 2> /dev/null
   [ "$(grep -c 'K\\\\xe4fer_\?": ' names.json)" = 4 ] || fail "two classes became one: $(cat names.json)"
-  "$QFW" run r.ini --run.dir=named_run --dataset.data_dir=named --dataset.on_corrupt=skip --dataset.cache=disk > names.txt 2>&1 || fail "$(cat -v names.txt)"
+  "$QFW" run r.ini "--description=a $latin" --run.dir=named_run --dataset.data_dir=named --dataset.on_corrupt=skip --dataset.cache=disk > names.txt 2>&1 || fail "$(cat -v names.txt)"
   cat named_run/log.txt named_run/*.json >> names.txt
   iconv -f UTF-8 -t UTF-8 names.txt > /dev/null || fail "a run prints what is no UTF-8"
   ! LC_ALL=C grep -q $'\x1b' names.txt || fail "a run prints control characters: $(cat -v names.txt)"

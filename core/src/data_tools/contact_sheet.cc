@@ -53,7 +53,8 @@ void write_contact_sheet(const std::filesystem::path& file, const Dataset& datas
   std::vector<std::uint8_t> pixels(static_cast<std::size_t>(total_height) * static_cast<std::size_t>(total_width) * 3, 255);
   const float* next = batch->images.data();
   for (int picture = 0; picture < pictures; ++picture) {
-    const int top = picture / static_cast<int>(columns) * (height + gap), left = picture % static_cast<int>(columns) * (width + gap);
+    const int top = picture / static_cast<int>(columns) * (height + gap),
+              left = picture % static_cast<int>(columns) * (width + gap);
     for (int y = 0; y < height; ++y) {
       auto* row =
           pixels.data() +

@@ -23,6 +23,9 @@ std::string number(double value) {
   return text;
 }
 
+/// Within a string of JSON.
+std::string text_of_byte(char byte) { return fmt::format("\\\\x{:02x}", static_cast<unsigned char>(byte)); }
+
 /// JSON is UTF-8: other bytes, which names of files may hold, become the text `\xe4`. Control characters become \u escapes,
 /// so that none reaches a terminal.
 std::string json_text(std::string_view text) {
@@ -34,7 +37,7 @@ std::string json_text(std::string_view text) {
     if (const std::size_t letter = escaped.find(next.bytes.front()); letter != std::string_view::npos) {
       result.append(1, '\\').append(1, letters[letter]);
     } else if (!next.valid) {
-      result += fmt::format("\\\\x{:02x}", static_cast<unsigned char>(next.bytes.front()));
+      result += text_of_byte(next.bytes.front());
     } else if (next.control) {  // the last byte is the number of those that have two
       result += fmt::format("\\u{:04x}", static_cast<unsigned char>(next.bytes.back()));
     } else {
@@ -72,7 +75,8 @@ class Printer {
     std::set<std::string> keys;
     all(object, '{', '}', depth, [&](const auto& pair) {
       std::string name(pair.key()), key = json_text(name);
-      while (!keys.insert(key).second) key = json_text(name += '_');  // bytes and the text that stands for them stay two entries
+      while (!keys.insert(key).second)
+        key = json_text(name += '_');  // bytes and the text that stands for them stay two entries
       text += key + (pretty_ ? ": " : ":");
       print(pair.value(), depth + 1);
     });
@@ -109,6 +113,16 @@ std::string printed(const json::value& value, bool pretty) {
 
 std::string json_pretty(const json::value& value) { return printed(value, true) + "\n"; }
 std::string json_line(const json::value& value) { return printed(value, false); }
+
+std::string json_in_utf8(std::string_view text) {
+  std::string result;
+  while (!text.empty()) {
+    const Character next = first_character(text);
+    text.remove_prefix(next.bytes.size());
+    result += next.valid ? std::string(next.bytes) : text_of_byte(next.bytes.front());
+  }
+  return result;
+}
 
 void write_json(const std::filesystem::path& path, const json::value& value) {
   write_text_atomically(path, json_pretty(value));

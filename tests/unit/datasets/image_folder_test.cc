@@ -54,7 +54,7 @@ TEST_F(ImageFolders, AFlatFolderTakesALabelList) {
   };
   EXPECT_THAT(labels("2\n0\n1\n"), ElementsAre(2, 0, 1));
   EXPECT_THAT(labels("n03\r\n\r\nn01\r\nn01"), ElementsAre(2, 0, 0));
-  EXPECT_THAT(labels("v3.JPEG n01\nv1.JPEG 2\nv2 n02\n"), ElementsAre(2, 1, 0));
+  EXPECT_THAT(labels("v3.JPEG n01\nv1.JPEG n03\nv2 n02\n"), ElementsAre(2, 1, 0));
   EXPECT_THAT(labels("v3,n01\nv1, n01\nv2\tn02\n"), ElementsAre(0, 1, 0));
 }
 

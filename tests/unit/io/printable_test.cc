@@ -66,6 +66,13 @@ TEST(JsonNames, ValidTextIsAsBefore) {
   EXPECT_EQ(json_line(object), json::serialize(object));
 }
 
+TEST(JsonNames, OfForeignTextAreMendedToo) {
+  EXPECT_EQ(json_in_utf8("{\"a\": \"K\xe4"
+                         "fer \xc3\xa4\"}\n"),
+            "{\"a\": \"K\\\\xe4"
+            "fer \xc3\xa4\"}\n");
+}
+
 TEST(LogFile, HoldsNoControlCharacters) {
   const test::TemporaryFolder folder;
   log_to_file(folder.path() / "log.txt");
