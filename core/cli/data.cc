@@ -2,12 +2,12 @@
 #include <fmt/ranges.h>
 
 #include <boost/json.hpp>
-#include <map>
 #include <thread>
 
 #include "actions.h"
 #include "data/resized.h"
 #include "data/subset.h"
+#include "data_survey.h"
 #include "data_tools/contact_sheet.h"
 #include "data_tools/convert.h"
 #include "data_tools/survey.h"
@@ -15,7 +15,6 @@
 #include "io/atomic_file.h"
 #include "io/json.h"
 #include "io/log.h"
-#include "io/printable.h"
 #include "qfw/augment.h"
 #include "qfw/error.h"
 #include "recipe/recipe.h"
@@ -57,101 +56,6 @@ Recipe recipe_of(const Arguments& arguments, std::vector<std::string> overrides,
   const LoadOptions options{.data_only = true};
   if (arguments.positional.size() > 1) return Recipe::load(arguments.positional[1], overrides, catalog, options);
   return Recipe::parse("", "command line", overrides, catalog, options);
-}
-
-boost::json::value shape_json(const Shape& shape) {
-  if (shape.rank() == 0) return nullptr;
-  return boost::json::array(shape.begin(), shape.end());
-}
-
-std::string size_text(std::int64_t bytes) {
-  return bytes < 10 << 20 ? fmt::format("{:.1f} KiB", static_cast<double>(bytes) / 1024)
-                          : fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20));
-}
-
-/// Names of classes as keys of JSON: those that several classes share tell which one each is.
-std::vector<std::string> class_keys(const Dataset& dataset) {
-  std::map<std::string, int> uses;
-  std::vector<std::string> keys;
-  for (std::int64_t label = 0; label < dataset.classes(); ++label) ++uses[keys.emplace_back(dataset.class_name(label))];
-  for (std::size_t label = 0; label < keys.size(); ++label) {
-    if (uses[keys[label]] > 1) keys[label] += fmt::format(" (label {})", label);
-  }
-  return keys;
-}
-
-/// What the data set notes, and what the counts show.
-std::vector<std::string> notes_on(const Dataset& dataset, std::string_view split, const Survey& found) {
-  std::vector<std::string> notes = dataset.notes(split);
-  const auto empty = std::ranges::count(found.histogram, 0);
-  if (notes.empty() && empty > 0 && split == "train")
-    notes.push_back(fmt::format("{} of {} classes have no example in split {}", empty, found.histogram.size(), split));
-  return notes;
-}
-
-int info(const Arguments& arguments, const Job& job) {
-  boost::json::object splits;
-  std::string text = fmt::format("{}: {} classes, images {}\n", job.recipe.name("dataset"), job.dataset->classes(),
-                                 job.dataset->shape().rank() == 3 ? job.dataset->shape().str() : "of various sizes");
-  std::vector<std::vector<std::int64_t>> histograms;
-  const std::vector<std::string> keys = class_keys(*job.dataset);
-  for (const std::string& split : job.splits) {
-    const Survey found = survey(*job.dataset, split, Depth::read, job.workers);
-    boost::json::object encodings, classes;
-    std::vector<std::string> kinds;
-    for (const auto& [name, count] : found.encodings)
-      encodings[name] = count, kinds.push_back(fmt::format("{} {}", count, name));
-    for (std::size_t i = 0; i < found.histogram.size(); ++i) classes[keys[i]] = found.histogram[i];
-    const std::vector<std::string> notes = notes_on(*job.dataset, split, found);
-    splits[split] = {{"records", found.records},
-                     {"bytes", found.bytes},
-                     {"bad", found.bad},
-                     {"encodings", std::move(encodings)},
-                     {"classes", std::move(classes)},
-                     {"notes", boost::json::array(notes.begin(), notes.end())}};
-    text += fmt::format("{}: {} records, {}, {}{}\n", split, found.records, size_text(found.bytes), fmt::join(kinds, ", "),
-                        found.bad > 0 ? fmt::format(", {} that cannot be read", found.bad) : "");
-    for (const std::string& note : notes) text += fmt::format("  note: {}\n", printable(note));
-    histograms.push_back(found.histogram);
-  }
-  if (arguments.has("json")) {
-    fmt::print("{}", json_pretty(boost::json::object{{"name", job.recipe.name("dataset")},
-                                                     {"classes", job.dataset->classes()},
-                                                     {"shape", shape_json(job.dataset->shape())},
-                                                     {"splits", std::move(splits)}}));
-    return 0;
-  }
-  fmt::print("{}\n{:>6}  {:<24}", text, "label", "class");
-  for (const std::string& split : job.splits) fmt::print(" {:>12}", split);
-  fmt::print("\n");
-  for (std::int64_t label = 0; label < job.dataset->classes(); ++label) {
-    fmt::print("{:>6}  {:<24}", label, printable(job.dataset->class_name(label)));
-    for (const auto& histogram : histograms) fmt::print(" {:>12}", histogram[static_cast<std::size_t>(label)]);
-    fmt::print("\n");
-  }
-  return 0;
-}
-
-int verify(const Arguments& arguments, const Job& job) {
-  boost::json::object splits;
-  std::int64_t bad = 0;
-  for (const std::string& split : job.splits) {
-    const Survey found = survey(*job.dataset, split, Depth::decode, job.workers);
-    const std::vector<std::string> notes = notes_on(*job.dataset, split, found);
-    bad += found.bad;
-    splits[split] = {{"records", found.records},
-                     {"bad", found.bad},
-                     {"errors", boost::json::array(found.errors.begin(), found.errors.end())},
-                     {"notes", boost::json::array(notes.begin(), notes.end())}};
-    if (arguments.has("json")) continue;
-    fmt::print("{}: {} records, {} bad\n", split, found.records, found.bad);
-    for (const std::string& note : notes) fmt::print("  note: {}\n", printable(note));
-    for (const std::string& error : found.errors) fmt::print("  {}\n", printable(error));
-    if (const auto shown = static_cast<std::int64_t>(found.errors.size()); found.bad > shown)
-      fmt::print("  ... and {} more\n", found.bad - shown);
-  }
-  if (arguments.has("json")) fmt::print("{}", json_pretty(boost::json::object{{"splits", std::move(splits)}}));
-  return bad > 0 ? 1 : 0;
 }
 
 int bench(const Arguments& arguments, const Job& job) {
@@ -288,7 +192,8 @@ int run(const Arguments& arguments, const Catalog& catalog) {
   if (action == "bench") return bench(arguments, job);
   if (action == "show") return show(arguments, job);
   const InterruptGuard guard;
-  return action == "info" ? info(arguments, job) : verify(arguments, job);
+  const SurveyJob survey{*job.dataset, job.recipe.name("dataset"), job.splits, job.workers, arguments.has("json")};
+  return action == "info" ? print_info(survey) : print_verification(survey);
 }
 
 }  // namespace

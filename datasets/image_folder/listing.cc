@@ -157,6 +157,8 @@ Listing list_flat(const fs::path& split) {
   for (const std::string& name : contents.others) {
     if (const std::string extension = extension_of(name); may_be_unread_picture(extension)) ++listing.unread[extension];
   }
+  std::ranges::copy_if(contents.folders, std::back_inserter(listing.below),
+                       [&](const std::string& name) { return has_picture(split / name, 1); });
   if (!contents.images.empty()) take({{split.string(), std::move(contents.images)}}, 0, listing);
   return listing;
 }

@@ -24,6 +24,7 @@ struct Listing {
   Counts read, unread;              ///< pictures of the forms that are read, and of others
   std::vector<std::string> empty;   ///< folders of classes without a picture that is read
   std::vector<std::string> deeper;  ///< classes whose pictures lie in several folders below, none in their own
+  std::vector<std::string> below;   ///< of a flat folder: folders with pictures, which are not read
   Counts beside;                    ///< pictures, archives and files without extension among the folders of classes
   std::string first_beside;
 

@@ -67,6 +67,10 @@ std::vector<std::string> notes_of(const Listing& listing, const std::filesystem:
   if (!listing.beside.empty())
     notes.push_back(fmt::format("{} files in {} lie beside the folders of classes and are not read: {}; the first is {}",
                                 sum_of(listing.beside), folder, text_of(listing.beside), listing.first_beside));
+  if (!listing.below.empty())
+    notes.push_back(
+        fmt::format("{} folders in {} hold pictures that are not read, as a list labels those of the folder itself: {}",
+                    listing.below.size(), folder, some_of(listing.below)));
   if (!listing.deeper.empty())
     notes.push_back(
         fmt::format("{} of {} classes in {} have their pictures in several folders below their own, each of which counts "

@@ -16,18 +16,19 @@ using testing::IsEmpty;
 using testing::Not;
 namespace fs = std::filesystem;
 
+struct Source {
+  std::string settings = "pictures";
+  std::optional<std::uint64_t> storage = 1;
+  std::int64_t bad = -1;
+  int shift = 0;
+};
+
 class PixelCacheTest : public ::testing::Test {
  protected:
   test::TemporaryFolder folder_;
   CorruptExamples fails_{false, 0}, skips_{true, 5};
   const Pictures* pictures_ = nullptr;
 
-  struct Source {
-    std::string settings = "pictures";
-    std::optional<std::uint64_t> storage = 1;
-    std::int64_t bad = -1;
-    int shift = 0;
-  };
   std::unique_ptr<PixelCache> cache(CorruptExamples& corrupt, const Source& source = {}) {
     auto pictures = std::make_unique<Pictures>(600, source.shift);
     pictures->bad = source.bad, pictures->storage = source.storage;

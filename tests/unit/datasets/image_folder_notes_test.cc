@@ -107,7 +107,11 @@ TEST_F(ImageFolderNotes, FlatFolders) {
   add("test/a/1.jpg");
   test::store(folder_.path() / "labels.txt", "0\n0\n0\n");
   EXPECT_THAT(open("labels.txt")->splits(), ElementsAre("train", "validation", "test"));
-  EXPECT_THAT(open("labels.txt")->notes("validation"), ElementsAre(AllOf(HasSubstr("1 of 2 classes"), HasSubstr(": b"))));
+  const auto without_b = AllOf(HasSubstr("1 of 2 classes"), HasSubstr(": b"));
+  EXPECT_THAT(open("labels.txt")->notes("validation"), ElementsAre(without_b));
+  add("val/more/4.jpg");
+  EXPECT_THAT(open("labels.txt")->notes("validation"),
+              ElementsAre(without_b, AllOf(HasSubstr("1 folders"), HasSubstr(": more"))));
 }
 
 TEST_F(ImageFolderNotes, PipesAreNoPictures) {
