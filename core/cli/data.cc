@@ -7,6 +7,7 @@
 #include "actions.h"
 #include "data/resized.h"
 #include "data/subset.h"
+#include "data_survey.h"
 #include "data_tools/contact_sheet.h"
 #include "data_tools/convert.h"
 #include "data_tools/survey.h"
@@ -36,11 +37,12 @@ struct Job {
   std::unique_ptr<Dataset> dataset;
   std::vector<std::string> splits;
 
-  Job(const Arguments& arguments, Recipe from)
+  /// `cached`: as a run would see it, behind the recipe's cache; else the files themselves.
+  Job(const Arguments& arguments, Recipe from, bool cached)
       : recipe(std::move(from)),
         corrupt(false, 0),
         workers(static_cast<int>(arguments.number("threads", std::max(1u, std::thread::hardware_concurrency()), 1))),
-        dataset(open_dataset(recipe, workers, corrupt)),
+        dataset(cached ? open_dataset(recipe, workers, corrupt) : recipe.make<Dataset>()),
         splits(dataset->splits()) {
     if (arguments.has("split")) {
       const std::string split = arguments.get("split");
@@ -55,77 +57,6 @@ Recipe recipe_of(const Arguments& arguments, std::vector<std::string> overrides,
   const LoadOptions options{.data_only = true};
   if (arguments.positional.size() > 1) return Recipe::load(arguments.positional[1], overrides, catalog, options);
   return Recipe::parse("", "command line", overrides, catalog, options);
-}
-
-boost::json::value shape_json(const Shape& shape) {
-  if (shape.rank() == 0) return nullptr;
-  return boost::json::array(shape.begin(), shape.end());
-}
-
-std::string size_text(std::int64_t bytes) {
-  return bytes < 10 << 20 ? fmt::format("{:.1f} KiB", static_cast<double>(bytes) / 1024)
-                          : fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20));
-}
-
-int info(const Arguments& arguments, const Job& job) {
-  boost::json::object splits;
-  std::string text = fmt::format("{}: {} classes, images {}\n", job.recipe.name("dataset"), job.dataset->classes(),
-                                 job.dataset->shape().rank() == 3 ? job.dataset->shape().str() : "of various sizes");
-  std::vector<std::vector<std::int64_t>> histograms;
-  for (const std::string& split : job.splits) {
-    const Survey found = survey(*job.dataset, split, Depth::read, job.workers);
-    boost::json::object encodings, classes;
-    std::vector<std::string> kinds;
-    for (const auto& [name, count] : found.encodings)
-      encodings[name] = count, kinds.push_back(fmt::format("{} {}", count, name));
-    for (std::size_t i = 0; i < found.histogram.size(); ++i) {
-      auto& row = classes[job.dataset->class_name(static_cast<std::int64_t>(i))];
-      row = (row.is_int64() ? row.get_int64() : 0) + found.histogram[i];  // two classes may share a name
-    }
-    splits[split] = {{"records", found.records},
-                     {"bytes", found.bytes},
-                     {"bad", found.bad},
-                     {"encodings", std::move(encodings)},
-                     {"classes", std::move(classes)}};
-    text += fmt::format("{}: {} records, {}, {}{}\n", split, found.records, size_text(found.bytes), fmt::join(kinds, ", "),
-                        found.bad > 0 ? fmt::format(", {} that cannot be read", found.bad) : "");
-    histograms.push_back(found.histogram);
-  }
-  if (arguments.has("json")) {
-    fmt::print("{}", json_pretty(boost::json::object{{"name", job.recipe.name("dataset")},
-                                                     {"classes", job.dataset->classes()},
-                                                     {"shape", shape_json(job.dataset->shape())},
-                                                     {"splits", std::move(splits)}}));
-    return 0;
-  }
-  fmt::print("{}\n{:>6}  {:<24}", text, "label", "class");
-  for (const std::string& split : job.splits) fmt::print(" {:>12}", split);
-  fmt::print("\n");
-  for (std::int64_t label = 0; label < job.dataset->classes(); ++label) {
-    fmt::print("{:>6}  {:<24}", label, job.dataset->class_name(label));
-    for (const auto& histogram : histograms) fmt::print(" {:>12}", histogram[static_cast<std::size_t>(label)]);
-    fmt::print("\n");
-  }
-  return 0;
-}
-
-int verify(const Arguments& arguments, const Job& job) {
-  boost::json::object splits;
-  std::int64_t bad = 0;
-  for (const std::string& split : job.splits) {
-    const Survey found = survey(*job.dataset, split, Depth::decode, job.workers);
-    bad += found.bad;
-    splits[split] = {{"records", found.records},
-                     {"bad", found.bad},
-                     {"errors", boost::json::array(found.errors.begin(), found.errors.end())}};
-    if (arguments.has("json")) continue;
-    fmt::print("{}: {} records, {} bad\n", split, found.records, found.bad);
-    for (const std::string& error : found.errors) fmt::print("  {}\n", error);
-    if (const auto shown = static_cast<std::int64_t>(found.errors.size()); found.bad > shown)
-      fmt::print("  ... and {} more\n", found.bad - shown);
-  }
-  if (arguments.has("json")) fmt::print("{}", json_pretty(boost::json::object{{"splits", std::move(splits)}}));
-  return bad > 0 ? 1 : 0;
 }
 
 int bench(const Arguments& arguments, const Job& job) {
@@ -149,8 +80,8 @@ int show(const Arguments& arguments, const Job& job) {
   const std::string file = arguments.get("output", "samples.png"),
                     split = arguments.has("split") ? job.splits.front() : "train";
   write_contact_sheet(file, *job.dataset, *augment, split,
-                      {.rows = static_cast<int>(arguments.number("rows", 8, 1)),
-                       .columns = static_cast<int>(arguments.number("columns", 8, 1)),
+                      {.rows = arguments.number("rows", 8, 1),
+                       .columns = arguments.number("columns", 8, 1),
                        .training = !arguments.has("plain"),
                        .seed = static_cast<std::uint64_t>(job.recipe.run().seed)});
   fmt::print("{}\n", file);
@@ -256,13 +187,14 @@ int run(const Arguments& arguments, const Catalog& catalog) {
       overrides.push_back(override);
     }
   }
-  Job job(arguments, recipe_of(arguments, overrides, catalog));
+  Job job(arguments, recipe_of(arguments, overrides, catalog), action == "bench" || action == "show");
   if (action == "convert") return convert_data(arguments, job, writer_options, catalog);
   if (!writer_options.empty()) fail(Error::Category::usage, "usage", "--writer.* belongs to `qfw data convert`");
   if (action == "bench") return bench(arguments, job);
   if (action == "show") return show(arguments, job);
   const InterruptGuard guard;
-  return action == "info" ? info(arguments, job) : verify(arguments, job);
+  const SurveyJob survey{*job.dataset, job.recipe.name("dataset"), job.splits, job.workers, arguments.has("json")};
+  return action == "info" ? print_info(survey) : print_verification(survey);
 }
 
 }  // namespace
@@ -276,8 +208,9 @@ Verb data_verb() {
   verb.doc =
       "The data set is a recipe's, or the one that recipe keys name:\n"
       "  qfw data info --dataset.name=imagenet_tfds --dataset.data_dir=DIR\n"
-      "info      splits, sizes, class histogram\n"
-      "verify    reads and decodes every record; exit status 1 if one is bad\n"
+      "info      splits, sizes, class histogram, and what lies there unread\n"
+      "verify    reads and decodes every record of the files themselves, whatever dataset.cache says; exit status 1 if one is "
+      "bad\n"
       "convert   stores it in another form, resized if that is asked for; a stopped one goes on where it was\n"
       "bench     images a second of each stage of the input, with 1, 2, ... threads\n"
       "show      a contact sheet of augmented samples as PNG";

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "io/json.h"
+#include "io/printable.h"
 #include "verbs.h"
 
 namespace qfw {
@@ -71,7 +72,7 @@ void print_json(const FactoryBase& factory) {
 }
 
 void print_text(const FactoryBase& factory) {
-  fmt::print("{} {}: {}\n", factory.kind, factory.name, factory.doc);
+  fmt::print("{} {}: {}\n", factory.kind, printable(factory.name), printable(factory.doc, line_breaks));
   if (factory.options.empty()) {
     fmt::print("\nIt has no options.\n");
     return;
@@ -89,7 +90,7 @@ void print_text(const FactoryBase& factory) {
   for (const auto& row : rows) {
     std::string line;
     for (std::size_t i = 0; i + 1 < row.size(); ++i) line += fmt::format("{:<{}}  ", row[i], widths[i]);
-    fmt::print("{}{}\n", line, row.back());
+    fmt::print("{}\n", printable(line + row.back(), line_breaks));
   }
 }
 

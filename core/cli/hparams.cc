@@ -8,6 +8,7 @@
 
 #include "actions.h"
 #include "qfw/atomic_file.h"
+#include "io/json.h"
 #include "qfw/error.h"
 #include "util/nearest.h"
 #include "verbs.h"
@@ -35,7 +36,7 @@ std::string form_of(const Arguments& arguments, const Format& format, const char
 
 std::string printed(const Arguments& arguments, const Recipe& recipe, const Format& format, const char* option) {
   const Session session(recipe, Session::Data::optional);
-  return format.from_recipe(format_run(session), form_of(arguments, format, option));
+  return json_in_utf8(format.from_recipe(format_run(session), form_of(arguments, format, option)));
 }
 
 /// The recipe that a foreign file alone makes, with images as the original's.
@@ -78,7 +79,7 @@ int generate(const Arguments& arguments, const Format& format) {
     }
     flags.emplace_back(flag, value);
   }
-  put(arguments, format.generate(flags, form_of(arguments, format, "form")));
+  put(arguments, json_in_utf8(format.generate(flags, form_of(arguments, format, "form"))));
   return 0;
 }
 

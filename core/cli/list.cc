@@ -5,6 +5,7 @@
 #include <set>
 
 #include "io/json.h"
+#include "io/printable.h"
 #include "util/nearest.h"
 #include "verbs.h"
 
@@ -35,14 +36,14 @@ void print_table(const std::vector<Catalog::Entry>& entries) {
   }
   for (const Catalog::Entry& entry : entries) {
     if (!entry.usable) continue;
-    fmt::print("{:<{}}  {:<{}}  {:<{}}  {}\n", entry.kind, kinds, entry.name, names, entry.description, descriptions,
-               entry.file.string());
+    fmt::print("{:<{}}  {:<{}}  {:<{}}  {}\n", printable(entry.kind), kinds, printable(entry.name), names,
+               printable(entry.description), descriptions, printable(entry.file.string()));
   }
   if (unusable) fmt::print("\nunusable:\n");
   for (const Catalog::Entry& entry : entries) {
     if (entry.usable) continue;
     const std::string what = entry.kind.empty() ? entry.file.filename().string() : entry.kind + " " + entry.name;
-    fmt::print("  {}: {} ({})\n", what, entry.reason, entry.file.string());
+    fmt::print("  {}: {} ({})\n", printable(what), printable(entry.reason), printable(entry.file.string()));
   }
 }
 

@@ -159,7 +159,7 @@ int guarded(const std::vector<std::string>& words) {
       complain(who, "error", error.what());
     }
   } catch (...) {
-    fmt::print(stderr, "{}: error: something threw {}\n", who, thrown_text());
+    complain(who, "error", "something threw " + thrown_text());
   }
   return failed;
 }

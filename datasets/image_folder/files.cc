@@ -5,8 +5,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <cctype>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -45,7 +43,7 @@ std::filesystem::path with_home(const std::string& path) {
 
 Bytes read_bytes(const std::filesystem::path& path) {
   constexpr const char* remedy = "check that it is there and may be read, or set dataset.on_corrupt = skip";
-  const Descriptor file(path, O_RDONLY);
+  const Descriptor file(path, O_RDONLY | O_NONBLOCK);  // a pipe must not make it wait
   struct stat status {};
   if (file.number() < 0 || fstat(file.number(), &status) != 0) failed("read", path, errno, remedy);
   if (!S_ISREG(status.st_mode)) failed("read", path, S_ISDIR(status.st_mode) ? EISDIR : EINVAL, remedy);
@@ -68,14 +66,6 @@ void write_bytes(const std::filesystem::path& path, std::span<const std::byte> b
   AtomicFile file(path);
   file.write(bytes);
   file.commit(AtomicFile::Sync::later);
-}
-
-bool has_image_extension(std::string_view name) {
-  const std::size_t dot = name.rfind('.');
-  if (dot == std::string_view::npos) return false;
-  std::string extension(name.substr(dot + 1));
-  std::ranges::transform(extension, extension.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return extension == "jpg" || extension == "jpeg" || extension == "png";
 }
 
 }  // namespace qfw::image_folder

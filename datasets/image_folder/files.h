@@ -24,7 +24,4 @@ Bytes read_bytes(const std::filesystem::path& path);
 /// Writes a file under another name and renames it, so that it is there whole or not at all (short of a power cut, see sync_file_system).
 void write_bytes(const std::filesystem::path& path, std::span<const std::byte> bytes);
 
-/// jpg, jpeg or png, in small or capital letters.
-bool has_image_extension(std::string_view name);
-
 }  // namespace qfw::image_folder

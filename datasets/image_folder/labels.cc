@@ -3,9 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <map>
-#include <optional>
 #include <set>
 
 #include "files.h"
@@ -14,127 +12,119 @@ namespace qfw::image_folder {
 
 namespace {
 
-constexpr std::string_view blank = " \t\r,";
-
-[[noreturn]] void wrong(const LabelList& list, int line, const std::string& what, const char* remedy) {
-  fail(Error::Category::data, tag, what, line > 0 ? fmt::format("{}:{}", list.path.string(), line) : list.path.string(),
-       remedy);
-}
-
-struct Pair {
-  std::string_view file, label;
+/// All labels of a list under one meaning, as far as they have one.
+struct Reading {
+  std::vector<std::int64_t> labels;  ///< -1: none
+  const LabelList::Row* first_bad = nullptr;
+  bool holds() const { return first_bad == nullptr; }
 };
-Pair split_line(std::string_view text) {
-  const std::size_t end = text.find_first_of(blank);
-  if (end == std::string_view::npos) return {{}, text};
-  return {text.substr(0, end), text.substr(text.find_first_not_of(blank, end))};
-}
 
-std::string_view stem(std::string_view name) { return name.substr(0, name.rfind('.')); }
-
-/// Files by name and by name without extension.
-std::map<std::string_view, std::size_t> names_of(const Listing& listing) {
-  std::map<std::string_view, std::size_t> names;
-  for (std::size_t i = 0; i < listing.files.size(); ++i) names.emplace(stem(listing.files[i].name), i);
-  for (std::size_t i = 0; i < listing.files.size(); ++i) names[listing.files[i].name] = i;
-  return names;
-}
-
-/// Whether lines name files; the first one tells.
-bool has_pairs(const LabelList& list, const std::map<std::string_view, std::size_t>& names) {
-  return !list.lines.empty() && names.contains(split_line(list.lines.front().text).file);
-}
-
-std::optional<std::int64_t> number_of(std::string_view text) {
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc() && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
-}
-
-std::int64_t label_of(std::string_view text, const std::map<std::string_view, std::int64_t>& classes, const LabelList& list,
-                      int line) {
-  if (const auto found = classes.find(text); found != classes.end()) return found->second;
-  const auto number = number_of(text);
-  const auto count = static_cast<std::int64_t>(classes.size());
-  if (!number) {
-    wrong(list, line, fmt::format("\"{}\" is not the name of a class", text),
-          "a label is a class folder's name or a number from 0");
+template <class Find>
+Reading read_as(const LabelList& list, Find find) {
+  Reading reading;
+  for (const LabelList::Row& row : list.rows) {
+    reading.labels.push_back(find(row.label));
+    if (reading.labels.back() < 0 && reading.holds()) reading.first_bad = &row;
   }
-  if (*number < 0 || *number >= count) {
-    wrong(list, line, fmt::format("label {} of {} classes, which count from 0", *number, count),
-          "the numbers are places in the sorted list of classes; ImageNet's own ground truth file counts otherwise");
+  return reading;
+}
+
+Reading read_names(const LabelList& list, const std::vector<std::string>& class_names) {
+  std::map<std::string_view, std::int64_t> numbers;
+  for (const std::string& name : class_names) numbers.emplace(name, static_cast<std::int64_t>(numbers.size()));
+  return read_as(list, [&](const std::string& label) {
+    const auto found = numbers.find(label);
+    return found == numbers.end() ? -1 : found->second;
+  });
+}
+
+Reading read_places(const LabelList& list, std::int64_t classes) {
+  return read_as(list, [&](const std::string& label) -> std::int64_t {
+    const auto number = number_of(label);
+    return number && *number >= 0 && *number < classes ? *number : -1;
+  });
+}
+
+[[noreturn]] void ambiguous(const LabelList& list, const Reading& names, const Reading& places,
+                            const std::vector<std::string>& class_names) {
+  const auto at = static_cast<std::size_t>(std::ranges::mismatch(names.labels, places.labels).in1 - names.labels.begin());
+  bad_list(list, list.rows[at].number,
+           fmt::format(
+               "the list is ambiguous: its labels can be names of classes, or places in the sorted list of them from 0; \"{}\" "
+               "is class {} by name and class {} by place",
+               list.rows[at].text, class_names[static_cast<std::size_t>(names.labels[at])],
+               class_names[static_cast<std::size_t>(places.labels[at])]),
+           "set dataset.validation_labels_are = names or places");
+}
+
+/// The reading that gets further is what was meant.
+[[noreturn]] void unreadable(const LabelList& list, const Reading& names, const Reading& places, std::size_t classes,
+                             Meaning meaning) {
+  const auto number = [](const Reading& reading) { return reading.first_bad != nullptr ? reading.first_bad->number : 0; };
+  const bool as_places = meaning == Meaning::places || (meaning == Meaning::automatic && number_of(list.rows[0].label) &&
+                                                        number(places) >= number(names));
+  const LabelList::Row& row = as_places ? *places.first_bad : *names.first_bad;
+  if (!as_places) {
+    bad_list(list, row.number, fmt::format("\"{}\" is not the name of a class, in \"{}\"", row.label, row.text),
+             "labels are the names of class folders, all of them, or numbers from 0, all of them");
   }
-  return *number;
+  if (!number_of(row.label)) {
+    bad_list(list, row.number, fmt::format("\"{}\" is no number, in \"{}\"", row.label, row.text),
+             "write all labels as names of classes, or all as numbers from 0");
+  }
+  bad_list(list, row.number, fmt::format("label {} of {} classes, which count from 0, in \"{}\"", row.label, classes, row.text),
+           "the numbers are places in the sorted list of classes; ImageNet's own ground truth file counts otherwise");
+}
+
+std::vector<std::int64_t> labels_of(const LabelList& list, const std::vector<std::string>& class_names, Meaning meaning) {
+  const Reading names = read_names(list, class_names),
+                places = read_places(list, static_cast<std::int64_t>(class_names.size()));
+  const bool by_name = meaning != Meaning::places && names.holds(), by_place = meaning != Meaning::names && places.holds();
+  if (by_name && by_place && names.labels != places.labels) ambiguous(list, names, places, class_names);
+  if (!by_name && !by_place) unreadable(list, names, places, class_names.size(), meaning);
+  return by_name ? names.labels : places.labels;
 }
 
 }  // namespace
 
-LabelList read_labels(const std::filesystem::path& path) {
-  const Bytes bytes = read_bytes(path);
-  LabelList list{.path = path, .lines = {}};
-  std::string_view text(reinterpret_cast<const char*>(bytes.memory.get()), bytes.size);
-  for (int number = 1; !text.empty(); ++number) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    const std::size_t begin = line.find_first_not_of(blank);
-    if (begin == std::string_view::npos) continue;
-    line = line.substr(begin, line.find_last_not_of(blank) - begin + 1);
-    list.lines.push_back({number, std::string(line)});
-  }
-  if (list.lines.empty()) wrong(list, 0, "the list of labels is empty", "write a line for every image");
-  return list;
-}
-
-void label_files(Listing& listing, const LabelList& list, const std::vector<std::string>& class_names) {
-  std::map<std::string_view, std::int64_t> classes;
-  for (std::size_t i = 0; i < class_names.size(); ++i) classes.emplace(class_names[i], static_cast<std::int64_t>(i));
-  const auto names = names_of(listing);
-  const bool pairs = has_pairs(list, names);
-  if (!pairs && list.lines.size() != listing.files.size()) {
-    wrong(
-        list, 0,
-        fmt::format("{} labels for the {} images of {}", list.lines.size(), listing.files.size(), listing.folders[0].string()),
-        "write a label for each, in the order of their sorted names, or lines of a file's name and its label");
-  }
+void label_files(Listing& listing, const LabelList& list, const std::vector<std::string>& class_names, Meaning meaning) {
+  const std::vector<std::int64_t> labels = labels_of(list, class_names, meaning);
   std::vector<bool> labelled(listing.files.size());
-  for (std::size_t i = 0; i < list.lines.size(); ++i) {
-    const auto& [line, text] = list.lines[i];
-    std::size_t file = i;
-    std::string_view label = text;
-    if (pairs) {
-      const Pair pair = split_line(text);
-      const auto found = names.find(pair.file);
-      if (found == names.end()) {
-        wrong(list, line, fmt::format("\"{}\" is no image of {}", pair.file, listing.folders[0].string()),
-              "write lines of a file's name and its label");
-      }
-      file = found->second, label = pair.label;
-    }
+  for (std::size_t i = 0; i < list.rows.size(); ++i) {
+    const std::size_t file = list.rows[i].file.value_or(i);
     if (labelled[file])
-      wrong(list, line, fmt::format("{} has a label already", listing.files[file].name), "remove one of them");
+      bad_list(list, list.rows[i].number, fmt::format("{} has a label already", listing.files[file].name),
+               "remove one of them");
     labelled[file] = true;
-    listing.files[file].label = label_of(label, classes, list, line);
+    listing.files[file].label = labels[i];
   }
   if (const auto missing = std::ranges::find(labelled, false); missing != labelled.end()) {
-    wrong(list, 0, fmt::format("{} has no label", listing.path(static_cast<std::size_t>(missing - labelled.begin())).string()),
-          "add a line for it, or remove the file");
+    bad_list(list, 0,
+             fmt::format("{} has no label", listing.path(static_cast<std::size_t>(missing - labelled.begin())).string()),
+             "add a line for it, or remove the file");
   }
 }
 
-std::vector<std::string> classes_of(const Listing& listing, const LabelList& list) {
-  const bool pairs = has_pairs(list, names_of(listing));
+std::vector<std::string> classes_of(const LabelList& list) {
+  constexpr std::int64_t most = 1 << 20;  // a list of one line must not ask for all memory
   std::set<std::string> names;
   std::int64_t largest = -1;
-  for (const auto& line : list.lines) {
-    const std::string_view label = pairs ? split_line(line.text).label : std::string_view(line.text);
-    names.emplace(label);
-    largest = std::max(largest, number_of(label).value_or(std::int64_t{1} << 62));
+  bool numbers = true;
+  for (const LabelList::Row& row : list.rows) {
+    names.insert(row.label);
+    const auto number = number_of(row.label);
+    numbers = numbers && number && *number >= 0;
+    if (!numbers) continue;
+    if (*number >= most)
+      bad_list(list, row.number,
+               fmt::format("label {}, and no folders of classes; numbers up to {} are taken", *number, most - 1),
+               "number the classes from 0, or give them names");
+    largest = std::max(largest, *number);
   }
-  if (largest >= std::int64_t{1} << 31 || largest < 0) return {names.begin(), names.end()};
-  std::vector<std::string> numbers;
-  for (std::int64_t i = 0; i <= largest; ++i) numbers.push_back(std::to_string(i));
-  return numbers;
+  if (!numbers) return {names.begin(), names.end()};
+  std::vector<std::string> all;
+  for (std::int64_t i = 0; i <= largest; ++i) all.push_back(std::to_string(i));
+  return all;
 }
 
 }  // namespace qfw::image_folder

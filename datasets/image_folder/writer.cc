@@ -1,11 +1,14 @@
 #include "writer.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
 #include "files.h"
 #include "qfw/atomic_file.h"
+#include "listing.h"
+#include "names.h"
 #include "qfw/image.h"
 #include "qfw/random.h"
 
@@ -15,12 +18,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A name that is one component of a path and not hidden.
+/// A name that is one component of a path and not passed over when it is read.
 std::string component(std::string_view name) {
   std::string text(name);
   std::ranges::replace_if(
       text, [](unsigned char c) { return c == '/' || c == '\\' || c < ' '; }, '_');
-  if (text.empty() || text.front() == '.') text.insert(0, "_");
+  if (text.empty() || is_skipped(text)) text.insert(0, "_");
   return text;
 }
 
@@ -141,11 +144,11 @@ void ImageFolderWriter::write(std::string_view split, std::int64_t part, const S
       encoded = image::encode(example, options_.encoding == "png" ? Example::Encoding::png : Example::Encoding::jpeg,
                               options_.quality);
     }
-    const bool png = pixels ? options_.encoding == "png" : example.encoding == Example::Encoding::png;
+    const std::string_view form = pixels ? std::string_view(options_.encoding) : image::name_of(example.encoding);
     std::string name =
         example.name.empty() ? fmt::format("{:08}", begin + i) : component(example.name.substr(example.name.rfind('/') + 1));
     if (pixels && has_image_extension(name)) name.resize(name.rfind('.'));
-    if (!has_image_extension(name)) name += png ? ".png" : ".jpg";
+    if (!has_image_extension(name)) name += form == "jpeg" ? ".jpg" : fmt::format(".{}", form);
     const std::string path =
         fmt::format("{}/{}/{}", split_folder(split), class_folders_[static_cast<std::size_t>(example.label)], name);
     if (written_.contains(hash_of(path)) || !here.insert(hash_of(path)).second) {
@@ -162,6 +165,7 @@ void ImageFolderWriter::write(std::string_view split, std::int64_t part, const S
 
 void ImageFolderWriter::finish() {
   if (finished_) return;
+  write_text_atomically(target_.folder / class_list_name, fmt::format("{}\n", fmt::join(class_folders_, "\n")));
   write_text_atomically(end_note(), description());
   sync_file_system(target_.folder);
   std::error_code error;

@@ -10,7 +10,7 @@ namespace qfw::image_folder {
 
 /// FOLDER/SPLIT/CLASS/FILE, with `val` for validation. Class folders sort in the order of their labels: where the names do not,
 /// they are numbered. What parts are done is noted in FOLDER/.qfw_parts until the end; then
-/// FOLDER/.qfw_finished says what of, and the same conversion finds nothing left to do.
+/// FOLDER/.qfw_finished says what of, FOLDER/.qfw_classes lists all classes, and the same conversion finds nothing left to do.
 class ImageFolderWriter final : public DatasetWriter {
  public:
   struct Options {
@@ -28,6 +28,7 @@ class ImageFolderWriter final : public DatasetWriter {
   };
   explicit ImageFolderWriter(const Options& options) : options_(options) {}
 
+  bool takes(Example::Encoding) const override { return true; }
   void begin(const Target& target) override;
   std::int64_t parts(std::string_view split) const override;
   std::pair<std::int64_t, std::int64_t> range(std::string_view split, std::int64_t part) const override;

@@ -52,6 +52,7 @@ class Synthetic final : public Dataset {
   }
   std::int64_t size(std::string_view split) const override { return find(split).size; }
   Example get(std::string_view split, std::int64_t index) const override;
+  Identity identity(std::string_view split) const override;
 
  private:
   using Kept = std::shared_ptr<const Example>;
@@ -81,6 +82,15 @@ const Synthetic::Split& Synthetic::find(std::string_view name) const {
   if (name == "validation") return validation_;
   fail(Error::Category::usage, "synthetic", fmt::format("there is no split {}", name), {},
        "the splits are train and validation");
+}
+
+/// The options say all; there is no storage that could change.
+Dataset::Identity Synthetic::identity(std::string_view split) const {
+  const Options& o = options_;
+  const std::string text =
+      fmt::format("{} of {}, {} x {} x {}, {} classes, seed {}, {} {}, {} distinct", find(split).size, split, o.height, o.width,
+                  o.channels, o.classes, o.seed, o.encoding, o.quality, o.distinct);
+  return {.content = hash_of(text), .storage = hash_of(text)};
 }
 
 Example Synthetic::get(std::string_view name, std::int64_t index) const {

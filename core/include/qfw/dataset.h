@@ -15,7 +15,7 @@ namespace qfw {
 /// One example. Bytes and name stay valid as long as `owner` is held (or the data set lives, where it is empty), so a reader
 /// may hand out memory-mapped data without copying.
 struct Example {
-  enum class Encoding : std::uint8_t { pixels, jpeg, png };
+  enum class Encoding : std::uint8_t { pixels, jpeg, png, webp };
   Encoding encoding = Encoding::pixels;
   Shape shape;  ///< [H, W, C] of the pixels; of an encoded image, empty if unknown before decoding
   std::span<const std::byte> bytes;
@@ -50,6 +50,10 @@ class QFW_API Dataset {
   };
   /// Of everything the split's examples come from. The default knows sizes and classes only.
   virtual Identity identity(std::string_view split) const;
+
+  /// What lies with a split and is not read, or may not be as it was meant: sentences for people, with numbers. Empty where nothing
+  /// is odd.
+  virtual std::vector<std::string> notes(std::string_view) const { return {}; }
 
   virtual std::string class_name(std::int64_t label) const { return std::to_string(label); }
   /// Where an example lies, for messages: "train-00001-of-00003, record 12 at offset 48123". Thread-safe.

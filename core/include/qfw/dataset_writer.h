@@ -37,6 +37,8 @@ class QFW_API DatasetWriter {
   DatasetWriter& operator=(const DatasetWriter&) = delete;
   virtual ~DatasetWriter();
 
+  /// Whether encoded pictures can be stored as they are. By default what every reader of the common forms knows.
+  virtual bool takes(Example::Encoding encoding) const { return encoding != Example::Encoding::webp; }
   /// Throws for what this form cannot hold, before anything is written.
   virtual void begin(const Target& target) = 0;
   virtual std::int64_t parts(std::string_view split) const = 0;

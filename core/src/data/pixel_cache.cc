@@ -6,10 +6,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 
 #include "io/file_lock.h"
+#include "data/cache_folder.h"
 #include "io/log.h"
 #include "io/progress.h"
 #include "qfw/error.h"
@@ -19,6 +19,10 @@
 namespace qfw {
 
 namespace {
+
+std::string_view as_text(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
 
 /// Held by the process that makes a file; the system drops it with the process.
 class FileLock {
@@ -42,41 +46,37 @@ class FileLock {
 
 constexpr std::int64_t examples_at_a_time = 256;
 
-}  // namespace
-
-std::filesystem::path user_cache_folder() {
-  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache == '/')
-    return std::filesystem::path(cache) / "qfw";
-  if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0')
-    return std::filesystem::path(home) / ".cache" / "qfw";
-  fail(Error::Category::usage, "cache", "neither XDG_CACHE_HOME nor HOME is set", {}, "set dataset.cache_dir");
+/// For data sets that do not tell whether their files changed.
+std::uint64_t digest_of_all(const Dataset& source, std::string_view split, int workers) {
+  const std::int64_t count = source.size(split);
+  logger().info("the data set does not tell whether its files changed: all {} examples of {} are read to find out", count,
+                split);
+  std::vector<std::uint64_t> digests(static_cast<std::size_t>(count));
+  parallel_for(workers, count, [&](std::int64_t i) {
+    std::uint64_t& digest = digests[static_cast<std::size_t>(i)];
+    try {
+      const Example example = source.get(split, i);
+      digest = hash_of(fmt::format("{} {} {:x}", example.label, example.shape.str(), hash_of(as_text(example.bytes))));
+    } catch (const Error& error) {
+      if (error.category() != Error::Category::data) throw;
+      digest = hash_of(error.what());
+    }
+  });
+  return hash_of(as_text(std::as_bytes(std::span(digests))));
 }
+
+}  // namespace
 
 PixelCache::PixelCache(std::unique_ptr<Dataset> pixels, Settings settings, CorruptExamples& corrupt)
     : DatasetView(std::move(pixels)), settings_(std::move(settings)), corrupt_(corrupt) {
   if (settings_.folder.empty()) settings_.folder = user_cache_folder();
 }
 
-/// Of the settings and of some examples spread over the split, whose bytes a changed data set will hardly repeat.
 std::uint64_t PixelCache::key(std::string_view split) const {
-  const std::int64_t count = inner().size(split);
-  std::string text = fmt::format("{}\n{}\n{}\n", settings_.identity, split, count);
-  constexpr std::int64_t looks = 32;
-  for (std::int64_t i = 0; i < std::min(looks, count); ++i) {
-    const std::int64_t index = count <= looks ? i : (count - 1) * i / (looks - 1);
-    try {
-      const Example example = inner().get(split, index);
-      text += fmt::format("{} {} {:x}\n", example.label, example.shape.str(),
-                          hash_of({reinterpret_cast<const char*>(example.bytes.data()), example.bytes.size()}));
-    } catch (const Error& error) {
-      text += error.what();
-    }
-  }
-  return hash_of(text);
-}
-
-std::filesystem::path PixelCache::file(std::string_view split) const {
-  return settings_.folder / fmt::format("{:016x}_{}.pixels", key(split), split);
+  const Identity identity = inner().identity(split);
+  const std::uint64_t storage = identity.storage ? *identity.storage : digest_of_all(source(), split, settings_.workers);
+  return hash_of(
+      fmt::format("{}\n{}\n{}\n{:x} {:x}", settings_.identity, split, inner().size(split), identity.content, storage));
 }
 
 void PixelCache::prepare(std::string_view split) {
@@ -84,19 +84,32 @@ void PixelCache::prepare(std::string_view split) {
   std::error_code error;
   std::filesystem::create_directories(settings_.folder, error);
   const std::uint64_t key = this->key(split);
-  const std::filesystem::path path = settings_.folder / fmt::format("{:016x}_{}.pixels", key, split);
-  if (!std::filesystem::exists(path)) {
-    const FileLock lock(path.string() + ".lock");
-    if (!std::filesystem::exists(path)) make(split, path);
+  const CacheFileName name{.settings = hash_of(settings_.identity), .key = key, .split = std::string(split)};
+  const std::filesystem::path path = settings_.folder / name.text();
+  const std::int64_t count = inner().size(split);
+  make_if_missing(split, path, key);
+  try {
+    files_.try_emplace(std::string(split), path, key, count);
+  } catch (const pixel_file::Damaged& damage) {
+    logger().warn("{}; it is made anew", damage.what());
+    std::filesystem::remove(path, error);
+    make_if_missing(split, path, key);
+    files_.try_emplace(std::string(split), path, key, count);
   }
-  files_.try_emplace(std::string(split), path, key, inner().size(split));
+  if (const std::string stale = stale_files(settings_.folder, name); !stale.empty()) logger().info("{}", stale);
 }
 
-void PixelCache::make(std::string_view split, const std::filesystem::path& file) {
+void PixelCache::make_if_missing(std::string_view split, const std::filesystem::path& file, std::uint64_t key) {
+  if (std::filesystem::exists(file)) return;
+  const FileLock lock(file.string() + ".lock");
+  if (!std::filesystem::exists(file)) make(split, file, key);
+}
+
+void PixelCache::make(std::string_view split, const std::filesystem::path& file, std::uint64_t key) {
   const std::filesystem::path partial = file.string() + ".partial";
   const std::int64_t count = inner().size(split);
   {
-    pixel_file::Writer writer(partial, key(split), count);
+    pixel_file::Writer writer(partial, key, count);
     logger().info("decoding {} images of {} into {}{}", count, split, file.string(),
                   writer.written() > 0 ? fmt::format(", {} are there", writer.written()) : "");
     Progress progress("decoding");
@@ -130,14 +143,23 @@ Example PixelCache::get(std::string_view split, std::int64_t index) const {
   if (index < 0 || index >= size(split)) {
     fail(Error::Category::data, "cache", fmt::format("no example {}: split {} has {}", index, split, size(split)));
   }
-  const pixel_file::Picture picture = found->second.get(index);
-  if (picture.height == 0) {
-    fail(Error::Category::data, "cache", "it could not be read when the cache was made", place(split, index));
+  const auto picture = found->second.reader.get(index);
+  if (!picture) {
+    std::call_once(found->second.damage_told, [&] {
+      logger().warn(
+          "{} is damaged: picture {} does not fit its checksum. Such pictures are read from the data set, and the next start "
+          "makes the file anew",
+          found->second.path.string(), index);
+      std::error_code ignored;
+      std::filesystem::remove(found->second.path, ignored);
+    });
   }
+  if (!picture || picture->height == 0) return inner().get(split, index);
   return {.encoding = Example::Encoding::pixels,
-          .shape = {picture.height, picture.width, 3},
-          .bytes = picture.pixels,
-          .label = picture.label};
+          .shape = {picture->height, picture->width, 3},
+          .bytes = picture->pixels,
+          .label = picture->label,
+          .owner = picture->memory};
 }
 
 }  // namespace qfw

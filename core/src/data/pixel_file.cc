@@ -45,9 +45,6 @@ std::uint32_t checksum(const PictureHeader& header, std::span<const std::byte> p
 
 std::size_t padded(std::size_t bytes) { return (bytes + 7) / 8 * 8; }
 
-[[noreturn]] void bad_file(const std::filesystem::path& path, const std::string& what) {
-  fail(Error::Category::data, "cache", what, path.string(), "delete the file: it is made again");
-}
 [[noreturn]] void system_error(const std::filesystem::path& path, const char* verb) {
   fail(Error::Category::data, "cache", fmt::format("cannot {}: {}", verb, std::strerror(errno)), path.string(),
        "set dataset.cache_dir to a folder with room, or dataset.cache = none");
@@ -139,53 +136,59 @@ void Writer::finish(const std::filesystem::path& name) {
   sync_folder(name.parent_path());
 }
 
-Reader::Reader(const std::filesystem::path& file, std::uint64_t key, std::int64_t count) : path_(file) {
-  const int descriptor = open(file.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) system_error(path_, "open it");
-  struct stat status {};
-  void* memory = MAP_FAILED;
-  if (fstat(descriptor, &status) == 0 && status.st_size > 0) {
-    memory = mmap(nullptr, static_cast<std::size_t>(status.st_size), PROT_READ, MAP_SHARED, descriptor, 0);
+Reader::Reader(const std::filesystem::path& file, std::uint64_t key, std::int64_t count)
+    : path_(file), descriptor_(open(file.c_str(), O_RDONLY | O_CLOEXEC)) {
+  if (descriptor_ < 0) system_error(path_, "open it");
+  if (const std::string wrong = problem(key, count); !wrong.empty()) {
+    close(descriptor_);
+    throw Damaged(Error::Category::data, fmt::format("cache: {}: {}", path_.string(), wrong));
   }
-  close(descriptor);
-  if (memory == MAP_FAILED) bad_file(path_, "it cannot be mapped");
-  memory_ = static_cast<const std::byte*>(memory);
-  size_ = static_cast<std::size_t>(status.st_size);
-
-  Header header;
-  const std::size_t table_bytes = static_cast<std::size_t>(count) * sizeof(std::uint64_t);
-  const char* wrong = nullptr;
-  if (size_ >= sizeof header) std::memcpy(&header, memory_, sizeof header);
-  if (size_ < sizeof header || header.magic != magic) {
-    wrong = "this is no file of cached pixels";
-  } else if (header.key != key || header.count != count) {
-    wrong = "it was made from another data set";
-  } else if (header.table % 8 != 0 || header.table < sizeof header || header.table > size_ ||
-             size_ - header.table != table_bytes) {
-    wrong = "it is not complete";
-  } else if (checksum({memory_ + header.table, table_bytes}) != header.table_sum) {
-    wrong = "its table does not fit its checksum";
-  }
-  if (wrong != nullptr) {
-    munmap(memory, size_);
-    bad_file(path_, wrong);
-  }
-  offsets_ = {reinterpret_cast<const std::uint64_t*>(memory_ + header.table), static_cast<std::size_t>(count)};
-  checked_ = std::make_unique<std::atomic<bool>[]>(static_cast<std::size_t>(count));
+  checked_ = std::make_unique<std::atomic<bool>[]>(offsets_.size());
 }
 
-Reader::~Reader() { munmap(const_cast<std::byte*>(memory_), size_); }
+/// What is wrong with the file as a whole. Takes its table.
+std::string Reader::problem(std::uint64_t key, std::int64_t count) {
+  struct stat status {};
+  if (fstat(descriptor_, &status) != 0) return "it cannot be examined";
+  size_ = static_cast<std::size_t>(status.st_size);
+  Header header;
+  if (!read(&header, sizeof header, 0) || header.magic != magic) return "this is no file of cached pixels";
+  if (header.key != key || header.count != count) return "it was made from another data set";
+  const std::size_t table_bytes = static_cast<std::size_t>(count) * sizeof(std::uint64_t);
+  if (header.table % 8 != 0 || header.table < sizeof header || header.table > size_ || size_ - header.table != table_bytes)
+    return "it is not complete";
+  offsets_.resize(static_cast<std::size_t>(count));
+  if (!read(offsets_.data(), table_bytes, header.table)) return "its table cannot be read";
+  if (checksum(std::as_bytes(std::span(offsets_))) != header.table_sum) return "its table does not fit its checksum";
+  return {};
+}
 
-Picture Reader::get(std::int64_t index) const {
+Reader::~Reader() { close(descriptor_); }
+
+bool Reader::read(void* to, std::size_t bytes, std::uint64_t offset) const {
+  for (char* next = static_cast<char*>(to); bytes > 0;) {
+    const ssize_t got = pread(descriptor_, next, bytes, static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return false;
+    next += got, offset += static_cast<std::uint64_t>(got), bytes -= static_cast<std::size_t>(got);
+  }
+  return true;
+}
+
+std::optional<Picture> Reader::get(std::int64_t index) const {
   const auto place = static_cast<std::size_t>(index);
+  PictureHeader header;
+  if (!read(&header, sizeof header, offsets_[place]) || header.height < 0 || header.width < 0) return std::nullopt;
+  const std::uint64_t begin = offsets_[place] + sizeof header;
+  if (begin > size_ || header.bytes() > size_ - begin) return std::nullopt;
+  const auto memory = std::make_shared_for_overwrite<std::byte[]>(header.bytes());
+  const std::span<const std::byte> pixels(memory.get(), header.bytes());
+  if (!read(memory.get(), header.bytes(), begin)) return std::nullopt;
   if (!checked_[place].load(std::memory_order_relaxed)) {
-    if (!after_picture({memory_, size_}, offsets_[place]))
-      bad_file(path_, fmt::format("picture {} does not fit its checksum", index));
+    if (checksum(header, pixels) != header.sum) return std::nullopt;
     checked_[place].store(true, std::memory_order_relaxed);
   }
-  PictureHeader header;
-  std::memcpy(&header, memory_ + offsets_[place], sizeof header);
-  return {header.height, header.width, header.label, {memory_ + offsets_[place] + sizeof header, header.bytes()}};
+  return Picture{header.height, header.width, header.label, pixels, memory};
 }
 
 }  // namespace qfw::pixel_file

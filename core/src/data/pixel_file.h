@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "qfw/tensor.h"
+#include "qfw/error.h"
 
 namespace qfw {
 
@@ -21,6 +21,7 @@ struct Picture {
   std::int32_t height = 0, width = 0;  ///< 0 x 0: the original could not be read
   std::int64_t label = 0;
   std::span<const std::byte> pixels;
+  std::shared_ptr<const std::byte[]> memory{};  ///< of the pixels, where they were read from a file
 };
 
 /// Writes picture after picture. A file that was left unfinished, for the same key and count, is gone on with.
@@ -47,24 +48,32 @@ class Writer {
   std::vector<std::uint64_t> offsets_;
 };
 
-/// A finished file, mapped. Thread-safe.
+/// A file that is no longer what was written: it is to be made anew.
+struct Damaged : Error {
+  using Error::Error;
+};
+
+/// A finished file. Read, not mapped: a file that is cut short meanwhile must not end the program. Thread-safe.
 class Reader {
  public:
-  /// Throws Error::Category::data for a file that is damaged or made for another key or count.
+  /// Throws Damaged for a file that is damaged or made for another key or count.
   Reader(const std::filesystem::path& file, std::uint64_t key, std::int64_t count);
   Reader(const Reader&) = delete;
   Reader& operator=(const Reader&) = delete;
   ~Reader();
 
-  /// Throws Error::Category::data if it is not what was written. Valid as long as the reader.
-  Picture get(std::int64_t index) const;
+  /// None if it is not what was written.
+  std::optional<Picture> get(std::int64_t index) const;
 
  private:
+  std::string problem(std::uint64_t key, std::int64_t count);
+  bool read(void* to, std::size_t bytes, std::uint64_t offset) const;
+
   std::filesystem::path path_;
-  const std::byte* memory_ = nullptr;
+  int descriptor_ = -1;
   std::size_t size_ = 0;
-  std::span<const std::uint64_t> offsets_;
-  std::unique_ptr<std::atomic<bool>[]> checked_;
+  std::vector<std::uint64_t> offsets_;
+  std::unique_ptr<std::atomic<bool>[]> checked_;  ///< pictures whose checksum was compared once
 };
 
 }  // namespace pixel_file

@@ -17,11 +17,21 @@ namespace {
 
 constexpr int gap = 2;  // pixels between two pictures
 
+image::Size size_of_sheet(std::int64_t rows, std::int64_t columns, const Shape& picture) {
+  const std::int64_t height = rows * (picture[0] + gap) - gap, width = columns * (picture[1] + gap) - gap;
+  constexpr std::int64_t most = std::int64_t{1} << 28;
+  if (height > most / width)
+    fail(Error::Category::usage, "show", fmt::format("a sheet of {} x {} pixels; {} are the limit", height, width, most), {},
+         "give fewer --rows and --columns");
+  return {static_cast<int>(height), static_cast<int>(width)};
+}
+
 }  // namespace
 
 void write_contact_sheet(const std::filesystem::path& file, const Dataset& dataset, const Augment& augment,
                          std::string_view split, const ContactSheet& sheet) {
-  const std::int64_t pictures = std::min<std::int64_t>(std::int64_t{sheet.rows} * sheet.columns, dataset.size(split));
+  const std::int64_t size = dataset.size(split), columns = std::min(sheet.columns, size);
+  const std::int64_t pictures = std::min(std::min(sheet.rows, size) * columns, size);
   PipelineSettings settings;
   settings.split = split;
   settings.batch = pictures;
@@ -39,12 +49,12 @@ void write_contact_sheet(const std::filesystem::path& file, const Dataset& datas
   const float factor = brightest > darkest ? 255 / (brightest - darkest) : 0;
 
   const auto height = static_cast<int>(shape[0]), width = static_cast<int>(shape[1]);
-  const int rows = static_cast<int>((pictures + sheet.columns - 1) / sheet.columns);
-  const int total_height = rows * (height + gap) - gap, total_width = sheet.columns * (width + gap) - gap;
+  const auto [total_height, total_width] = size_of_sheet((pictures + columns - 1) / columns, columns, shape);
   std::vector<std::uint8_t> pixels(static_cast<std::size_t>(total_height) * static_cast<std::size_t>(total_width) * 3, 255);
   const float* next = batch->images.data();
   for (int picture = 0; picture < pictures; ++picture) {
-    const int top = picture / sheet.columns * (height + gap), left = picture % sheet.columns * (width + gap);
+    const int top = picture / static_cast<int>(columns) * (height + gap),
+              left = picture % static_cast<int>(columns) * (width + gap);
     for (int y = 0; y < height; ++y) {
       auto* row =
           pixels.data() +

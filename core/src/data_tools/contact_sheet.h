@@ -9,7 +9,7 @@
 namespace qfw {
 
 struct ContactSheet {
-  int rows = 8, columns = 8;
+  std::int64_t rows = 8, columns = 8;  ///< at most
   bool training = true;  ///< augmented, in the shuffled order of the first epoch; else as an evaluation sees them, in order
   std::uint64_t seed = 0;
 };

@@ -6,6 +6,7 @@
 
 #include "io/progress.h"
 #include "qfw/error.h"
+#include "qfw/image.h"
 #include "util/interrupt.h"
 #include "util/parallel.h"
 
@@ -19,10 +20,17 @@ class ReadAhead {
   ReadAhead(const Dataset& dataset, std::string_view split, std::int64_t begin, std::int64_t end, int workers)
       : dataset_(dataset), split_(split), begin_(begin), end_(end), workers_(workers) {}
 
-  Example get(std::int64_t index) {
+  /// Throws for an example whose encoding the writer does not take.
+  Example get(std::int64_t index, const DatasetWriter& writer) {
     const std::int64_t number = begin_ + index;
     if (number < block_begin_ || number >= block_begin_ + static_cast<std::int64_t>(block_.size())) fill(number);
-    return block_[static_cast<std::size_t>(number - block_begin_)];
+    const Example& example = block_[static_cast<std::size_t>(number - block_begin_)];
+    if (!writer.takes(example.encoding)) {
+      fail(Error::Category::data, "convert",
+           fmt::format("this form does not hold {} pictures", image::name_of(example.encoding)), dataset_.place(split_, number),
+           "give --resize or --shorter-side, which store pixels anew, or choose another form");
+    }
+    return example;
   }
 
  private:
@@ -64,7 +72,7 @@ std::int64_t convert(const Dataset& dataset, DatasetWriter& writer, const Conver
         ReadAhead source(dataset, split, begin, end, conversion.workers);
         writer.write(split, part, [&](std::int64_t index) {
           progress.update({.step = done + index, .total_steps = total});
-          return source.get(index);
+          return source.get(index, writer);
         });
       }
       done += end - begin;

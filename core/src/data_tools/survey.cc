@@ -27,7 +27,7 @@ struct Finding {
 std::string encoding_name(const Example& example) {
   if (example.encoding == Example::Encoding::pixels) return "pixels";
   const auto found = image::encoding_of(example.bytes);
-  return !found ? "unknown" : *found == Example::Encoding::jpeg ? "jpeg" : "png";
+  return found ? image::name_of(*found) : "unknown";
 }
 
 Finding examine(const Dataset& dataset, std::string_view split, std::int64_t index, Depth depth) {

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "image/jpeg.h"
@@ -23,7 +24,8 @@ Example::Encoding encoding_in(const Example& example) {
   if (example.encoding == Example::Encoding::pixels) return example.encoding;
   if (const auto found = encoding_of(example.bytes)) return *found;
   if (example.bytes.empty()) fail(Error::Category::data, "image", "the picture has no bytes");
-  fail(Error::Category::data, "image", fmt::format("these {} bytes are neither a JPEG nor a PNG", example.bytes.size()));
+  fail(Error::Category::data, "image",
+       fmt::format("these {} bytes are neither a JPEG, a PNG nor a WebP", example.bytes.size()));
 }
 
 Size size_of_pixels(const Example& example) {
@@ -58,12 +60,34 @@ void cut(const std::uint8_t* from, std::size_t channels, int row_pixels, const W
 std::optional<Example::Encoding> encoding_of(std::span<const std::byte> bytes) {
   if (begins_with(bytes, {0xff, 0xd8, 0xff})) return Example::Encoding::jpeg;
   if (begins_with(bytes, {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'})) return Example::Encoding::png;
+  if (begins_with(bytes, {'R', 'I', 'F', 'F'}) &&
+      begins_with(bytes.subspan(std::min<std::size_t>(8, bytes.size())), {'W', 'E', 'B', 'P'}))
+    return Example::Encoding::webp;
   return std::nullopt;
 }
 
+const char* name_of(Example::Encoding encoding) {
+  switch (encoding) {
+    case Example::Encoding::pixels:
+      return "pixels";
+    case Example::Encoding::jpeg:
+      return "jpeg";
+    case Example::Encoding::png:
+      return "png";
+    case Example::Encoding::webp:
+      return "webp";
+  }
+  return "unknown";
+}
+
 std::vector<std::byte> encode(const Example& example, Example::Encoding encoding, int quality) {
+  if (encoding != Example::Encoding::jpeg && encoding != Example::Encoding::png)
+    fail(Error::Category::usage, "image", fmt::format("pictures are not stored as {}", name_of(encoding)), {},
+         "choose jpeg or png");
   const Size size = size_of_pixels(example);
-  const Pixels pixels{size.height, size.width, static_cast<int>(example.shape[2]),
+  const Pixels pixels{size.height,
+                      size.width,
+                      static_cast<int>(example.shape[2]),
                       {reinterpret_cast<const std::uint8_t*>(example.bytes.data()), example.bytes.size()}};
   return encoding == Example::Encoding::png ? encode_png(pixels) : encode_jpeg(pixels, quality);
 }
@@ -72,6 +96,9 @@ struct Decoder::Impl {
   std::vector<std::uint8_t> pixels, whole;
 
   Pixels decode(const Example& example, const std::optional<Window>& window);
+  /// For formats that are decoded as a whole only.
+  Pixels whole_or_cut(Size (*decode)(std::span<const std::byte>, std::vector<std::uint8_t>&), std::span<const std::byte> bytes,
+                      const std::optional<Window>& window);
   Pixels cut_out(const std::uint8_t* from, std::size_t channels, Size size, const Window& window);
   Pixels result(Size size) const { return {size.height, size.width, 3, pixels}; }
 };
@@ -83,15 +110,21 @@ Pixels Decoder::Impl::cut_out(const std::uint8_t* from, std::size_t channels, Si
   return result({window.height, window.width});
 }
 
+Pixels Decoder::Impl::whole_or_cut(Size (*decode)(std::span<const std::byte>, std::vector<std::uint8_t>&),
+                                   std::span<const std::byte> bytes, const std::optional<Window>& window) {
+  if (!window) return result(decode(bytes, pixels));
+  const Size size = decode(bytes, whole);
+  return cut_out(whole.data(), 3, size, *window);
+}
+
 Pixels Decoder::Impl::decode(const Example& example, const std::optional<Window>& window) {
   switch (encoding_in(example)) {
     case Example::Encoding::jpeg:
       return result(decode_jpeg(example.bytes, window, pixels));
-    case Example::Encoding::png: {
-      if (!window) return result(decode_png(example.bytes, pixels));
-      const Size size = decode_png(example.bytes, whole);
-      return cut_out(whole.data(), 3, size, *window);
-    }
+    case Example::Encoding::png:
+      return whole_or_cut(decode_png, example.bytes, window);
+    case Example::Encoding::webp:
+      return whole_or_cut(decode_webp, example.bytes, window);
     case Example::Encoding::pixels: {
       const Size size = size_of_pixels(example);
       return cut_out(reinterpret_cast<const std::uint8_t*>(example.bytes.data()), static_cast<std::size_t>(example.shape[2]),
@@ -110,6 +143,8 @@ Size Decoder::size(const Example& example) {
       return jpeg_size(example.bytes);
     case Example::Encoding::png:
       return png_size(example.bytes);
+    case Example::Encoding::webp:
+      return webp_size(example.bytes);
     case Example::Encoding::pixels:
       return size_of_pixels(example);
   }

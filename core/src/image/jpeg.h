@@ -20,6 +20,9 @@ Size decode_jpeg(std::span<const std::byte> bytes, const std::optional<Window>& 
 Size png_size(std::span<const std::byte> bytes);
 Size decode_png(std::span<const std::byte> bytes, std::vector<std::uint8_t>& pixels);  ///< all of it
 
+Size webp_size(std::span<const std::byte> bytes);
+Size decode_webp(std::span<const std::byte> bytes, std::vector<std::uint8_t>& pixels);  ///< all of it
+
 /// Throws Error::Category::data for a window that is not within the picture.
 void check_window(const Window& window, Size picture);
 void check_size(std::int64_t height, std::int64_t width);

@@ -64,7 +64,7 @@ bool read_pixels(png_structp codec, png_infop info, Errors& errors, std::uint8_t
 
 class Codec {
  public:
-  explicit Codec(std::span<const std::byte> bytes) : source_{bytes} {
+  explicit Codec(std::span<const std::byte> bytes) : source_{bytes}, size_(bytes.size()) {
     codec_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, &errors_, leave, [](png_structp, png_const_charp) {});
     info_ = codec_ != nullptr ? png_create_info_struct(codec_) : nullptr;
     if (info_ == nullptr) {
@@ -86,6 +86,11 @@ class Codec {
     check_size(height, width);
     return {static_cast<int>(height), static_cast<int>(width)};
   }
+  /// Deflate stores 1032 bytes in one at most: a picture of more than its bytes can hold is not worth the memory.
+  void check_bytes() {
+    if (png_get_rowbytes(codec_, info_) * png_get_image_height(codec_, info_) / 1032 <= size_) return;
+    fail(Error::Category::data, "png", "this PNG is damaged: it is too short for its size");
+  }
   void read(std::uint8_t* to) {
     const Size size = this->size();
     if (!read_pixels(codec_, info_, errors_, to, static_cast<std::size_t>(size.height),
@@ -97,6 +102,7 @@ class Codec {
   [[noreturn]] void bad() { fail(Error::Category::data, "png", fmt::format("this PNG is damaged: {}", errors_.message)); }
 
   Source source_;
+  std::size_t size_;
   Errors errors_;
   png_structp codec_ = nullptr;
   png_infop info_ = nullptr;
@@ -121,6 +127,7 @@ Size png_size(std::span<const std::byte> bytes) { return Codec(bytes).size(); }
 Size decode_png(std::span<const std::byte> bytes, std::vector<std::uint8_t>& pixels) {
   Codec codec(bytes);
   const Size size = codec.size();
+  codec.check_bytes();
   pixels.resize(std::size_t{3} * static_cast<std::size_t>(size.height) * static_cast<std::size_t>(size.width));
   codec.read(pixels.data());
   return size;

@@ -5,8 +5,10 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <cmath>
+#include <set>
 
 #include "qfw/atomic_file.h"
+#include "io/printable.h"
 #include "qfw/error.h"
 #include "qfw/regular_file.h"
 
@@ -22,6 +24,30 @@ std::string number(double value) {
   return text;
 }
 
+/// Within a string of JSON.
+std::string text_of_byte(char byte) { return fmt::format("\\\\x{:02x}", static_cast<unsigned char>(byte)); }
+
+/// JSON is UTF-8: other bytes, which names of files may hold, become the text `\xe4`. Control characters become \u escapes,
+/// so that none reaches a terminal.
+std::string json_text(std::string_view text) {
+  constexpr std::string_view escaped = "\"\\\b\f\n\r\t", letters = "\"\\bfnrt";
+  std::string result = "\"";
+  while (!text.empty()) {
+    const Character next = first_character(text);
+    text.remove_prefix(next.bytes.size());
+    if (const std::size_t letter = escaped.find(next.bytes.front()); letter != std::string_view::npos) {
+      result.append(1, '\\').append(1, letters[letter]);
+    } else if (!next.valid) {
+      result += text_of_byte(next.bytes.front());
+    } else if (next.control) {  // the last byte is the number of those that have two
+      result += fmt::format("\\u{:04x}", static_cast<unsigned char>(next.bytes.back()));
+    } else {
+      result += next.bytes;
+    }
+  }
+  return result += '"';
+}
+
 class Printer {
  public:
   explicit Printer(bool pretty) : pretty_(pretty) {}
@@ -29,12 +55,12 @@ class Printer {
   void print(const json::value& value, int depth) {
     switch (value.kind()) {
       case json::kind::object:
-        return all(value.get_object(), '{', '}', depth, [&](const auto& pair) {
-          text += json::serialize(json::string(pair.key())) + (pretty_ ? ": " : ":");
-          print(pair.value(), depth + 1);
-        });
+        return print(value.get_object(), depth);
       case json::kind::array:
         return all(value.get_array(), '[', ']', depth, [&](const auto& item) { print(item, depth + 1); });
+      case json::kind::string:
+        text += json_text(value.get_string());
+        return;
       case json::kind::double_:
         text += number(value.get_double());
         return;
@@ -46,6 +72,17 @@ class Printer {
   std::string text;
 
  private:
+  void print(const json::object& object, int depth) {
+    std::set<std::string> keys;
+    all(object, '{', '}', depth, [&](const auto& pair) {
+      std::string name(pair.key()), key = json_text(name);
+      while (!keys.insert(key).second)
+        key = json_text(name += '_');  // bytes and the text that stands for them stay two entries
+      text += key + (pretty_ ? ": " : ":");
+      print(pair.value(), depth + 1);
+    });
+  }
+
   template <class Items, class Print>
   void all(const Items& items, char open, char close, int depth, Print print) {
     text += open;
@@ -77,6 +114,16 @@ std::string printed(const json::value& value, bool pretty) {
 
 std::string json_pretty(const json::value& value) { return printed(value, true) + "\n"; }
 std::string json_line(const json::value& value) { return printed(value, false); }
+
+std::string json_in_utf8(std::string_view text) {
+  std::string result;
+  while (!text.empty()) {
+    const Character next = first_character(text);
+    text.remove_prefix(next.bytes.size());
+    result += next.valid ? std::string(next.bytes) : text_of_byte(next.bytes.front());
+  }
+  return result;
+}
 
 void write_json(const std::filesystem::path& path, const json::value& value) {
   write_text_atomically(path, json_pretty(value));

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 
+#include "io/printable.h"
 #include "io/terminal.h"
 #include "qfw/error.h"
 
@@ -38,7 +39,12 @@ class OptionalFileSink final : public spdlog::sinks::base_sink<std::mutex> {
 
  private:
   void sink_it_(const spdlog::details::log_msg& message) override {
-    guarded([&] { file_->log(message); });
+    guarded([&] {
+      const std::string text = printable({message.payload.data(), message.payload.size()}, line_breaks);
+      spdlog::details::log_msg clean = message;
+      clean.payload = text;
+      file_->log(clean);
+    });
   }
   void flush_() override {
     guarded([&] { file_->flush(); });

@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "io/printable.h"
+
 namespace qfw {
 
 Terminal::Terminal(int descriptor) : descriptor_(descriptor) {
@@ -39,7 +41,7 @@ int Terminal::columns() const noexcept {
 void Terminal::line(std::string_view text) noexcept try {
   const std::lock_guard lock(mutex_);
   std::string output = drawn_ ? "\r\033[K" : "";
-  output.append(text).append("\n");
+  output.append(printable(text, line_breaks)).append("\n");
   if (drawn_) output += status_;
   write(output);
 } catch (...) {
@@ -48,7 +50,7 @@ void Terminal::line(std::string_view text) noexcept try {
 void Terminal::status(std::string_view text) noexcept try {
   if (!interactive_) return;
   const std::lock_guard lock(mutex_);
-  status_ = text.substr(0, static_cast<std::size_t>(std::max(columns() - 1, 1)));  // a full line would wrap
+  status_ = printable(text).substr(0, static_cast<std::size_t>(std::max(columns() - 1, 1)));  // a full line would wrap
   drawn_ = true;
   write("\r" + status_ + "\033[K");
 } catch (...) {

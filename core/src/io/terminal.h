@@ -7,7 +7,7 @@
 namespace qfw {
 
 /// A stream for people, shared by the log and the progress line: lines scroll above one status line, which is redrawn in place
-/// on a terminal and absent elsewhere. Thread-safe; never throws.
+/// on a terminal and absent elsewhere. What is shown is made printable. Thread-safe; never throws.
 class Terminal {
  public:
   explicit Terminal(int descriptor);

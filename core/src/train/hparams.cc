@@ -1,5 +1,6 @@
 #include "train/hparams.h"
 
+#include "io/json.h"
 #include "io/log.h"
 #include "qfw/atomic_file.h"
 #include "qfw/error.h"
@@ -32,7 +33,7 @@ Format::Run format_run(const Session& session) {
 void write_hparams(const std::filesystem::path& file, const Session& session, const Catalog& catalog) {
   try {
     const auto format = catalog.get<Format>("aqt").make({});
-    write_text_atomically(file, format->from_recipe(format_run(session), format->forms().at(0).name));
+    write_text_atomically(file, json_in_utf8(format->from_recipe(format_run(session), format->forms().at(0).name)));
   } catch (const Error& error) {
     logger().info("no hparams.json: {}", error.what());
   }

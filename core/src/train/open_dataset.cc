@@ -8,6 +8,17 @@
 
 namespace qfw {
 
+namespace {
+
+/// The same folder has one cache, and two folders of one relative name have two.
+std::string with_whole_path(const std::string& value) {
+  std::error_code error;
+  return !value.empty() && std::filesystem::exists(value, error) ? std::filesystem::absolute(value).lexically_normal().string()
+                                                                 : value;
+}
+
+}  // namespace
+
 std::unique_ptr<Dataset> open_dataset(const Recipe& recipe, int workers, CorruptExamples& corrupt) {
   auto dataset = recipe.make<Dataset>();
   const DatasetSettings& settings = recipe.dataset();
@@ -15,7 +26,8 @@ std::unique_ptr<Dataset> open_dataset(const Recipe& recipe, int workers, Corrupt
   if (settings.cache == "disk") {
     const auto side = static_cast<int>(settings.cache_image_size);
     std::string identity = fmt::format("{} {}\n", recipe.name("dataset"), side);
-    for (const auto& [key, value] : recipe.settings("dataset")) identity += fmt::format("{} = {}\n", key, to_string(value));
+    for (const auto& [key, value] : recipe.settings("dataset"))
+      identity += fmt::format("{} = {}\n", key, with_whole_path(to_string(value)));
     return std::make_unique<PixelCache>(
         std::make_unique<Resized>(std::move(dataset), side, Resized::Fit::shorter_side),
         PixelCache::Settings{.folder = recipe.dataset_cache_dir(), .identity = identity, .workers = workers}, corrupt);

@@ -155,6 +155,9 @@ void Session::count_steps() {
 const Dataset& Session::dataset(std::string_view split) {
   if (!dataset_) fail(Error::Category::data, "dataset", "the data set " + recipe_.name("dataset") + " is not there");
   check_split(*dataset_, split, split == validation_split() ? "dataset.validation_split" : "dataset.train_split");
+  if (noted_.emplace(split).second) {
+    for (const std::string& note : dataset_->notes(split)) logger().warn("data set: {}", note);
+  }
   prepare_split(*dataset_, split);
   return *dataset_;
 }

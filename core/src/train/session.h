@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -108,6 +109,7 @@ class Session {
   Recipe recipe_;
   std::unique_ptr<Dataset> dataset_;
   std::unique_ptr<CorruptExamples> corrupt_;
+  std::set<std::string> noted_;  ///< splits whose notes were logged
   std::unique_ptr<Augment> augment_;
   std::unique_ptr<Layer> model_;
   std::unique_ptr<Schedule> schedule_;

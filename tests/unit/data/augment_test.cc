@@ -85,7 +85,7 @@ TEST(AugmentNone, RefusesWhatItCannotTake) {
   Example jpeg = image.example();
   jpeg.encoding = Example::Encoding::jpeg;
   EXPECT_THAT(test::message_of(Error::Category::data, [&] { none->apply(jpeg, random, false, room); }),
-              HasSubstr("neither a JPEG nor a PNG"));
+              HasSubstr("neither a JPEG, a PNG nor a WebP"));
   EXPECT_THAT(
       test::message_of(Error::Category::data, [&] { none->apply(image.example(), random, false, std::span(room).first(6)); }),
       HasSubstr("room for 6"));

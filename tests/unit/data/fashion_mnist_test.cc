@@ -117,6 +117,20 @@ TEST_F(FashionMnistFiles, AFailureMayBeRepairedAndTriedAgain) {
   EXPECT_EQ(data->size("validation"), count);
 }
 
+TEST_F(FashionMnistFiles, IdentityTellsWhatChanged) {
+  const auto before = open()->identity("validation");
+  ASSERT_TRUE(before.storage);
+  EXPECT_EQ(open()->identity("validation").storage, before.storage);
+  write(labels_path(), gzip(labels_content()));
+  EXPECT_EQ(open()->identity("validation").content, before.content);
+  EXPECT_NE(open()->identity("validation").storage, before.storage) << "written anew";
+  write(labels_path(), gzip(labels_content()) + "more");
+  EXPECT_NE(open()->identity("validation").content, before.content);
+  fs::remove(images_path());
+  EXPECT_THAT(test::message_of(Error::Category::data, [&] { open()->identity("validation"); }),
+              HasSubstr(images_path().string()));
+}
+
 TEST_F(FashionMnistFiles, ForeignFilesAreRefused) {
   write(images_path(), "hello, world");
   EXPECT_THAT(error(), testing::AllOf(HasSubstr("not a gzip file"), HasSubstr("68 65"), HasSubstr(images_path().string())));

@@ -1,4 +1,4 @@
-#include "support.h"
+#include "image_folders.h"
 
 namespace qfw {
 namespace {
@@ -8,34 +8,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 namespace fs = std::filesystem;
 
-constexpr const char* library = "dataset_image_folder";
-
-class ImageFolders : public testing::Test {
- protected:
-  void add(const std::string& path, int number = 0) {
-    test::store(root() / path, test::encoded_item(number, 0, "", Example::Encoding::jpeg).bytes);
-  }
-  std::unique_ptr<Dataset> open(const std::string& labels = "") const {
-    Settings settings{{"data_dir", root().string()}};
-    if (!labels.empty()) settings.emplace_back("validation_labels", (folder_.path() / labels).string());
-    return test::make_plugin<Dataset>(library, "image_folder", settings);
-  }
-  std::vector<std::string> listed(const Dataset& dataset, const std::string& split) const {
-    std::vector<std::string> found;
-    for (std::int64_t i = 0; i < dataset.size(split); ++i) {
-      found.push_back(std::to_string(dataset.get(split, i).label) + " " +
-                      fs::path(dataset.place(split, i)).lexically_relative(root()).string());
-    }
-    return found;
-  }
-  template <class Action>
-  static std::string data_error(Action action) {
-    return test::message_of(Error::Category::data, action);
-  }
-  fs::path root() const { return folder_.path() / "root"; }
-
-  test::TemporaryFolder folder_;
-};
+using test::ImageFolders;
 
 TEST_F(ImageFolders, AreOrderedAsTorchvisionDoes) {
   for (const char* path : {"train/b/2.JPEG", "train/b/10.jpg", "train/a/z.png", "train/a/sub/a.jpeg", "train/a/sub.x/k.Jpg",
@@ -81,7 +54,7 @@ TEST_F(ImageFolders, AFlatFolderTakesALabelList) {
   };
   EXPECT_THAT(labels("2\n0\n1\n"), ElementsAre(2, 0, 1));
   EXPECT_THAT(labels("n03\r\n\r\nn01\r\nn01"), ElementsAre(2, 0, 0));
-  EXPECT_THAT(labels("v3.JPEG n01\nv1.JPEG 2\nv2 n02\n"), ElementsAre(2, 1, 0));
+  EXPECT_THAT(labels("v3.JPEG n01\nv1.JPEG n03\nv2 n02\n"), ElementsAre(2, 1, 0));
   EXPECT_THAT(labels("v3,n01\nv1, n01\nv2\tn02\n"), ElementsAre(0, 1, 0));
 }
 
@@ -92,12 +65,13 @@ TEST_F(ImageFolders, WrongLabelListsNameTheLine) {
     return data_error([&] { open("labels.txt")->size("validation"); });
   };
   EXPECT_THAT(error("0\n2\n"), AllOf(HasSubstr("labels.txt:2"), HasSubstr("label 2 of 2 classes"), HasSubstr("count")));
+  EXPECT_THAT(error("v1 0\nv2 1x\n"), AllOf(HasSubstr("labels.txt:2"), HasSubstr("\"1x\""), HasSubstr("in \"v2 1x\"")));
   EXPECT_THAT(error("0\nn09\n"), AllOf(HasSubstr("labels.txt:2"), HasSubstr("\"n09\"")));
   EXPECT_THAT(error("0\n-1\n"), HasSubstr("label -1"));
   EXPECT_THAT(error("0\n"), HasSubstr("1 labels for the 2 images"));
   EXPECT_THAT(error("v1 0\nv1.jpg 1\n"), AllOf(HasSubstr(":2"), HasSubstr("has a label already")));
   EXPECT_THAT(error("v1 0\n"), AllOf(HasSubstr("v2.jpg has no label")));
-  EXPECT_THAT(error("v1 0\nv7 1\n"), HasSubstr("\"v7\" is no image"));
+  EXPECT_THAT(error("v1 0\nv7 1\n"), AllOf(HasSubstr("labels.txt:2"), HasSubstr("\"v7 1\" names no image")));
   EXPECT_THAT(error("\n \n"), HasSubstr("is empty"));
   EXPECT_THAT(data_error([&] {
                 open("nowhere.txt");
@@ -118,9 +92,16 @@ TEST_F(ImageFolders, AFlatFolderAloneTakesItsClassesFromTheList) {
 TEST_F(ImageFolders, UnfitFoldersSayWhatIsExpected) {
   EXPECT_THAT(data_error([&] { open(); }), AllOf(HasSubstr("no such folder"), HasSubstr("dataset.data_dir")));
   fs::create_directories(root());
-  EXPECT_THAT(data_error([&] { open(); }), AllOf(HasSubstr("no split"), HasSubstr("train/CLASS")));
+  EXPECT_THAT(data_error([&] { open(); }), HasSubstr("the folder is empty"));
+  fs::create_directories(root() / "cats"), fs::create_directories(root() / "dogs");
+  EXPECT_THAT(data_error([&] { open(); }),
+              AllOf(HasSubstr("no split"), HasSubstr("what is there: cats, dogs"), HasSubstr("train/CLASS")));
+  fs::create_directories(root() / "dogs/train");
+  EXPECT_THAT(data_error([&] { open(); }),
+              AllOf(HasSubstr("the folder below"), HasSubstr("dataset.data_dir = " + (root() / "dogs").string())));
   add("train/flat.jpg");
-  EXPECT_THAT(data_error([&] { open(); }), HasSubstr("split train has no folders of classes"));
+  EXPECT_THAT(data_error([&] { open(); }),
+              AllOf(HasSubstr("split train has no folders of classes"), HasSubstr("1 pictures lie in the folder itself")));
   add("train/a/1.jpg"), add("val/b/1.jpg");
   EXPECT_THAT(data_error([&] { open()->size("validation"); }), AllOf(HasSubstr("folder b is not among the 1 classes")));
   fs::create_directories(root() / "validation");
@@ -173,7 +154,11 @@ TEST_F(ImageFolderWriters, NumberedClassesGetEqualWidths) {
   for (int i = 0; i < 12; ++i) source_.class_names.push_back(std::to_string(i));
   convert();
   EXPECT_EQ(open()->class_name(2), "02");
-  EXPECT_EQ(open()->classes(), 12);  // classes without examples have their folders
+  EXPECT_EQ(open()->classes(), 12) << "classes without examples are listed, too";
+  fs::remove_all(root() / "train/05");
+  EXPECT_EQ(open()->classes(), 12);
+  test::store(root() / ".qfw_classes", std::string("b\na\n"));
+  EXPECT_THAT(data_error([&] { open(); }), AllOf(HasSubstr("not sorted"), HasSubstr(".qfw_classes")));
 }
 
 TEST_F(ImageFolderWriters, NamesCannotLeaveTheFolderOrCollide) {

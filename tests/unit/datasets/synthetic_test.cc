@@ -31,6 +31,15 @@ TEST(Synthetic, DependsOnSeedSplitAndIndexAlone) {
   EXPECT_EQ(labels, (std::set<std::int64_t>{0, 1, 2, 3}));
 }
 
+TEST(Synthetic, IdentityIsThatOfTheOptions) {
+  const auto identity = open()->identity("train");
+  EXPECT_TRUE(identity.storage) << "nothing can change unnoticed";
+  EXPECT_EQ(open()->identity("train").content, identity.content);
+  EXPECT_NE(open()->identity("validation").content, identity.content);
+  EXPECT_NE(open({{"seed", std::int64_t{1}}})->identity("train").content, identity.content);
+  EXPECT_NE(open({{"width", std::int64_t{33}}})->identity("train").content, identity.content);
+}
+
 TEST(Synthetic, EncodedOnesDecodeToTheSameSize) {
   image::Decoder decoder;
   for (const char* encoding : {"jpeg", "png"}) {

@@ -156,7 +156,7 @@ TEST(ImagenetAugment, RefusesWhatMakesNoSense) {
               HasSubstr("one or three channels"));
   const std::vector<std::byte> nothing(30);
   EXPECT_THAT(test::message_of(Error::Category::data, [&] { apply(*augment, example_of(nothing), 0, false); }),
-              HasSubstr("neither a JPEG nor a PNG"));
+              HasSubstr("neither a JPEG, a PNG nor a WebP"));
 }
 
 }  // namespace

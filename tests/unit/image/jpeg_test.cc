@@ -151,7 +151,7 @@ TEST(Jpeg, EveryTruncationIsAnError) {
 
 TEST(Jpeg, WhatIsNoPictureSaysSo) {
   EXPECT_THAT(message_for({}), HasSubstr("no bytes"));
-  EXPECT_THAT(message_for(std::vector<std::byte>(100)), HasSubstr("neither a JPEG nor a PNG"));
+  EXPECT_THAT(message_for(std::vector<std::byte>(100)), HasSubstr("neither a JPEG, a PNG nor a WebP"));
   EXPECT_EQ(image::encoding_of({}), std::nullopt);
   EXPECT_EQ(image::encoding_of(jpeg_of(Picture(4, 4), {})), Example::Encoding::jpeg);
   EXPECT_EQ(image::encoding_of(image::encode_png(Picture(4, 4).pixels())), Example::Encoding::png);

@@ -1,3 +1,5 @@
+#include <zlib.h>
+
 #include "support.h"
 
 namespace qfw {
@@ -80,6 +82,31 @@ TEST(Png, EveryTruncationAndAFlippedBitIsAnError) {
               HasSubstr("PNG is damaged"));
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
   EXPECT_EQ(decoder.decode(example_of(whole)).data.size(), 16u * 16 * 3);
+}
+
+TEST(Png, AHeaderThatClaimsTooMuchTakesNoMemory) {
+  auto bytes = png_of(1, 1, PNG_COLOR_TYPE_RGB, 8, {1, 2, 3});
+  const auto claim = [&](std::uint32_t height, std::uint32_t width) {  // IHDR: width, height, five bytes, checksum of all
+    for (std::size_t i = 0; i < 4; ++i) {
+      bytes[16 + i] = static_cast<std::byte>(width >> (24 - 8 * i));
+      bytes[20 + i] = static_cast<std::byte>(height >> (24 - 8 * i));
+    }
+    const auto sum = crc32(0, reinterpret_cast<const Bytef*>(bytes.data() + 12), 17);
+    for (std::size_t i = 0; i < 4; ++i) bytes[29 + i] = static_cast<std::byte>(sum >> (24 - 8 * i));
+    image::Decoder decoder;
+    return test::message_of(Error::Category::data, [&] { decoder.decode(example_of(bytes)); });
+  };
+  EXPECT_THAT(claim(16384, 16384), HasSubstr("too short for its size"));
+  EXPECT_THAT(claim(1, 65500), HasSubstr("too short for its size"));
+  EXPECT_THAT(claim(1 << 20, 1 << 20), HasSubstr("are the limit"));
+  EXPECT_THAT(claim(1 << 30, 1), HasSubstr("PNG is damaged"));
+}
+
+TEST(Png, LongLinesAreRead) {
+  const std::vector<std::uint8_t> row(65500, 7);
+  EXPECT_EQ(decoded(png_of(1, 65500, PNG_COLOR_TYPE_GRAY, 8, row)).size(), 3u * 65500);
+  const std::vector<std::uint8_t> column(65500, 9);
+  EXPECT_EQ(decoded(png_of(65500, 1, PNG_COLOR_TYPE_GRAY, 8, column)).size(), 3u * 65500);
 }
 
 TEST(Pixels, AreCutOutAndGreyIsRepeated) {

@@ -70,6 +70,15 @@ Progress::Figures figures(std::int64_t step) {
           .seconds_left = 75};
 }
 
+TEST(Terminal, ShowsControlCharactersOfNamesAsText) {
+  const Screen screen(40);
+  Terminal terminal(screen.descriptor());
+  terminal.line("bad \033]0;title\007 name\nsecond line");
+  EXPECT_EQ(screen.written(), "bad \\x1b]0;title\\x07 name\nsecond line\n");
+  terminal.status("a\033[2Jb\nc");
+  EXPECT_EQ(screen.written(), "\ra\\x1b[2Jb\\x0ac\033[K");
+}
+
 TEST(Terminal, DrawsOneLineInPlaceCutToTheWidth) {
   const Screen screen(20);
   Terminal terminal(screen.descriptor());

@@ -1,0 +1,115 @@
+#include "data_survey.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <map>
+
+#include "data_tools/survey.h"
+#include "io/json.h"
+#include "io/printable.h"
+
+namespace qfw {
+
+namespace {
+
+boost::json::value shape_json(const Shape& shape) {
+  if (shape.rank() == 0) return nullptr;
+  return boost::json::array(shape.begin(), shape.end());
+}
+
+std::string size_text(std::int64_t bytes) {
+  return bytes < 10 << 20 ? fmt::format("{:.1f} KiB", static_cast<double>(bytes) / 1024)
+                          : fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20));
+}
+
+/// Names of classes as keys of JSON: those that several classes share tell which one each is.
+std::vector<std::string> class_keys(const Dataset& dataset) {
+  std::map<std::string, int> uses;
+  std::vector<std::string> keys;
+  for (std::int64_t label = 0; label < dataset.classes(); ++label) ++uses[keys.emplace_back(dataset.class_name(label))];
+  for (std::size_t label = 0; label < keys.size(); ++label) {
+    if (uses[keys[label]] > 1) keys[label] += fmt::format(" (label {})", label);
+  }
+  return keys;
+}
+
+/// What the data set notes, and what the counts show.
+std::vector<std::string> notes_on(const Dataset& dataset, std::string_view split, const Survey& found) {
+  std::vector<std::string> notes = dataset.notes(split);
+  const auto empty = std::ranges::count(found.histogram, 0);
+  if (notes.empty() && empty > 0 && split == "train")
+    notes.push_back(fmt::format("{} of {} classes have no example in split {}", empty, found.histogram.size(), split));
+  return notes;
+}
+
+}  // namespace
+
+int print_info(const SurveyJob& job) {
+  boost::json::object splits;
+  std::string text = fmt::format("{}: {} classes, images {}\n", job.name, job.dataset.classes(),
+                                 job.dataset.shape().rank() == 3 ? job.dataset.shape().str() : "of various sizes");
+  std::vector<std::vector<std::int64_t>> histograms;
+  const std::vector<std::string> keys = class_keys(job.dataset);
+  for (const std::string& split : job.splits) {
+    const Survey found = survey(job.dataset, split, Depth::read, job.workers);
+    boost::json::object encodings, classes;
+    std::vector<std::string> kinds;
+    for (const auto& [name, count] : found.encodings)
+      encodings[name] = count, kinds.push_back(fmt::format("{} {}", count, name));
+    for (std::size_t i = 0; i < found.histogram.size(); ++i) classes[keys[i]] = found.histogram[i];
+    const std::vector<std::string> notes = notes_on(job.dataset, split, found);
+    splits[split] = {{"records", found.records},
+                     {"bytes", found.bytes},
+                     {"bad", found.bad},
+                     {"encodings", std::move(encodings)},
+                     {"classes", std::move(classes)},
+                     {"notes", boost::json::array(notes.begin(), notes.end())}};
+    text += fmt::format("{}: {} records, {}, {}{}\n", split, found.records, size_text(found.bytes), fmt::join(kinds, ", "),
+                        found.bad > 0 ? fmt::format(", {} that cannot be read", found.bad) : "");
+    for (const std::string& note : notes) text += fmt::format("  note: {}\n", printable(note));
+    histograms.push_back(found.histogram);
+  }
+  if (job.json) {
+    fmt::print("{}", json_pretty(boost::json::object{{"name", job.name},
+                                                     {"classes", job.dataset.classes()},
+                                                     {"shape", shape_json(job.dataset.shape())},
+                                                     {"splits", std::move(splits)}}));
+    return 0;
+  }
+  fmt::print("{}\n{:>6}  {:<24}", text, "label", "class");
+  for (const std::string& split : job.splits) fmt::print(" {:>12}", split);
+  fmt::print("\n");
+  for (std::int64_t label = 0; label < job.dataset.classes(); ++label) {
+    fmt::print("{:>6}  {:<24}", label, printable(job.dataset.class_name(label)));
+    for (const auto& histogram : histograms) fmt::print(" {:>12}", histogram[static_cast<std::size_t>(label)]);
+    fmt::print("\n");
+  }
+  return 0;
+}
+
+int print_verification(const SurveyJob& job) {
+  boost::json::object splits;
+  std::int64_t bad = 0;
+  for (const std::string& split : job.splits) {
+    const Survey found = survey(job.dataset, split, Depth::decode, job.workers);
+    const std::vector<std::string> notes = notes_on(job.dataset, split, found);
+    bad += found.bad;
+    splits[split] = {{"records", found.records},
+                     {"bad", found.bad},
+                     {"errors", boost::json::array(found.errors.begin(), found.errors.end())},
+                     {"notes", boost::json::array(notes.begin(), notes.end())}};
+    if (job.json) continue;
+    fmt::print("{}: {} records, {} bad\n", split, found.records, found.bad);
+    for (const std::string& note : notes) fmt::print("  note: {}\n", printable(note));
+    for (const std::string& error : found.errors) fmt::print("  {}\n", printable(error));
+    if (const auto shown = static_cast<std::int64_t>(found.errors.size()); found.bad > shown)
+      fmt::print("  ... and {} more\n", found.bad - shown);
+  }
+  if (job.json) fmt::print("{}", json_pretty(boost::json::object{{"splits", std::move(splits)}}));
+  return bad > 0 ? 1 : 0;
+}
+
+}  // namespace qfw
