@@ -7,7 +7,7 @@
 #include <cstdio>
 
 #include "actions.h"
-#include "io/atomic_file.h"
+#include "qfw/atomic_file.h"
 #include "qfw/error.h"
 #include "util/nearest.h"
 #include "verbs.h"

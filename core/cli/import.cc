@@ -3,8 +3,8 @@
 #include <cstdio>
 
 #include "graph/init.h"
-#include "io/atomic_file.h"
 #include "io/run_folder.h"
+#include "qfw/atomic_file.h"
 #include "qfw/error.h"
 #include "train/foreign_weights.h"
 #include "train/session.h"

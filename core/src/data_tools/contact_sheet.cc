@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "data/pipeline.h"
-#include "io/atomic_file.h"
+#include "qfw/atomic_file.h"
 #include "qfw/error.h"
 #include "qfw/image.h"
 

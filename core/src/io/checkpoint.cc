@@ -7,8 +7,8 @@
 #include <bit>
 #include <limits>
 
-#include "io/atomic_file.h"
 #include "io/hdf5.h"
+#include "qfw/atomic_file.h"
 
 namespace qfw {
 namespace {
@@ -86,7 +86,8 @@ void save_checkpoint(const fs::path& path, const CheckpointInfo& info, std::span
   {
     const hdf5::Lock lock;
     const hdf5::Place place{path, {}};
-    hdf5::Handle file = hdf5::create_file(target.temporary(), place);
+    Hdf5Memory image;
+    hdf5::Handle file = hdf5::create_file(image, place);
     {
       hdf5::write_attribute(file.get(), "format", std::string(format_name), place);
       hdf5::write_attribute(file.get(), "version", format_version, place);
@@ -109,7 +110,8 @@ void save_checkpoint(const fs::path& path, const CheckpointInfo& info, std::span
       }
       hdf5::write_attribute(file.get(), "checksum", checksum.value(), place);
     }
-    hdf5::check(file.close(), "finish the file", place);
+    hdf5::finish_file(file, image, place);
+    target.write(image.bytes());
   }
   target.commit();
 }

@@ -4,8 +4,8 @@
 #include <charconv>
 #include <system_error>
 
-#include "io/atomic_file.h"
 #include "io/checkpoint.h"
+#include "qfw/atomic_file.h"
 #include "qfw/error.h"
 
 namespace qfw {
@@ -63,17 +63,6 @@ void prune_checkpoints(const fs::path& folder, int keep) {
   }
 }
 
-void keep_best(const fs::path& checkpoint, const fs::path& best) {
-  std::error_code error;
-  if (fs::equivalent(checkpoint, best, error)) return;  // renaming one link of a file to another would leave both
-  AtomicFile target(best);
-  fs::create_hard_link(checkpoint, target.temporary(), error);
-  if (error) fs::copy_file(checkpoint, target.temporary(), fs::copy_options::overwrite_existing, error);
-  if (error) {
-    fail(Error::Category::data, "checkpoint",
-         fmt::format("cannot copy {} to {}: {}", checkpoint.string(), best.string(), error.message()));
-  }
-  target.commit();
-}
+void keep_best(const fs::path& checkpoint, const fs::path& best) { link_atomically(checkpoint, best); }
 
 }  // namespace qfw

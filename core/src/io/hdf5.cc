@@ -83,11 +83,17 @@ Handle checked(hid_t id, Handle::Close close, std::string_view what, const Place
   return {id, close};
 }
 
-Handle create_file(const fs::path& path, const Place& place) {
-  const Handle create(H5Pcreate(H5P_FILE_CREATE), H5Pclose), access = access_list(place);
+Handle create_file(Hdf5Storage& storage, const Place& place) {
+  const Handle create(H5Pcreate(H5P_FILE_CREATE), H5Pclose), access(storage.access_list(), H5Pclose);
   check(H5Pset_obj_track_times(create.get(), false), "set up", place);
   check(H5Pset_libver_bounds(access.get(), H5F_LIBVER_V110, H5F_LIBVER_V110), "set up", place);
-  return checked(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, create.get(), access.get()), H5Fclose, "create the file", place);
+  return checked(H5Fcreate(place.file.c_str(), H5F_ACC_TRUNC, create.get(), access.get()), H5Fclose, "create the file", place);
+}
+
+void finish_file(Handle& file, const Hdf5Storage& storage, const Place& place) {
+  const herr_t status = file.close();
+  storage.check();
+  check(status, "finish the file", place);
 }
 
 Handle open_file(const fs::path& path) {

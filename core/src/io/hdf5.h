@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "qfw/error.h"
+#include "qfw/hdf5_storage.h"
 #include "qfw/tensor.h"
 
 /// RAII over HDF5's C library for files of tensors. The library's own error output is silenced; its innermost reason becomes
@@ -58,8 +59,10 @@ inline void check(herr_t status, std::string_view what, const Place& place) {
   if (status < 0) failed(what, place);
 }
 
-/// Equal contents give equal bytes: no times, one fixed file format, whose metadata carries checksums.
-Handle create_file(const std::filesystem::path& path, const Place& place);  ///< `place` is the name it will get
+/// A new file. Equal contents give equal bytes: no times, one fixed file format, whose metadata carries checksums.
+Handle create_file(Hdf5Storage& storage, const Place& place);  ///< `place` is the name it will get
+/// Closes it; throws if the storage failed.
+void finish_file(Handle& file, const Hdf5Storage& storage, const Place& place);
 Handle open_file(const std::filesystem::path& path);  ///< tells "no such file", "not HDF5" and "damaged" apart
 
 Handle data_type(DType type);  ///< as stored: little-endian; bf16 is a float type of its own

@@ -6,8 +6,9 @@
 #include <boost/json/serialize.hpp>
 #include <cmath>
 
-#include "io/atomic_file.h"
+#include "qfw/atomic_file.h"
 #include "qfw/error.h"
+#include "qfw/regular_file.h"
 
 namespace qfw {
 namespace {

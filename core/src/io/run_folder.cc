@@ -9,7 +9,7 @@
 #include <cstring>
 #include <system_error>
 
-#include "io/atomic_file.h"
+#include "qfw/atomic_file.h"
 #include "qfw/error.h"
 
 namespace qfw {

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "io/atomic_file.h"
 #include "io/hdf5.h"
+#include "qfw/atomic_file.h"
 
 namespace qfw {
 
@@ -13,13 +13,16 @@ void write_tensors(const std::filesystem::path& path, std::span<const NamedTenso
   AtomicFile target(path);
   {
     const hdf5::Lock lock;
-    hdf5::Handle file = hdf5::create_file(target.temporary(), {path, {}});
+    const hdf5::Place place{path, {}};
+    Hdf5Memory image;
+    hdf5::Handle file = hdf5::create_file(image, place);
     for (const auto& tensor : tensors) {
       const hdf5::Place here{path, tensor.name};
       const auto data_set = hdf5::create_data_set(file.get(), tensor.name, tensor.value.type, here);
       hdf5::write(data_set.get(), tensor.value, here);
     }
-    hdf5::check(file.close(), "finish the file", {path, {}});
+    hdf5::finish_file(file, image, place);
+    target.write(image.bytes());
   }
   target.commit();
 }
@@ -62,6 +65,7 @@ struct LogitsFile::Impl {
   std::filesystem::path path;
   std::int64_t classes;
   AtomicFile target;
+  Hdf5Memory image;
   hdf5::Handle file, logits, labels;
   hsize_t count = 0;
 };
@@ -69,7 +73,7 @@ struct LogitsFile::Impl {
 LogitsFile::LogitsFile(const std::filesystem::path& path, std::int64_t classes) : impl_(std::make_unique<Impl>(path, classes)) {
   if (classes < 1) fail(Error::Category::usage, "logits", fmt::format("{} classes", classes), path.string());
   const hdf5::Lock lock;
-  impl_->file = hdf5::create_file(impl_->target.temporary(), {path, {}});
+  impl_->file = hdf5::create_file(impl_->image, {path, {}});
   impl_->logits = impl_->growing("logits", Shape{classes}, DType::f32);
   impl_->labels = impl_->growing("labels", Shape{}, DType::s32);
 }
@@ -94,7 +98,8 @@ void LogitsFile::commit() {
     const hdf5::Place place{impl_->path, {}};
     hdf5::check(impl_->logits.close(), "finish the logits", place);
     hdf5::check(impl_->labels.close(), "finish the labels", place);
-    hdf5::check(impl_->file.close(), "finish the file", place);
+    hdf5::finish_file(impl_->file, impl_->image, place);
+    impl_->target.write(impl_->image.bytes());
   }
   impl_->target.commit();
 }

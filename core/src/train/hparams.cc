@@ -1,7 +1,7 @@
 #include "train/hparams.h"
 
-#include "io/atomic_file.h"
 #include "io/log.h"
+#include "qfw/atomic_file.h"
 #include "qfw/error.h"
 
 namespace qfw {

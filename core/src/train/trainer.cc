@@ -5,8 +5,8 @@
 #include <chrono>
 #include <cmath>
 
-#include "io/atomic_file.h"
 #include "io/log.h"
+#include "qfw/atomic_file.h"
 #include "qfw/error.h"
 #include "train/evaluate.h"
 #include "train/report.h"

@@ -5,7 +5,7 @@
 #include <map>
 #include <optional>
 
-#include "io/atomic_file.h"
+#include "qfw/atomic_file.h"
 #include "support.h"
 
 namespace qfw {
