@@ -1,12 +1,9 @@
 #include "parts.h"
 
-#include <fmt/format.h>
-#include <unistd.h>
+#include <algorithm>
 
-#include <cerrno>
-#include <cstring>
-
-#include "file.h"
+#include "layout.h"
+#include "qfw/error.h"
 
 namespace qfw::hdf5_dataset {
 
@@ -22,44 +19,24 @@ struct Head {
   std::uint64_t name = 0, bytes = 0;
 };
 
+std::span<const std::byte> bytes_of(const auto& value) { return std::as_bytes(std::span(&value, 1)); }
+
 }  // namespace
 
-PartWriter::PartWriter(std::filesystem::path path)
-    : path_(std::move(path)),
-      temporary_(path_.string() + fmt::format(".{}.tmp", getpid())),
-      stream_(temporary_, std::ios::binary | std::ios::trunc) {
-  const Header header;
-  if (!stream_.write(reinterpret_cast<const char*>(&header), sizeof header)) failed();
-}
-
-PartWriter::~PartWriter() {
-  std::error_code ignored;
-  if (!committed_) std::filesystem::remove(temporary_, ignored);
-}
-
-void PartWriter::failed() const {
-  fail(Error::Category::data, tag, fmt::format("cannot write the file: {}", std::strerror(errno)), path_.string(),
-       "check that there is room and the folder may be written to");
-}
+PartWriter::PartWriter(const std::filesystem::path& path) : file_(path) { file_.write(bytes_of(Header{})); }
 
 void PartWriter::add(std::int64_t label, std::string_view name, std::span<const std::byte> bytes) {
-  const Head head{.label = label, .name = name.size(), .bytes = bytes.size()};
-  stream_.write(reinterpret_cast<const char*>(&head), sizeof head);
-  stream_.write(name.data(), static_cast<std::streamsize>(name.size()));
-  stream_.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  if (!stream_) failed();
+  file_.write(bytes_of(Head{.label = label, .name = name.size(), .bytes = bytes.size()}));
+  file_.write(name);
+  file_.write(bytes);
   ++count_;
 }
 
 void PartWriter::commit(const Form& form) {
   Header header{.count = count_, .pixels = form.pixels};
   std::copy(form.shape.begin(), form.shape.end(), header.shape);
-  stream_.seekp(0);
-  stream_.write(reinterpret_cast<const char*>(&header), sizeof header);
-  stream_.close();
-  if (!stream_) failed();
-  publish(temporary_, path_);
-  committed_ = true;
+  file_.write_at(0, bytes_of(header));
+  file_.commit();
 }
 
 PartReader::PartReader(const std::filesystem::path& path) : path_(path), stream_(path, std::ios::binary) {

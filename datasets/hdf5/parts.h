@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "qfw/atomic_file.h"
 #include "qfw/dataset.h"
 
 /// Finished pieces of a conversion, each a file of its own until the HDF5 file is put together from them.
@@ -21,21 +22,14 @@ struct Form {
 
 class PartWriter {
  public:
-  explicit PartWriter(std::filesystem::path path);
-  PartWriter(const PartWriter&) = delete;
-  PartWriter& operator=(const PartWriter&) = delete;
-  ~PartWriter();
+  explicit PartWriter(const std::filesystem::path& path);
 
   void add(std::int64_t label, std::string_view name, std::span<const std::byte> bytes);
   void commit(const Form& form);
 
  private:
-  [[noreturn]] void failed() const;
-
-  std::filesystem::path path_, temporary_;
-  std::ofstream stream_;
+  AtomicFile file_;
   std::int64_t count_ = 0;
-  bool committed_ = false;
 };
 
 class PartReader {

@@ -1,45 +1,21 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <ctime>
-#include <filesystem>
 #include <functional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "qfw/export.h"
+#include "qfw/regular_file.h"
 
 /// Work on what strangers made, with libraries that may not be up to it, where it can do no harm: in a child process.
 namespace qfw {
-
-/// A regular file, open for reading by any number of threads. Folders, pipes, sockets and devices are refused, never waited
-/// for.
-class QFW_API ForeignFile {
- public:
-  explicit ForeignFile(std::filesystem::path path);  ///< throws Error::Category::data
-  ForeignFile(const ForeignFile&) = delete;
-  ForeignFile& operator=(const ForeignFile&) = delete;
-  ~ForeignFile();
-
-  const std::filesystem::path& path() const { return path_; }
-  std::uint64_t size() const { return size_; }
-  /// Of size and times of change and the file's number: differs for a file that was written anew.
-  std::uint64_t storage_identity() const { return storage_identity_; }
-  /// Another name of the very file that is open, whatever has become of path(): for libraries that want a name.
-  std::string name_of_open() const;
-  /// Throws Error::Category::data, also where the file has changed since it was opened.
-  void read(std::uint64_t offset, std::span<std::byte> to) const;
-
- private:
-  std::filesystem::path path_;
-  int descriptor_ = -1;
-  std::uint64_t size_ = 0, storage_identity_ = 0;
-  std::timespec modified_{};
-};
 
 /// What a confined function hands over: it goes to the parent piece by piece. Both ends are one program on one machine.
 class QFW_API Answer {
@@ -95,7 +71,7 @@ struct Confinement {
   unsigned seconds = 0;                  ///< of the clock, and of a processor; 0: no limit
 };
 /// For reading a file: 256 MiB and four times its size, 2 GiB at most; 10 seconds and one for each 10 MB.
-QFW_API Confinement confinement_for(const ForeignFile& file, std::string_view tag);
+QFW_API Confinement confinement_for(const RegularFile& file, std::string_view tag);
 
 /// Calls `work` in a child process and returns what it answered. An Error thrown by it is thrown here; a crash, or going beyond
 /// the limits, is an Error::Category::data. The child has this thread only: it must not wait for others, log, or use a Lock of

@@ -11,7 +11,7 @@ namespace qfw::foreign_hdf5 {
 
 /// Opens it to be read by the library, and nothing else with it: links to other files and filters from plugins are refused.
 /// Throws Error::Category::data that tells "not HDF5" and "damaged" apart; H5Fclose closes.
-QFW_API hid_t open(const ForeignFile& file, const std::string& tag);
+QFW_API hid_t open(const RegularFile& file, const std::string& tag);
 /// The link to another file that was met since the last call, and refused: "elsewhere.h5:/images"; else empty.
 QFW_API std::string take_refused_link();
 /// What speaks against reading a data set: its values lie elsewhere, or were never written. Empty if nothing does.

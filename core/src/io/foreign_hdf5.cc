@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <utility>
 
+#include "io/hdf5.h"
 #include "qfw/error.h"
 
 namespace qfw::foreign_hdf5 {
@@ -61,9 +63,21 @@ const char* name_of(H5T_class_t kind) {
   }
 }
 
+/// What was never written reads as zeros.
+bool has_all_chunks(hid_t data_set, hid_t space, hid_t properties) {
+  std::array<hsize_t, H5S_MAX_RANK> extents{}, chunk{};
+  const int rank = H5Sget_simple_extent_dims(space, extents.data(), nullptr);
+  if (rank < 0 || H5Pget_chunk(properties, rank, chunk.data()) != rank) return false;
+  hsize_t expected = 1, there = 0;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(rank); ++i) {
+    if (chunk[i] == 0 || __builtin_mul_overflow(expected, (extents[i] - 1) / chunk[i] + 1, &expected)) return false;
+  }
+  return H5Dget_num_chunks(data_set, space, &there) >= 0 && there == expected;
+}
+
 }  // namespace
 
-hid_t open(const ForeignFile& file, const std::string& tag) {
+hid_t open(const RegularFile& file, const std::string& tag) {
   shut();
   const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
   H5Pset_fapl_sec2(access);
@@ -81,18 +95,17 @@ hid_t open(const ForeignFile& file, const std::string& tag) {
 std::string take_refused_link() { return std::exchange(refused(), {}); }
 
 std::string objection_to(hid_t data_set) {
-  const hid_t properties = H5Dget_create_plist(data_set);
-  const H5D_layout_t layout = H5Pget_layout(properties);
-  const int elsewhere = layout == H5D_CONTIGUOUS ? H5Pget_external_count(properties) : 0;
-  H5Pclose(properties);
+  const hdf5::Handle properties(H5Dget_create_plist(data_set), H5Pclose);
+  const H5D_layout_t layout = H5Pget_layout(properties.get());
   if (layout == H5D_VIRTUAL) return "it is a virtual data set, whose values lie in others";
-  if (elsewhere != 0) return "its values lie in another file";
+  if (layout == H5D_CONTIGUOUS && H5Pget_external_count(properties.get()) != 0) return "its values lie in another file";
+  const hdf5::Handle space(H5Dget_space(data_set), H5Sclose);
+  if (H5Sget_simple_extent_npoints(space.get()) <= 0) return {};
   H5D_space_status_t status = H5D_SPACE_STATUS_ERROR;
   if (H5Dget_space_status(data_set, &status) < 0) return "it is damaged";
-  const hid_t space = H5Dget_space(data_set);
-  const hssize_t count = H5Sget_simple_extent_npoints(space);
-  H5Sclose(space);
-  return count > 0 && status != H5D_SPACE_STATUS_ALLOCATED ? "it was never written, or in parts only" : std::string();
+  const bool whole = status != H5D_SPACE_STATUS_NOT_ALLOCATED &&
+                     (layout != H5D_CHUNKED || has_all_chunks(data_set, space.get(), properties.get()));
+  return whole ? std::string() : "it was never written, or in parts only";
 }
 
 std::string describe_type(hid_t type) {

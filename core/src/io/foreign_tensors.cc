@@ -24,7 +24,7 @@ constexpr std::size_t most_names = 100'000, longest_name = 4096;
 /// In the child: one file's tensors.
 class Reader {
  public:
-  Reader(const ForeignFile& file, const std::string& group) : place_(file.path().string()) {
+  Reader(const RegularFile& file, const std::string& group) : place_(file.path().string()) {
     file_ = {foreign_hdf5::open(file, tag), H5Fclose};
     const std::string path = group.empty() ? "/" : group;
     root_ = {H5Gopen2(file_.get(), path.c_str(), H5P_DEFAULT), H5Gclose};
@@ -122,7 +122,7 @@ class Reader {
 
 ForeignTensors read_foreign_tensors(const std::filesystem::path& path, const std::string& group,
                                     std::span<const AskedTensor> asked) {
-  const ForeignFile file(path);
+  const RegularFile file(path);
   Confinement limits = confinement_for(file, tag);
   for (const AskedTensor& tensor : asked) limits.memory += 2 * tensor.type.bytes();
   Received received = run_confined(limits, [&](Answer& answer) {

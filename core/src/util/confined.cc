@@ -176,7 +176,7 @@ std::string message_in(int descriptor) {
 
 }  // namespace
 
-Confinement confinement_for(const ForeignFile& file, std::string_view tag) {
+Confinement confinement_for(const RegularFile& file, std::string_view tag) {
   constexpr std::uint64_t least = 256 << 20, most = std::uint64_t{2} << 30, bytes_a_second = 10'000'000;
   return {.tag = std::string(tag),
           .task = "reading the file",

@@ -117,7 +117,7 @@ TEST_F(FashionMnistFiles, AFailureMayBeRepairedAndTriedAgain) {
   EXPECT_EQ(data->size("validation"), count);
 }
 
-TEST_F(FashionMnistFiles, ForeignFilesAreRefused) {
+TEST_F(FashionMnistFiles, RegularFilesAreRefused) {
   write(images_path(), "hello, world");
   EXPECT_THAT(error(), testing::AllOf(HasSubstr("not a gzip file"), HasSubstr("68 65"), HasSubstr(images_path().string())));
   write(images_path(), "");

@@ -151,7 +151,7 @@ TEST_F(CheckpointTest, AFailedSaveLeavesNothing) {
   EXPECT_THAT(test::message_of(Error::Category::data, [&] { content_.save(nowhere); }), HasSubstr(nowhere.string()));
 }
 
-TEST_F(CheckpointTest, MissingAndForeignFilesAreRefused) {
+TEST_F(CheckpointTest, MissingAndRegularFilesAreRefused) {
   EXPECT_THAT(error(path_), AllOf(HasSubstr("no such file"), HasSubstr(path_.string())));
   test::spew(path_, "hello");
   EXPECT_THAT(error(path_), AllOf(HasSubstr("5 bytes are not an HDF5 file"), HasSubstr(path_.string())));

@@ -1,14 +1,10 @@
 #include "qfw/confined.h"
 
 #include <gmock/gmock.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
-#include <fstream>
 #include <numeric>
 #include <thread>
 
@@ -19,7 +15,6 @@ namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
-namespace fs = std::filesystem;
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr bool sanitized = true;
@@ -128,48 +123,6 @@ TEST_F(Confined, WorksBesideOtherThreads) {
   for (auto& thread : threads) thread.join();
   stop = true;
   busy.join();
-}
-
-class ForeignFiles : public testing::Test {
- protected:
-  std::string error(const fs::path& path) const {
-    return test::message_of(Error::Category::data, [&] { ForeignFile file(path); });
-  }
-  test::TemporaryFolder folder_;
-};
-
-TEST_F(ForeignFiles, OnlyRegularFilesAreOpened) {
-  const fs::path path = folder_.path() / "x";
-  EXPECT_THAT(error(path), AllOf(HasSubstr("No such file"), HasSubstr(path.string())));
-  EXPECT_THAT(error(folder_.path()), HasSubstr("it is a folder"));
-  EXPECT_THAT(error("/dev/zero"), HasSubstr("it is a device"));
-  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
-  EXPECT_THAT(error(path), HasSubstr("it is a pipe"));
-  fs::remove(path);
-  const int socket = ::socket(AF_UNIX, SOCK_STREAM, 0);
-  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
-  path.string().copy(address.sun_path, sizeof address.sun_path - 1);
-  ASSERT_EQ(bind(socket, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-  EXPECT_THAT(error(path), HasSubstr("it is a socket"));
-  close(socket);
-}
-
-TEST_F(ForeignFiles, ThatChangeAreNotReadOn) {
-  const fs::path path = folder_.path() / "x";
-  std::ofstream(path) << std::string(10'000, 'a');
-  const ForeignFile file(path);
-  std::vector<std::byte> bytes(100);
-  file.read(9'900, bytes);
-  EXPECT_EQ(bytes.back(), std::byte{'a'});
-  EXPECT_THAT(test::message_of(Error::Category::data, [&] { file.read(9'901, bytes); }), HasSubstr("the file ends"));
-  EXPECT_EQ(ForeignFile(path).storage_identity(), file.storage_identity());
-  std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  std::ofstream(path, std::ios::in).put('b');
-  EXPECT_THAT(test::message_of(Error::Category::data, [&] { file.read(0, bytes); }),
-              HasSubstr("has changed since it was opened"));
-  EXPECT_NE(ForeignFile(path).storage_identity(), file.storage_identity());
-  fs::resize_file(path, 50);
-  EXPECT_THAT(test::message_of(Error::Category::data, [&] { file.read(9'000, bytes); }), HasSubstr("the file ends"));
 }
 
 }  // namespace
