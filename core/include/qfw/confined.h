@@ -74,8 +74,8 @@ struct Confinement {
 QFW_API Confinement confinement_for(const RegularFile& file, std::string_view tag);
 
 /// Calls `work` in a child process and returns what it answered. An Error thrown by it is thrown here; a crash, or going beyond
-/// the limits, is an Error::Category::data. The child has this thread only: it must not wait for others, log, or use a Lock of
-/// the core's, but may use HDF5, which nobody else of the core was using when it began.
+/// the limits, is an Error::Category::data. The child has this thread only: it must neither wait for others nor log,
+/// but may use HDF5, which nobody else of the core was using when it began.
 QFW_API Received run_confined(const Confinement& limits, const std::function<void(Answer&)>& work);
 
 }  // namespace qfw

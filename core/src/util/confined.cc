@@ -106,6 +106,7 @@ void report(int descriptor, Error::Category category, std::string_view text) {
 
 int run_child(const Confinement& limits, const std::function<void(Answer&)>& work, int answers, int errors) noexcept {
   try {
+    hdf5::Lock::renew();
     confine(limits);
     Answer answer(answers);
     work(answer);
