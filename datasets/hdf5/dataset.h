@@ -1,8 +1,7 @@
 #pragma once
 
 #include <deque>
-#include <memory>
-#include <optional>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -24,6 +23,7 @@ class Hdf5Dataset final : public Dataset {
     }
   };
   explicit Hdf5Dataset(const Options& options);
+  explicit Hdf5Dataset(const std::filesystem::path& path);
 
   std::int64_t classes() const override { return classes_; }
   Shape shape() const override;
@@ -32,20 +32,22 @@ class Hdf5Dataset final : public Dataset {
   Example get(std::string_view split, std::int64_t index) const override;
   std::string class_name(std::int64_t label) const override;
   std::string place(std::string_view split, std::int64_t index) const override;
+  Identity identity(std::string_view split) const override;
 
  private:
   struct Split {
+    Split(const RegularFile& file, SplitLayout&& from);
     std::string name;
-    std::optional<ByteArray> images, bytes;  ///< one of them
+    bool encoded;
+    ByteArray array;
     std::vector<std::int64_t> offsets, labels;
     std::vector<std::string> names;
   };
-  void read_split(hid_t group, const std::string& name);
   const Split& find(std::string_view name) const;
   std::size_t checked(const Split& split, std::int64_t index) const;
   std::pair<std::uint64_t, std::uint64_t> range(const Split& split, std::size_t number) const;
 
-  std::unique_ptr<RawFile> file_;
+  RegularFile file_;
   std::deque<Split> splits_;
   std::vector<std::string> class_names_;
   std::int64_t classes_ = 0;

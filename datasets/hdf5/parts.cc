@@ -2,7 +2,8 @@
 
 #include <algorithm>
 
-#include "file.h"
+#include "layout.h"
+#include "qfw/error.h"
 
 namespace qfw::hdf5_dataset {
 
@@ -18,16 +19,14 @@ struct Head {
   std::uint64_t name = 0, bytes = 0;
 };
 
+std::span<const std::byte> bytes_of(const auto& value) { return std::as_bytes(std::span(&value, 1)); }
+
 }  // namespace
 
-PartWriter::PartWriter(std::filesystem::path path) : file_(std::move(path)) {
-  const Header header;
-  file_.write(std::as_bytes(std::span(&header, 1)));
-}
+PartWriter::PartWriter(const std::filesystem::path& path) : file_(path) { file_.write(bytes_of(Header{})); }
 
 void PartWriter::add(std::int64_t label, std::string_view name, std::span<const std::byte> bytes) {
-  const Head head{.label = label, .name = name.size(), .bytes = bytes.size()};
-  file_.write(std::as_bytes(std::span(&head, 1)));
+  file_.write(bytes_of(Head{.label = label, .name = name.size(), .bytes = bytes.size()}));
   file_.write(name);
   file_.write(bytes);
   ++count_;
@@ -36,7 +35,7 @@ void PartWriter::add(std::int64_t label, std::string_view name, std::span<const 
 void PartWriter::commit(const Form& form) {
   Header header{.count = count_, .pixels = form.pixels};
   std::copy(form.shape.begin(), form.shape.end(), header.shape);
-  file_.write_at(0, std::as_bytes(std::span(&header, 1)));
+  file_.write_at(0, bytes_of(header));
   file_.commit();
 }
 

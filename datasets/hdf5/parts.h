@@ -22,7 +22,7 @@ struct Form {
 
 class PartWriter {
  public:
-  explicit PartWriter(std::filesystem::path path);
+  explicit PartWriter(const std::filesystem::path& path);
 
   void add(std::int64_t label, std::string_view name, std::span<const std::byte> bytes);
   void commit(const Form& form);

@@ -4,6 +4,12 @@
 
 #include <algorithm>
 
+#include "file.h"
+#include "handle.h"
+#include "layout.h"
+#include "qfw/atomic_file.h"
+#include "qfw/confined.h"
+#include "qfw/error.h"
 #include "qfw/hdf5_storage.h"
 #include "qfw/image.h"
 #include "qfw/random.h"
@@ -18,18 +24,18 @@ namespace fs = std::filesystem;
 constexpr std::uint64_t chunk_bytes = 1 << 20;
 
 void made(bool good, const fs::path& file, const std::string& what) {
-  if (!good) fail(Error::Category::data, tag, fmt::format("cannot write {}", what), file.string(), "check that there is room");
+  if (!good) fail(Error::Category::data, tag, fmt::format("the library cannot write {}", what), file.string());
 }
 
 Handle create(hid_t group, const char* name, hid_t type, const std::vector<hsize_t>& extents, std::uint64_t row_bytes, int gzip,
               const fs::path& file) {
   const Handle space(H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr), H5Sclose);
   const Handle properties(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
-  if (std::ranges::all_of(extents, [](hsize_t extent) { return extent > 0; })) {
+  if (gzip > 0 && std::ranges::all_of(extents, [](hsize_t extent) { return extent > 0; })) {
     std::vector<hsize_t> chunk = extents;
     chunk[0] = std::clamp<hsize_t>(chunk_bytes / row_bytes, 1, extents[0]);
     H5Pset_chunk(properties, static_cast<int>(chunk.size()), chunk.data());
-    if (gzip > 0) H5Pset_deflate(properties, static_cast<unsigned>(gzip));
+    H5Pset_deflate(properties, static_cast<unsigned>(gzip));
   }
   Handle data(H5Dcreate2(group, name, type, space, H5P_DEFAULT, properties, H5P_DEFAULT), H5Dclose);
   made(static_cast<bool>(data), file, name);
@@ -51,24 +57,11 @@ void write_strings(hid_t group, const char* name, const std::vector<std::string>
   made(texts.empty() || H5Dwrite(data, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, texts.data()) >= 0, file, name);
 }
 
-constexpr const char* attribute = "qfw_conversion";
-
 void write_attribute(hid_t file, const std::string& text, const fs::path& path) {
   const Handle type(H5Tcopy(H5T_C_S1), H5Tclose), space(H5Screate(H5S_SCALAR), H5Sclose);
   H5Tset_size(type, text.size());
-  const Handle made_one(H5Acreate2(file, attribute, type, space, H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
-  made(made_one && H5Awrite(made_one, type, text.data()) >= 0, path, attribute);
-}
-
-/// Empty where there is none.
-std::string read_attribute(const fs::path& path) {
-  const Quiet quiet;
-  const Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
-  if (!file || H5Aexists(file, attribute) <= 0) return {};
-  const Handle found(H5Aopen(file, attribute, H5P_DEFAULT), H5Aclose), type(H5Aget_type(found), H5Tclose);
-  if (H5Tget_class(type) != H5T_STRING || H5Tis_variable_str(type) > 0) return {};
-  std::string text(H5Tget_size(type), '\0');
-  return H5Aread(found, type, text.data()) >= 0 ? text : std::string();
+  const Handle made_one(H5Acreate2(file, conversion_attribute, type, space, H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
+  made(made_one && H5Awrite(made_one, type, text.data()) >= 0, path, conversion_attribute);
 }
 
 /// Writes along the first axis in steps of whole chunks.
@@ -145,7 +138,7 @@ void Hdf5Writer::begin(const Target& target) {
     return;
   }
   if (fs::exists(file_, error)) {
-    finished_ = read_attribute(file_) == digest();
+    finished_ = read_layout(RegularFile(file_)).conversion == digest();
     if (finished_) return;
     fail(Error::Category::usage, tag, "there is such a file already", file_.string(), "remove it, or choose another folder");
   }
@@ -253,23 +246,27 @@ void Hdf5Writer::write_split(hid_t file, const Split& split) const {
   appender.flush(true);
 }
 
-void Hdf5Writer::finish() {
-  if (finished_) return;
-  const Quiet quiet;
-  AtomicFile target(file_);
-  Hdf5InFile storage(target);
-  const Handle access(storage.access_list(), H5Pclose);
-  Handle file(H5Fcreate(file_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access), H5Fclose);
-  made(static_cast<bool>(file), file_, "it");
+void Hdf5Writer::write_file(hid_t file) const {
   write_attribute(file, digest(), file_);
   write_strings(file, "class_names", target_.class_names, file_);
-  for (const Split& split : target_.splits) {
-    write_split(file, split);
+  for (const Split& split : target_.splits) write_split(file, split);
+}
+
+void Hdf5Writer::finish() {
+  if (finished_) return;
+  AtomicFile target(file_);
+  // In a child process: should the library crash, nothing but this file is lost.
+  run_confined({.tag = tag, .task = "writing the file", .place = file_.string(), .remedy = "convert again"}, [&](Answer&) {
+    H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+    Hdf5InFile storage(target);
+    const Handle access(storage.access_list(), H5Pclose);
+    Handle file(H5Fcreate(file_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access), H5Fclose);
+    made(static_cast<bool>(file), file_, "it");
+    write_file(file);
+    const bool closed = file.close() >= 0;
     storage.check();
-  }
-  const bool closed = file.close() >= 0;
-  storage.check();
-  made(closed, file_, "it");
+    made(closed, file_, "it");
+  });
   target.commit();
   std::error_code error;
   fs::remove_all(parts_, error);

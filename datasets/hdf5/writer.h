@@ -1,8 +1,7 @@
 #pragma once
 
-#include <optional>
+#include <hdf5.h>
 
-#include "file.h"
 #include "parts.h"
 #include "qfw/dataset_writer.h"
 #include "qfw/options.h"
@@ -46,6 +45,7 @@ class Hdf5Writer final : public DatasetWriter {
   /// Throws unless pictures of this form can join those that a split has already.
   void join(std::string_view split, const Form& form, const std::string& place);
   void write_split(hid_t file, const Split& split) const;
+  void write_file(hid_t file) const;
 
   Options options_;
   Target target_;

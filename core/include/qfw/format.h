@@ -65,6 +65,7 @@ class QFW_API Format {
     std::string path;              ///< below the group: "params/ResidualBlock_0/conv1/kernel"
     std::vector<int> axes;         ///< for each axis of theirs which of ours it is, -1: an extent of 1; empty: the same shape
     DType dtype = DType::f32;      ///< theirs: f32, or s32 for whole numbers
+    bool not_negative = false;     ///< a variance, say: a value below 0 is damage
     bool operator==(const Tensor&) const = default;
   };
   /// Of each variable that the other system has, too; a model is evaluated with no others. In the order of `variables`.

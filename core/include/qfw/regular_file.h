@@ -24,6 +24,12 @@ class QFW_API RegularFile {
   std::uint64_t size() const { return size_; }                     ///< when it was opened
   std::int64_t modified() const { return modified_; }              ///< nanoseconds since 1970
   void read(std::uint64_t offset, std::span<std::byte> to) const;  ///< all of `to`; throws where the file ends before
+  /// Throws if the file has been written to since it was opened: to be asked after reading.
+  void check_unchanged() const;
+  /// A digest of where the file is kept, its size and times of change: another one where it was written anew.
+  std::uint64_t identity() const { return identity_; }
+  /// Another name of the very file that is open, whatever has become of path(): for libraries that want a name.
+  std::string name_of_open() const;
   std::string text() const;  ///< all there is, to the end; also of a file that does not know its size, as in /proc
 
  private:
@@ -35,6 +41,7 @@ class QFW_API RegularFile {
   int descriptor_ = -1;
   std::uint64_t size_ = 0;
   std::int64_t modified_ = 0;
+  std::uint64_t identity_ = 0;
 };
 
 QFW_API std::string read_text(const std::filesystem::path& path);

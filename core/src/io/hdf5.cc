@@ -4,6 +4,7 @@
 
 #include <array>
 #include <bit>
+#include <memory>
 #include <mutex>
 
 namespace qfw::hdf5 {
@@ -76,6 +77,7 @@ Lock::Lock() {
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
 }
 Lock::~Lock() { mutex().unlock(); }
+void Lock::renew() { std::construct_at(&mutex()); }
 
 void failed(std::string_view what, const Place& place, std::string_view remedy) {
   const std::string why = reason();

@@ -23,6 +23,7 @@ class Lock {
   Lock(const Lock&) = delete;
   Lock& operator=(const Lock&) = delete;
   ~Lock();
+  static void renew();  ///< in a child process, which has inherited one that nobody will give back
 };
 
 class Handle {

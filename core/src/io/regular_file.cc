@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "qfw/error.h"
+#include "qfw/random.h"
 
 namespace qfw {
 
@@ -28,6 +29,10 @@ std::string_view irregular(std::uint32_t mode) {
   }
 }
 
+namespace {
+std::int64_t nanoseconds(const timespec& time) { return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; }
+}  // namespace
+
 RegularFile::RegularFile(std::filesystem::path path, std::string_view remedy) : path_(std::move(path)), remedy_(remedy) {
   // Not blocking: opening a pipe would wait for a writer.
   do descriptor_ = open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -43,7 +48,9 @@ RegularFile::RegularFile(std::filesystem::path path, std::string_view remedy) : 
     failed(fmt::format("it is {}, not a file", kind));
   }
   size_ = static_cast<std::uint64_t>(status.st_size);
-  modified_ = std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec;
+  modified_ = nanoseconds(status.st_mtim);
+  identity_ =
+      hash_of(fmt::format("{} {} {} {} {}", status.st_dev, status.st_ino, size_, modified_, nanoseconds(status.st_ctim)));
 }
 
 RegularFile::~RegularFile() { close(descriptor_); }
@@ -68,6 +75,15 @@ void RegularFile::read(std::uint64_t offset, std::span<std::byte> to) const {
     offset += got;
   }
 }
+
+void RegularFile::check_unchanged() const {
+  struct stat status {};
+  if (fstat(descriptor_, &status) != 0) failed(std::strerror(errno));
+  if (static_cast<std::uint64_t>(status.st_size) != size_ || nanoseconds(status.st_mtim) != modified_)
+    failed("it has changed since it was opened");
+}
+
+std::string RegularFile::name_of_open() const { return fmt::format("/proc/self/fd/{}", descriptor_); }
 
 std::string RegularFile::text() const {
   std::string text;

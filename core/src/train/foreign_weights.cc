@@ -4,13 +4,15 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <numeric>
 #include <set>
 
-#include "io/hdf5.h"
+#include "io/foreign_tensors.h"
 #include "io/log.h"
 #include "io/tensor_file.h"
+#include "qfw/error.h"
 
 namespace qfw {
 
@@ -65,17 +67,6 @@ std::vector<std::size_t> places(const Shape& ours, const std::vector<int>& axes)
   return result;
 }
 
-float number_at(std::span<const std::byte> bytes, DType dtype, std::size_t i) {
-  if (dtype == DType::s32) {
-    std::int32_t value;
-    std::memcpy(&value, bytes.data() + i * sizeof value, sizeof value);
-    return static_cast<float>(value);
-  }
-  float value;
-  std::memcpy(&value, bytes.data() + i * sizeof value, sizeof value);
-  return value;
-}
-
 void set_number(std::span<std::byte> bytes, DType dtype, std::size_t i, float number) {
   if (dtype == DType::s32) {
     const auto value = static_cast<std::int32_t>(number);
@@ -85,25 +76,34 @@ void set_number(std::span<std::byte> bytes, DType dtype, std::size_t i, float nu
   }
 }
 
-/// Paths of all data sets below a group.
-std::set<std::string> data_sets(hid_t group, const hdf5::Place& place) {
-  std::set<std::string> names;
-  const auto add = [](hid_t, const char* name, const H5O_info_t* info, void* all) -> herr_t {
-    if (info->type == H5O_TYPE_DATASET) static_cast<std::set<std::string>*>(all)->emplace(name);
-    return 0;
-  };
-  hdf5::check(H5Ovisit(group, H5_INDEX_NAME, H5_ITER_INC, add, &names), "list what is in it", place);
-  return names;
+std::string first_of(const std::vector<std::string>& names) {
+  const auto shown = static_cast<std::ptrdiff_t>(std::min(names.size(), names_told));
+  std::string text = fmt::format("{}", fmt::join(names.begin(), names.begin() + shown, ", "));
+  if (names.size() > names_told) text += fmt::format(", and {} more", names.size() - names_told);
+  return text;
 }
 
-[[noreturn]] void unfit(const std::string& what, const std::vector<std::string>& names, const hdf5::Place& place,
-                        std::string_view remedy) {
-  const std::size_t shown = std::min(names.size(), names_told);
-  std::string text =
-      fmt::format("{}: {}", what, fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(shown), ", "));
-  if (names.size() > shown) text += fmt::format(", and {} more", names.size() - shown);
-  fail(Error::Category::data, "weights", text,
-       place.object.empty() ? place.file.string() : fmt::format("{}:{}", place.file.string(), place.object), remedy);
+/// A file and what is sought in it.
+struct Place {
+  std::string where;
+
+  void refuse(const std::string& what, const std::vector<std::string>& names, std::string_view remedy) const {
+    if (!names.empty()) fail(Error::Category::data, "weights", fmt::format("{}: {}", what, first_of(names)), where, remedy);
+  }
+};
+
+/// "3 of 64 values are not finite, the first nan at 5", or nothing. A quantizer's statistics may be infinite: a minimum of none
+/// is.
+std::string objection_to(std::span<const float> values, bool may_be_infinite, bool not_negative) {
+  const auto told = [&](const auto& bad, const char* what) -> std::string {
+    const auto count = std::ranges::count_if(values, bad);
+    if (count == 0) return {};
+    const auto first = std::ranges::find_if(values, bad);
+    return fmt::format("{} of {} values {}, the first {} at {}", count, values.size(), what, *first, first - values.begin());
+  };
+  const std::string text =
+      told([&](float value) { return may_be_infinite ? std::isnan(value) : !std::isfinite(value); }, "are not finite numbers");
+  return text.empty() && not_negative ? told([](float value) { return value < 0; }, "are negative") : text;
 }
 
 const Variable& find(const std::vector<Variable>& variables, const std::string& name) {
@@ -114,26 +114,29 @@ const Variable& find(const std::vector<Variable>& variables, const std::string& 
 
 Values read_foreign_weights(const std::filesystem::path& file, const std::string& group, const Format& format,
                             const std::vector<Variable>& variables) {
-  const hdf5::Lock lock;
-  const hdf5::Place place{file, group};
-  const auto opened = hdf5::open_file(file);
-  const std::string path = group.empty() ? "/" : group;
-  if (path != "/" && H5Lexists(opened.get(), path.c_str(), H5P_DEFAULT) <= 0)
-    fail(Error::Category::data, "weights", fmt::format("there is no group {}", path), file.string(),
-         "name one that is there with --group");
-  const auto root = hdf5::checked(H5Gopen2(opened.get(), path.c_str(), H5P_DEFAULT), H5Gclose, "open the group", place);
-  const auto there = data_sets(root.get(), place);
+  const Place place{group.empty() ? file.string() : fmt::format("{}:{}", file.string(), group)};
+  const auto tensors = format.tensors(variables);
+  std::vector<AskedTensor> asked;
+  for (const Format::Tensor& tensor : tensors)
+    asked.push_back({tensor.path, {their_shape(find(variables, tensor.variable).type.shape, tensor.axes), tensor.dtype}});
+  const ForeignTensors there = read_foreign_tensors(file, group, asked);
+  if (there.found.empty())
+    place.refuse(fmt::format("none of the {} tensors that the recipe's network has is there; the file holds", tensors.size()),
+                 there.names.empty() ? std::vector<std::string>{"no data set"} : there.names, "name their group with --group");
   std::set<std::string> parts_there, parts_known;
-  for (const std::string& name : there) parts_there.insert(first_part(name));
+  for (const std::string& name : there.names) parts_there.insert(first_part(name));
+  for (const auto& [name, found] : there.found) parts_there.insert(first_part(name));
 
   Values values;
-  std::set<std::string> used, absent;
-  std::vector<std::string> missing, misshapen, left_over;
-  for (const Format::Tensor& tensor : format.tensors(variables)) {
+  std::set<std::string> absent;
+  std::vector<std::string> missing, misshapen, left_over, wrong;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const Format::Tensor& tensor = tensors[i];
     const Variable& variable = find(variables, tensor.variable);
     const std::string part = first_part(tensor.path);
     parts_known.insert(part);
-    if (!there.contains(tensor.path)) {
+    const auto found = there.found.find(tensor.path);
+    if (found == there.found.end()) {
       if (is_quantizers(variable) && !parts_there.contains(part)) {
         absent.insert(part);
       } else {
@@ -141,29 +144,26 @@ Values read_foreign_weights(const std::filesystem::path& file, const std::string
       }
       continue;
     }
-    used.insert(tensor.path);
-    const auto data = hdf5::open_data_set(root.get(), tensor.path, {file, joined(group, tensor.path)});
-    const TensorType found = hdf5::type_of(data.get(), {file, joined(group, tensor.path)});
-    const Shape expected = their_shape(variable.type.shape, tensor.axes);
-    if (!(found == TensorType{expected, tensor.dtype})) {
-      misshapen.push_back(fmt::format("{} is {}, expected {} (for {})", tensor.path, found.str(),
-                                      TensorType{expected, tensor.dtype}.str(), tensor.variable));
+    const auto& [otherwise, theirs] = found->second;
+    if (!otherwise.empty()) {
+      misshapen.push_back(
+          fmt::format("{} is {}, expected {} (for {})", tensor.path, otherwise, asked[i].type.str(), tensor.variable));
       continue;
     }
-    std::vector<std::byte> theirs(found.bytes());
-    hdf5::read(data.get(), {found, theirs}, {file, joined(group, tensor.path)});
+    if (const std::string what = objection_to(theirs, is_quantizers(variable), tensor.not_negative); !what.empty())
+      wrong.push_back(fmt::format("{}: {}", tensor.path, what));
     const auto to = places(variable.type.shape, tensor.axes);
     std::vector<float> ours(to.size());
-    for (std::size_t i = 0; i < to.size(); ++i) ours[to[i]] = number_at(theirs, tensor.dtype, i);
+    for (std::size_t k = 0; k < to.size(); ++k) ours[to[k]] = theirs[k];
     values.emplace(tensor.variable, std::move(ours));
   }
-  if (!missing.empty()) unfit("the file lacks", missing, place, "check --group, and that the recipe describes this network");
-  if (!misshapen.empty()) unfit("tensors of another shape", misshapen, place, "check that the recipe describes this network");
-  for (const std::string& name : there) {
-    if (parts_known.contains(first_part(name)) && !used.contains(name)) left_over.push_back(name);
+  place.refuse("the file lacks", missing, "check --group, and that the recipe describes this network");
+  place.refuse("tensors of another shape", misshapen, "check that the recipe describes this network");
+  for (const std::string& name : there.names) {
+    if (parts_known.contains(first_part(name)) && !there.found.contains(name)) left_over.push_back(name);
   }
-  if (!left_over.empty())
-    unfit("the recipe's network has no place for", left_over, place, "check that the recipe describes this network");
+  place.refuse("the recipe's network has no place for", left_over, "check that the recipe describes this network");
+  place.refuse("weights that no network can have", wrong, "export them again, from a step before they went wrong");
   for (const std::string& part : absent) logger().warn("{} is not in the file; its variables keep their initial values", part);
   for (const std::string& part : parts_there) {
     if (!parts_known.contains(part)) logger().info("not imported: {}", part);

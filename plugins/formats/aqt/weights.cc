@@ -107,8 +107,9 @@ std::vector<Format::Tensor> weights(std::span<const Variable> variables) {
     const auto tail = tails().find(place.rest);
     if (layer.empty() || tail == tails().end()) continue;
     const std::string block = place.block ? fmt::format("ResidualBlock_{}/", blocks.at(*place.block)) : "";
+    const bool square = place.rest == "variance" || place.rest == "src/mean_sq" || place.rest == "src/mean_abs";
     tensors.push_back({variable.name, fmt::format("{}/{}{}/{}", tail->second.first, block, layer, tail->second.second),
-                       axes_of(place, variable), place.rest == "src/n" ? DType::s32 : DType::f32});
+                       axes_of(place, variable), place.rest == "src/n" ? DType::s32 : DType::f32, square});
   }
   return tensors;
 }

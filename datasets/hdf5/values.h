@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "handle.h"
+#include "layout.h"
+
+/// What the library reads for us, in the child process. Each throws Error::Category::data that names `place`.
+namespace qfw::hdf5_dataset {
+
+[[noreturn]] void unfit(const std::string& what, const std::string& place);
+
+bool has(hid_t group, const char* name);
+Handle open_data(hid_t group, const char* name, const std::string& place);
+std::vector<std::uint64_t> extents_of(hid_t data, const std::string& place);
+
+/// A list of whole numbers, [N] or [N, 1], stored as integers or as floats.
+std::vector<std::int64_t> whole_numbers(hid_t group, const char* name, const std::string& place);
+std::vector<std::string> strings(hid_t group, const char* name, const std::string& place);
+/// A text in an attribute, of fixed length; empty if there is none.
+std::string text_attribute(hid_t object, const char* name);
+
+/// Where the bytes of a data set lie.
+ArrayLayout array_layout(const RegularFile& file, hid_t group, const char* name, const std::string& place);
+
+}  // namespace qfw::hdf5_dataset
