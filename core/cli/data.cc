@@ -66,6 +66,10 @@ std::string size_text(std::int64_t bytes) {
                           : fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20));
 }
 
+std::string labels_text(const Survey& found) {
+  return found.unlabelled > 0 ? fmt::format(", {} unlabelled", found.unlabelled) : "";
+}
+
 int info(const Arguments& arguments, const Job& job) {
   boost::json::object splits;
   std::string text = fmt::format("{}: {} classes, images {}\n", job.recipe.name("dataset"), job.dataset->classes(),
@@ -84,10 +88,11 @@ int info(const Arguments& arguments, const Job& job) {
     splits[split] = {{"records", found.records},
                      {"bytes", found.bytes},
                      {"bad", found.bad},
+                     {"unlabelled", found.unlabelled},
                      {"encodings", std::move(encodings)},
                      {"classes", std::move(classes)}};
-    text += fmt::format("{}: {} records, {}, {}{}\n", split, found.records, size_text(found.bytes), fmt::join(kinds, ", "),
-                        found.bad > 0 ? fmt::format(", {} that cannot be read", found.bad) : "");
+    text += fmt::format("{}: {} records, {}, {}{}{}\n", split, found.records, size_text(found.bytes), fmt::join(kinds, ", "),
+                        labels_text(found), found.bad > 0 ? fmt::format(", {} that cannot be read", found.bad) : "");
     histograms.push_back(found.histogram);
   }
   if (arguments.has("json")) {
@@ -116,9 +121,10 @@ int verify(const Arguments& arguments, const Job& job) {
     bad += found.bad;
     splits[split] = {{"records", found.records},
                      {"bad", found.bad},
+                     {"unlabelled", found.unlabelled},
                      {"errors", boost::json::array(found.errors.begin(), found.errors.end())}};
     if (arguments.has("json")) continue;
-    fmt::print("{}: {} records, {} bad\n", split, found.records, found.bad);
+    fmt::print("{}: {} records, {} bad{}\n", split, found.records, found.bad, labels_text(found));
     for (const std::string& error : found.errors) fmt::print("  {}\n", error);
     if (const auto shown = static_cast<std::int64_t>(found.errors.size()); found.bad > shown)
       fmt::print("  ... and {} more\n", found.bad - shown);

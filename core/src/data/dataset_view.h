@@ -19,6 +19,7 @@ class DatasetView : public Dataset {
   std::vector<std::string> splits() const override { return inner_->splits(); }
   std::int64_t size(std::string_view split) const override { return inner_->size(split); }
   Identity identity(std::string_view split) const override { return inner_->identity(split); }
+  std::vector<std::string> notes(std::string_view split) const override { return inner_->notes(split); }
   std::string class_name(std::int64_t label) const override { return inner_->class_name(label); }
   std::string place(std::string_view split, std::int64_t index) const override { return inner_->place(split, index); }
 

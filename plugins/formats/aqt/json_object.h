@@ -4,7 +4,10 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
+
+#include "positions.h"
 
 namespace qfw::aqt {
 
@@ -14,7 +17,17 @@ struct Item {
 };
 
 /// Errors of a file, so that all of them can be told at once.
-using Problems = std::vector<std::string>;
+class Problems {
+ public:
+  explicit Problems(Positions positions) : positions_(std::move(positions)), list_(positions_.repeated()) {}
+  /// Of what stands at a path, empty for the whole: "line 3, column 5: PATH WHAT".
+  void add(const std::string& path, const std::string& what);
+  void raise() const;  ///< Error::Category::usage, if there are any
+
+ private:
+  Positions positions_;
+  std::vector<std::string> list_;
+};
 
 /// A JSON object whose every key must be asked for: what is left over is unknown, and an error. One that is absent has no keys.
 class Object {
