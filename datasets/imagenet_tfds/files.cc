@@ -18,8 +18,9 @@ namespace qfw::tfds {
 namespace {
 
 [[noreturn]] void unreadable(const std::filesystem::path& path) {
-  fail(Error::Category::data, "tfds", fmt::format("cannot read the file: {}", std::strerror(errno)), path.string(),
-       "check that it is there and may be read");
+  const int error = errno;
+  fail(Error::Category::data, "tfds", fmt::format("cannot read the file: {}", std::strerror(error)), path.string(),
+       error == EMFILE ? "raise the limit of open files (ulimit -n)" : "check that it is there and may be read");
 }
 
 std::int64_t nanoseconds(const timespec& time) { return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; }

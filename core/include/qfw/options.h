@@ -28,12 +28,12 @@ struct Option {
   bool nullable = false;  ///< may be `none`
   OptionValue default_value;
   double min = -std::numeric_limits<double>::infinity(), max = std::numeric_limits<double>::infinity();
-  double above = -std::numeric_limits<double>::infinity();  ///< where no number is the smallest one allowed: learning rates
-  std::vector<std::string> choices;                         ///< of a text; empty: any
-  bool or_number = false;  ///< a text that may also be a number within min and max: `none`, `auto` or 6.0
-  std::string inherits;    ///< "schedule.num_epochs": where the value comes from if the recipe is silent
-  std::string replaces;    ///< another option that this one, set by a later source, takes back: `stages`, `depth`
-  bool unused = false;     ///< taken so that a recipe can switch plugins by one line, and without effect: said if set
+  double above = -std::numeric_limits<double>::infinity();  ///< where no number is the smallest one allowed: a learning rate
+  std::vector<std::string> choices;  ///< of a text; empty: any
+  bool or_number = false;            ///< a text that may also be a number within min and max: `none`, `auto` or 6.0
+  std::string inherits;              ///< "schedule.num_epochs": where the value comes from if the recipe is silent
+  std::string replaces;              ///< another option that this one, set by a later source, takes back: `stages`, `depth`
+  bool unused = false;               ///< taken only so that a recipe can switch plugins by one line; said where it is set
   std::function<void(void* options, const OptionValue& value)> set;
 };
 
@@ -61,10 +61,9 @@ class Declare {
  public:
   explicit Declare(Struct defaults = {}) : defaults_(std::move(defaults)) {}
 
-  /// Member is bool, an integer, a floating-point number, std::string, a std::vector of numbers, or std::optional of one of
-  /// these.
+  /// Member is bool, an integer, a floating-point number, std::string, a std::vector of numbers, or std::optional of one of these.
   template <class Base, class Member>
-  requires std::derived_from<Struct, Base>
+    requires std::derived_from<Struct, Base>
   void operator()(std::string name, Member Base::*member, std::string doc, Allowed allowed = {}) {
     using Bare = typename Unwrap<Member>::type;
     using Wide = typename Widen<Bare>::type;

@@ -30,15 +30,17 @@ fs::path identity(const fs::path& file) {
 }
 
 /// The content of a file that `entry` names; nothing, and a problem, if it cannot be read.
-std::optional<std::string> read_named(const Entry& entry, const fs::path& file, std::size_t most, const std::string& chain,
+std::optional<std::string> read_named(const Entry& entry, const fs::path& file, std::size_t most, const std::string& hint,
                                       Problems& problems) {
   try {
     return read_plain_text(file, most);
   } catch (const Error& error) {
-    problems.add(entry, fmt::format("{}; the path is relative to the file that names it{}", error.what(), chain));
+    problems.add(entry, error.what() + hint);
     return std::nullopt;
   }
 }
+
+constexpr const char* relative = "; the path is relative to the file that names it";
 
 std::string joined(const std::vector<fs::path>& chain) {
   std::vector<std::string> names;
@@ -57,7 +59,8 @@ void gather_includes(const Source& source, std::vector<fs::path>& chain, int ran
     problems.add(*include, "a recipe cannot include itself: " + joined(chain));
     return;
   }
-  const auto text = read_named(*include, file, most_recipe_bytes, chain.size() > 2 ? ": " + joined(chain) : "", problems);
+  const auto text =
+      read_named(*include, file, most_recipe_bytes, relative + (chain.size() > 2 ? ": " + joined(chain) : ""), problems);
   if (!text) return;
   Source included = read_ini(*text, file.string(), rank, problems);
   gather_includes(included, chain, rank - 1, sources, problems);
@@ -78,7 +81,7 @@ Source foreign(const Entry& named, const Entry* format_entry, const PluginSource
   const bool overridden = named.place.rank == override_rank;
   const fs::path file = overridden ? expand_home(named.text.value) : beside(named.place.file, named.text.value);
   Source source{file.string(), {}, {}};
-  const auto text = read_named(named, file, most_foreign_bytes, "", problems);
+  const auto text = read_named(named, file, most_foreign_bytes, overridden ? "" : relative, problems);
   if (!text) return source;
   std::unique_ptr<Format> format;
   try {

@@ -40,8 +40,9 @@ TEST_F(TfdsFolders, ATakenVersionIsSaidWhereThereAreSeveral) {
   const std::string root = root_.path().string();
   EXPECT_THAT(open(root + "/zoo")->notes("train"), testing::IsEmpty());
   fs::copy(folder(), root_.path() / "zoo" / "1.10.0");
-  EXPECT_THAT(open(root + "/zoo")->notes("train"),
-              ElementsAre(AllOf(HasSubstr("versions 1.2.0, 1.10.0"), HasSubstr("1.10.0 is taken"), HasSubstr("dataset.version"))));
+  EXPECT_THAT(
+      open(root + "/zoo")->notes("train"),
+      ElementsAre(AllOf(HasSubstr("versions 1.2.0, 1.10.0"), HasSubstr("1.10.0 is taken"), HasSubstr("dataset.version"))));
   EXPECT_THAT(open(root + "/zoo", {{"version", std::string("1.2.0")}})->notes("train"), testing::IsEmpty());
   EXPECT_THAT(error([&] {
                 open(root + "/zoo", {{"version", std::string("2.0.0")}});
@@ -61,10 +62,7 @@ TEST_F(TfdsFolders, ConfigurationsAreFoundOrNamed) {
   fs::copy(family, root_.path() / "sized" / "large", fs::copy_options::recursive);
   const auto several = AllOf(HasSubstr("several configurations: large, small"), HasSubstr("dataset.config"));
   EXPECT_THAT(error([&] { open(root + "/sized"); }), several);
-  EXPECT_THAT(error([&] {
-                open(root, {{"dataset", std::string("sized")}});
-              }),
-              several);
+  EXPECT_THAT(error([&] { open(root, {{"dataset", std::string("sized")}}); }), several);
   EXPECT_EQ(open(root, {{"dataset", std::string("sized")}, {"config", std::string("large")}})->size("train"), 5);
   EXPECT_EQ(open(root + "/sized", {{"config", std::string("small")}, {"version", std::string("1.2.0")}})->size("train"), 5);
   EXPECT_THAT(error([&] {
@@ -107,15 +105,19 @@ TEST_F(TfdsFolders, OneOfSeveralFeaturesIsChosen) {
   EXPECT_EQ(example.label, 3);
   EXPECT_TRUE(std::ranges::equal(example.bytes, items_[1].bytes));
   EXPECT_NE(other->identity("test").content, open()->identity("test").content);
-  EXPECT_THAT(error([&] { open({{"label", std::string("breed")}}); }),
+  EXPECT_THAT(error([&] {
+                open({{"label", std::string("breed")}});
+              }),
               AllOf(HasSubstr("no class label 'breed'"), HasSubstr("dataset.label among: label, coarse")));
 
   write({"left", "right"}, {"label"});
   EXPECT_THAT(error([&] { open(); }), AllOf(HasSubstr("more than one image: left, right"), HasSubstr("dataset.image")));
   write({"image"}, {"genus", "species"});
-  EXPECT_THAT(error([&] { open(); }), AllOf(HasSubstr("more than one class label: genus, species"), HasSubstr("dataset.label")));
+  EXPECT_THAT(error([&] { open(); }),
+              AllOf(HasSubstr("more than one class label: genus, species"), HasSubstr("dataset.label")));
   write({"image"}, {});
-  EXPECT_THAT(error([&] { open(); }), AllOf(HasSubstr("there is no class label"), HasSubstr("boxes (Sequence), image (Image)")));
+  EXPECT_THAT(error([&] { open(); }),
+              AllOf(HasSubstr("there is no class label"), HasSubstr("boxes (Sequence), image (Image)")));
 }
 
 TEST_F(TfdsFolders, WhatIsNoJsonIsToldWithItsPlace) {
@@ -123,7 +125,8 @@ TEST_F(TfdsFolders, WhatIsNoJsonIsToldWithItsPlace) {
     test::store(folder() / file, text);
     return error([&] { open(); });
   };
-  EXPECT_THAT(message("features.json", "{\n  \"a\": nothing}"), AllOf(HasSubstr("features.json"), HasSubstr("line 2, column 9")));
+  EXPECT_THAT(message("features.json", "{\n  \"a\": nothing}"),
+              AllOf(HasSubstr("features.json"), HasSubstr("line 2, column 9")));
   EXPECT_THAT(message("features.json", "{\n"), HasSubstr("ends early in line 2, column 1"));
   EXPECT_THAT(message("features.json", "<!DOCTYPE html><html>"), HasSubstr("a web page (HTML)"));
   fs::remove(folder() / "features.json");

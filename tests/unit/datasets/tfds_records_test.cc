@@ -160,9 +160,12 @@ TEST_F(TfdsRecords, AShardThatChangesWhileItIsOpenIsAnError) {
     file.seekp(static_cast<std::streamoff>(at)).put(static_cast<char>(whole[at] ^ 1));
   };
   const auto named = HasSubstr("zoo-train.tfrecord-00000-of-00002");
-  EXPECT_THAT(change([&] { fs::resize_file(shard("train", 0, 2), first + 30); }), AllOf(HasSubstr("cut short while it was open"), named));
-  EXPECT_THAT(change([&] { fs::resize_file(shard("train", 0, 2), 0); }), AllOf(HasSubstr("cut short while it was open"), named));
-  EXPECT_THAT(change([&] { in_place(first + 40); }), AllOf(HasSubstr("do not fit their checksum"), named, HasSubstr("record 1")));
+  EXPECT_THAT(change([&] { fs::resize_file(shard("train", 0, 2), first + 30); }),
+              AllOf(HasSubstr("cut short while it was open"), named));
+  EXPECT_THAT(change([&] { fs::resize_file(shard("train", 0, 2), 0); }),
+              AllOf(HasSubstr("cut short while it was open"), named));
+  EXPECT_THAT(change([&] { in_place(first + 40); }),
+              AllOf(HasSubstr("do not fit their checksum"), named, HasSubstr("record 1")));
   EXPECT_THAT(change([&] { in_place(first); }), AllOf(HasSubstr("changed while it was open"), named, HasSubstr("record 1")));
 }
 

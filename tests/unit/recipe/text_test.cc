@@ -1,4 +1,6 @@
 // How recipes are stored and written: comments, quotes, line ends, encodings.
+#include "util/text.h"
+
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
@@ -6,7 +8,6 @@
 
 #include "fake_plugins.h"
 #include "recipe/source.h"
-#include "util/text.h"
 
 namespace qfw::testing {
 namespace {
@@ -101,7 +102,8 @@ TEST_F(RecipeFiles, WhatIsNoFileOrTooLargeIsNamed) {
   EXPECT_THAT(error_of_file(pipe), HasSubstr("a pipe"));
   EXPECT_THAT(error_of_file("/dev/null"), HasSubstr("a device"));
   EXPECT_THAT(error_of_bytes(minimal + std::string(10 << 20, '#')), HasSubstr("more than 1 MiB"));
-  EXPECT_THAT(error_of_file(folder_.write("a.ini", "include = pipe.ini\n")), HasSubstr("a.ini:1: include: [file] it is a pipe"));
+  EXPECT_THAT(error_of_file(folder_.write("a.ini", "include = pipe.ini\n")),
+              HasSubstr("a.ini:1: include: [file] it is a pipe"));
 }
 
 TEST(RecipeNotes, WhatAPluginMakesNoUseOfIsSaidOnce) {
