@@ -16,7 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 
 const std::vector<std::string> top_keys = {"description", "include", "base_config_filename", "base_config_format"};
-constexpr std::size_t most_foreign_bytes = 64 << 20;
+constexpr std::size_t most_foreign_bytes = 4 << 20;
 
 /// A path that stands in the file `from`.
 fs::path beside(const fs::path& from, const std::string& path) {

@@ -15,6 +15,8 @@ namespace {
 
 namespace json = boost::json;
 
+constexpr std::size_t most_told = 8;
+
 const char* name_of(Object::Type type) {
   switch (type) {
     case Object::Type::boolean:
@@ -63,18 +65,25 @@ std::string number_text(double number) {
   return std::string(text, std::to_chars(text, text + sizeof text, number).ptr);
 }
 
+Problems::Problems(Positions positions) : positions_(std::move(positions)) {
+  for (const auto& [path, offset] : positions_.repeated())
+    list(fmt::format("{}: {} is given twice", positions_.at(offset), path));
+}
+
+void Problems::list(const std::string& text) {
+  if (++count_ > most_told) return;
+  told_ += (told_.empty() ? "" : "; ") + text;
+}
+
 void Problems::add(const std::string& path, const std::string& what) {
   const std::string position = positions_.of(path);
-  list_.push_back(fmt::format("{}{}{} {}", position, position.empty() ? "" : ": ", path.empty() ? "the file" : path, what));
+  list(fmt::format("{}{}{} {}", position, position.empty() ? "" : ": ", path.empty() ? "the file" : path, what));
 }
 
 void Problems::raise() const {
-  if (list_.empty()) return;
-  constexpr std::size_t told = 8;
-  const auto first = list_.begin(), last = first + static_cast<std::ptrdiff_t>(std::min(told, list_.size()));
-  std::string what = fmt::format("{}", fmt::join(first, last, "; "));
-  if (list_.size() > told) what += fmt::format("; and {} more of the kind", list_.size() - told);
-  fail(Error::Category::usage, "aqt", what);
+  if (count_ == 0) return;
+  const std::string rest = count_ > most_told ? fmt::format("; and {} more of the kind", count_ - most_told) : "";
+  fail(Error::Category::usage, "aqt", told_ + rest);
 }
 
 Object::Object(const json::value* value, std::string path, Problems& problems) : path_(std::move(path)), problems_(&problems) {

@@ -37,8 +37,7 @@ struct Positions::Scan {
       const json::value key = json::parse(json::string_view(quoted()));
       std::string inside = path + (path.empty() ? "" : ".") + std::string(key.get_string());
       next(), ++at;  // the colon
-      if (result.offsets_.contains(inside))
-        result.repeated_.push_back(fmt::format("{}: {} is given twice", line_and_column(text, begin), inside));
+      if (result.offsets_.contains(inside)) result.repeated_.emplace_back(inside, begin);
       value(inside);
     }
     ++at;
@@ -68,9 +67,11 @@ struct Positions::Scan {
 
 Positions::Positions(std::string_view text) : text_(text) { Scan{*this}.value(""); }
 
+std::string Positions::at(std::size_t offset) const { return line_and_column(text_, offset); }
+
 std::string Positions::of(std::string_view path) const {
   while (!path.empty()) {
-    if (const auto found = offsets_.find(path); found != offsets_.end()) return line_and_column(text_, found->second);
+    if (const auto found = offsets_.find(path); found != offsets_.end()) return at(found->second);
     const std::size_t parent = path.find_last_of(".[");
     path = path.substr(0, parent == std::string_view::npos ? 0 : parent);
   }

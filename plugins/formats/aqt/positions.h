@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace qfw::aqt {
@@ -18,14 +19,15 @@ class Positions {
   /// "line 3, column 14" of a value: "model_hparams.residual_blocks[0].conv_1". Of one that is not there, what it would be in;
   /// empty for the whole.
   std::string of(std::string_view path) const;
-  /// Members of an object whose key came before: JSON does not say which one counts.
-  const std::vector<std::string>& repeated() const { return repeated_; }
+  /// Paths and offsets of keys that came before in their object: JSON does not say which one counts.
+  const std::vector<std::pair<std::string, std::size_t>>& repeated() const { return repeated_; }
+  std::string at(std::size_t offset) const;
 
  private:
   struct Scan;
   std::string text_;
   std::map<std::string, std::size_t, std::less<>> offsets_;
-  std::vector<std::string> repeated_;
+  std::vector<std::pair<std::string, std::size_t>> repeated_;
 };
 
 /// What is wrong with a text that is no JSON, and where.
