@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
 #include <cstring>
+#include <vector>
 
 #include "crc32c.h"
 #include "qfw/error.h"
@@ -12,6 +14,15 @@ namespace qfw::tfds {
 namespace {
 
 constexpr const char* remedy = "fetch or make this shard again";
+
+/// The thread's buffer again, unless its last record is still held: fresh memory costs more than reading from the page cache.
+std::shared_ptr<std::vector<std::byte>> buffer(std::size_t size) {
+  thread_local std::shared_ptr<std::vector<std::byte>> last;
+  const bool free = last != nullptr && last.use_count() == 1;
+  std::atomic_thread_fence(std::memory_order_acquire);  // whoever let go of it was done reading
+  if (!free || last->size() < size) last = std::make_shared<std::vector<std::byte>>(size);
+  return last;
+}
 
 }  // namespace
 
@@ -41,8 +52,8 @@ Shard::Record Shard::record(std::int64_t number, bool verify) const {
     fail(Error::Category::data, "tfds", "the record cannot be reached: " + records_.fault, place(number), remedy);
   }
   const std::uint64_t size = (i + 1 < offsets.size() ? offsets[i + 1] : records_.end) - offsets[i];
-  const auto bytes = std::make_shared_for_overwrite<std::byte[]>(size);
-  const std::span<std::byte> frame(bytes.get(), size);
+  const auto bytes = buffer(size);
+  const std::span<std::byte> frame = std::span(*bytes).first(size);
   file_.read(frame, offsets[i]);
   std::uint64_t length;
   std::uint32_t sum;

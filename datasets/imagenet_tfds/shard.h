@@ -19,7 +19,7 @@ class Shard {
   Shard(const std::filesystem::path& path, std::int64_t records, const std::filesystem::path& index_folder);
 
   struct Record {
-    std::shared_ptr<const std::byte[]> owner;
+    std::shared_ptr<const void> owner;
     std::span<const std::byte> data;  ///< lives as long as the owner
   };
   /// `verify`: after comparing the checksum.

@@ -126,7 +126,7 @@ TEST_F(TfdsFolders, WhatIsNoJsonIsToldWithItsPlace) {
     return error([&] { open(); });
   };
   EXPECT_THAT(message("features.json", "{\n  \"a\": nothing}"),
-              AllOf(HasSubstr("features.json"), HasSubstr("line 2, column 9")));
+              AllOf(HasSubstr("features.json"), HasSubstr("line 2, column 8")));
   EXPECT_THAT(message("features.json", "{\n"), HasSubstr("ends early in line 2, column 1"));
   EXPECT_THAT(message("features.json", "<!DOCTYPE html><html>"), HasSubstr("a web page (HTML)"));
   fs::remove(folder() / "features.json");
