@@ -1,6 +1,6 @@
 find_package(Threads REQUIRED)
 find_package(OpenMP REQUIRED COMPONENTS CXX)
-find_package(Boost 1.81 REQUIRED COMPONENTS filesystem program_options json)
+find_package(Boost 1.81 REQUIRED COMPONENTS filesystem json)
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(ZLIB REQUIRED)

@@ -12,7 +12,8 @@ namespace {
 struct Options {
   std::int64_t threads = 1;
   static void declare(Declare<Options>& option) {
-    option("threads", &Options::threads, "accepted so that a recipe can switch backends by one line; plain loops use one thread whatever it says", {.min = 0});
+    option("threads", &Options::threads,
+           "accepted so that a recipe can switch backends by one line; plain loops use one thread", {.min = 0, .unused = true});
   }
 };
 

@@ -25,6 +25,10 @@ std::string size_text(std::int64_t bytes) {
                           : fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20));
 }
 
+std::string unlabelled_text(const Survey& found) {
+  return found.unlabelled > 0 ? fmt::format(", {} unlabelled", found.unlabelled) : "";
+}
+
 /// Names of classes as keys of JSON: those that several classes share tell which one each is.
 std::vector<std::string> class_keys(const Dataset& dataset) {
   std::map<std::string, int> uses;
@@ -64,10 +68,11 @@ int print_info(const SurveyJob& job) {
     splits[split] = {{"records", found.records},
                      {"bytes", found.bytes},
                      {"bad", found.bad},
+                     {"unlabelled", found.unlabelled},
                      {"encodings", std::move(encodings)},
                      {"classes", std::move(classes)},
                      {"notes", boost::json::array(notes.begin(), notes.end())}};
-    text += fmt::format("{}: {} records, {}, {}{}\n", split, found.records, size_text(found.bytes), fmt::join(kinds, ", "),
+    text += fmt::format("{}: {} records, {}, {}{}{}\n", split, found.records, size_text(found.bytes), fmt::join(kinds, ", "), unlabelled_text(found),
                         found.bad > 0 ? fmt::format(", {} that cannot be read", found.bad) : "");
     for (const std::string& note : notes) text += fmt::format("  note: {}\n", printable(note));
     histograms.push_back(found.histogram);
@@ -99,10 +104,11 @@ int print_verification(const SurveyJob& job) {
     bad += found.bad;
     splits[split] = {{"records", found.records},
                      {"bad", found.bad},
+                     {"unlabelled", found.unlabelled},
                      {"errors", boost::json::array(found.errors.begin(), found.errors.end())},
                      {"notes", boost::json::array(notes.begin(), notes.end())}};
     if (job.json) continue;
-    fmt::print("{}: {} records, {} bad\n", split, found.records, found.bad);
+    fmt::print("{}: {} records, {} bad{}\n", split, found.records, found.bad, unlabelled_text(found));
     for (const std::string& note : notes) fmt::print("  note: {}\n", printable(note));
     for (const std::string& error : found.errors) fmt::print("  {}\n", printable(error));
     if (const auto shown = static_cast<std::int64_t>(found.errors.size()); found.bad > shown)

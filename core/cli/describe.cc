@@ -28,7 +28,9 @@ std::string allowed_of(const Option& option) {
   const bool low = std::isfinite(option.min) && option.min > -2147483648.0,
              high = std::isfinite(option.max) && option.max < 2147483647.0;
   std::string range;
-  if (low && high) {
+  if (std::isfinite(option.above)) {
+    range = "> " + to_string(option.above);
+  } else if (low && high) {
     range = to_string(option.min) + " .. " + to_string(option.max);
   } else if (low) {
     range = ">= " + to_string(option.min);
@@ -61,6 +63,7 @@ void print_json(const FactoryBase& factory) {
   for (const Option& option : factory.options) {
     boost::json::object item{{"name", option.name}, {"type", type_of(option)}, {"default", json_of(option.default_value)}};
     if (std::isfinite(option.min)) item["min"] = option.min;
+    if (std::isfinite(option.above)) item["above"] = option.above;
     if (std::isfinite(option.max)) item["max"] = option.max;
     if (!option.choices.empty()) item["choices"] = boost::json::array(option.choices.begin(), option.choices.end());
     if (!option.inherits.empty()) item["inherits"] = option.inherits;

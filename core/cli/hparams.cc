@@ -10,6 +10,7 @@
 #include "qfw/atomic_file.h"
 #include "io/json.h"
 #include "qfw/error.h"
+#include "recipe/source.h"
 #include "util/nearest.h"
 #include "verbs.h"
 
@@ -41,9 +42,12 @@ std::string printed(const Arguments& arguments, const Recipe& recipe, const Form
 
 /// The recipe that a foreign file alone makes, with images as the original's.
 Recipe recipe_of_file(const std::string& file, const std::string& format, const Arguments& arguments, const Catalog& catalog) {
-  std::vector<std::string> overrides = {"base_config_filename=" + file, "base_config_format=" + format,
-                                        "dataset.name=imagenet_tfds",   "dataset.shape=224,224,3",
-                                        "dataset.classes=1000",         "dataset.train_examples=1281167"};
+  std::vector<std::string> overrides = {"base_config_filename=" + recipe::quote(file, true),
+                                        "base_config_format=" + format,
+                                        "dataset.name=imagenet_tfds",
+                                        "dataset.shape=224,224,3",
+                                        "dataset.classes=1000",
+                                        "dataset.train_examples=1281167"};
   overrides.insert(overrides.end(), arguments.overrides.begin(), arguments.overrides.end());
   LoadOptions options;
   options.dataset_optional = true;

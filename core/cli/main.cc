@@ -11,6 +11,7 @@
 #include "io/terminal.h"
 #include "plugin/called.h"
 #include "plugin/crash.h"
+#include "environment.h"
 #include "qfw/error.h"
 #include "util/nearest.h"
 #include "verbs.h"
@@ -105,6 +106,7 @@ int run(const std::vector<std::string>& given) {
     if (verb.more_help) fmt::print("{}", verb.more_help(words.rest, Catalog(plugin_folders(words.plugin_folders))));
     return done;
   }
+  check_environment();
   const Arguments arguments = parse(verb, words.rest);
   const Catalog catalog(plugin_folders(words.plugin_folders));
   return verb.run(arguments, catalog);

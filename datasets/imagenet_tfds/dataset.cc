@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -9,12 +10,15 @@
 #include "example.h"
 #include "qfw/error.h"
 #include "qfw/image.h"
+#include "qfw/random.h"
 
 namespace qfw::tfds {
 
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::int64_t unlabelled = -1;  ///< as TFDS stores it, and Example
 
 fs::path with_home(const std::string& path) {
   const char* home = std::getenv("HOME");
@@ -30,12 +34,27 @@ fs::path default_index_folder() {
   return {};
 }
 
+/// Shards stay open, so that reading costs one call. ImageNet has more of them than the usual limit of files allows.
+void allow_open_files(std::size_t shards) {
+  constexpr rlim_t others = 256;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= shards + others) return;
+  limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, shards + others);
+  setrlimit(RLIMIT_NOFILE, &limit);  // where that fails, opening a file says so
+}
+
 }  // namespace
 
 Tfds::Tfds(const Options& options)
-    : info_(read_folder(with_home(options.data_dir), options.dataset, options.version)),
+    : info_(read_folder({.root = with_home(options.data_dir),
+                         .dataset = options.dataset,
+                         .config = options.config,
+                         .version = options.version,
+                         .image = options.image,
+                         .label = options.label})),
       index_folder_(options.index_dir.empty() ? default_index_folder() : with_home(options.index_dir)),
       verify_(options.verify_crc) {
+  std::size_t shards = 0;
   for (const SplitInfo& info : info_.splits) {
     Split& split = splits_.emplace_back();
     split.info = &info;
@@ -44,7 +63,9 @@ Tfds::Tfds(const Options& options)
       split.examples += length;
       split.shards.emplace_back();
     }
+    shards += split.shards.size();
   }
+  allow_open_files(shards);
 }
 
 std::vector<std::string> Tfds::splits() const {
@@ -66,8 +87,12 @@ std::int64_t Tfds::size(std::string_view name) const {
   for (const fs::path& shard : split.info->shards) {  // before any work starts
     std::error_code error;
     if (!fs::exists(shard, error)) {
-      fail(Error::Category::data, "tfds", fmt::format("a shard of split {} is missing", name), shard.string(),
-           "fetch it again");
+      const auto there =
+          std::ranges::count_if(split.info->shards, [&](const fs::path& path) { return fs::exists(path, error); });
+      fail(Error::Category::data, "tfds",
+           fmt::format("a shard of split {} is missing: dataset_info.json names {}, {} of which are there", name,
+                       split.info->shards.size(), there),
+           shard.string(), "fetch it again");
     }
   }
   return split.examples;
@@ -106,9 +131,25 @@ std::string Tfds::place(std::string_view split, std::int64_t index) const {
   return place.shard->place(place.record);
 }
 
+std::vector<std::string> Tfds::notes(std::string_view) const {
+  return info_.note.empty() ? std::vector<std::string>() : std::vector{info_.note};
+}
+
+Dataset::Identity Tfds::identity(std::string_view name) const {
+  const Split& split = find(name);
+  std::string content = fmt::format("{} {} {}\n", name, info_.image_key, info_.label_key), storage;
+  for (const std::string& name_of_class : info_.class_names) content += name_of_class + '\n';
+  for (std::size_t i = 0; i < split.shards.size(); ++i) {
+    const FileState state = state_of(split.info->shards[i]);
+    content += fmt::format("{} {} {}\n", split.info->shards[i].filename().string(), split.info->shard_lengths[i], state.size);
+    storage += fmt::format("{} {} {}\n", state.inode, state.modified, state.changed);
+  }
+  return {.content = hash_of(content), .storage = hash_of(storage)};
+}
+
 Example Tfds::get(std::string_view split, std::int64_t index) const {
   const Place place = locate(split, index);
-  const auto record = place.shard->record(place.record, verify_);
+  const auto [owner, record] = place.shard->record(place.record, verify_);
   const auto bad = [&](const std::string& what) {
     fail(Error::Category::data, "tfds", what, place.shard->place(place.record),
          "make this shard again, or set dataset.on_corrupt = skip");
@@ -127,7 +168,8 @@ Example Tfds::get(std::string_view split, std::int64_t index) const {
   } catch (const std::string& what) {
     bad("the record is no tf.train.Example: " + what);
   }
-  if (example.label < 0 || example.label >= classes())
+  example.owner = owner;
+  if (example.label < unlabelled || example.label >= classes())
     bad(fmt::format("the record has label {} of {} classes", example.label, classes()));
   example.encoding = image::encoding_of(example.bytes).value_or(Example::Encoding::jpeg);
   return example;

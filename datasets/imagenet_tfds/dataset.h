@@ -16,13 +16,17 @@ namespace qfw::tfds {
 class Tfds final : public Dataset {
  public:
   struct Options {
-    std::string data_dir = "~/tensorflow_datasets", dataset = "imagenet2012", version, index_dir;
+    std::string data_dir = "~/tensorflow_datasets", dataset = "imagenet2012", config, version, image, label, index_dir;
     bool verify_crc = true;
 
     static void declare(Declare<Options>& option) {
-      option("data_dir", &Options::data_dir, "a folder with dataset_info.json, or the one above DATASET/VERSION");
+      option("data_dir", &Options::data_dir,
+             "a folder with dataset_info.json, or one above: VERSION, CONFIG/VERSION or DATASET/...");
       option("dataset", &Options::dataset, "its name below data_dir");
+      option("config", &Options::config, "its configuration below that; empty: the only one, or none");
       option("version", &Options::version, "its version below that; empty: the newest there");
+      option("image", &Options::image, "the feature with the picture; empty: the only one of its kind, or of several `image`");
+      option("label", &Options::label, "the feature with the class; empty: the only class label, or of several `label`");
       option("index_dir", &Options::index_dir,
              "where offsets of records are kept; empty: qfw/index below the user's cache folder");
       option("verify_crc", &Options::verify_crc, "compare each record with its checksum");
@@ -37,6 +41,8 @@ class Tfds final : public Dataset {
   Example get(std::string_view split, std::int64_t index) const override;
   std::string class_name(std::int64_t label) const override { return info_.class_names.at(static_cast<std::size_t>(label)); }
   std::string place(std::string_view split, std::int64_t index) const override;
+  Identity identity(std::string_view split) const override;
+  std::vector<std::string> notes(std::string_view split) const override;
 
  private:
   /// Opened, and its records found, when it is first asked for one.

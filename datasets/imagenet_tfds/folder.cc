@@ -10,7 +10,7 @@
 #include <sstream>
 
 #include "files.h"
-#include "qfw/error.h"
+#include "json.h"
 
 namespace qfw::tfds {
 
@@ -18,23 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 namespace json = boost::json;
-
-[[noreturn]] void unfit(const fs::path& file, const std::string& what) {
-  fail(Error::Category::data, "tfds", what, file.string(),
-       "point dataset.data_dir at a folder that TensorFlow Datasets has prepared");
-}
-
-json::object read_object(const fs::path& file) {
-  boost::system::error_code error;
-  const json::value value = json::parse(read_text(file), error);
-  if (error || !value.is_object()) unfit(file, "this is not a JSON object");
-  return value.get_object();
-}
-
-std::string text_at(const json::object& object, const char* key, const std::string& otherwise) {
-  const json::value* value = object.if_contains(key);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : otherwise;
-}
 
 /// TFDS writes 64-bit integers as strings. More than `most` is taken for damage: such a file must not ask for all memory.
 std::int64_t integer_of(const json::value& value, const fs::path& file, const char* meaning, std::int64_t most) {
@@ -53,38 +36,6 @@ constexpr std::int64_t most_records = std::int64_t{1} << 32, most_classes = std:
 bool is_there(const fs::path& path) {
   std::error_code error;
   return fs::exists(path, error);
-}
-
-/// "5.1.0" -> {5, 1, 0}; empty for another name.
-std::vector<int> version_of(const std::string& name) {
-  std::vector<int> parts;
-  std::istringstream stream(name);
-  for (std::string part; std::getline(stream, part, '.');) {
-    int number = 0;
-    const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), number);
-    if (error != std::errc() || end != part.data() + part.size()) return {};
-    parts.push_back(number);
-  }
-  return parts;
-}
-
-fs::path find_folder(const fs::path& root, const std::string& dataset, const std::string& version) {
-  std::error_code error;
-  if (!fs::is_directory(root, error)) unfit(root, "there is no such folder");
-  if (is_there(root / "dataset_info.json")) return root;
-  const fs::path family = root / dataset;
-  if (!version.empty()) {
-    if (!is_there(family / version / "dataset_info.json")) unfit(family / version, "there is no dataset_info.json");
-    return family / version;
-  }
-  std::vector<std::pair<std::vector<int>, fs::path>> versions;
-  for (const auto& entry : fs::directory_iterator(family, error)) {
-    const auto number = version_of(entry.path().filename().string());
-    if (!number.empty() && is_there(entry.path() / "dataset_info.json")) versions.emplace_back(number, entry.path());
-  }
-  if (versions.empty())
-    unfit(root, fmt::format("there is neither a dataset_info.json nor {}/<version>/dataset_info.json", dataset));
-  return std::ranges::max_element(versions)->second;
 }
 
 void replace(std::string& text, const std::string& word, const std::string& by) {
@@ -113,33 +64,48 @@ SplitInfo read_split(const json::object& split, const fs::path& file, const std:
   return info;
 }
 
-/// Names of the features, by their kinds; the usual names where features.json does not tell.
-void read_features(FolderInfo& info, std::int64_t& classes) {
+/// The feature that `asked` names; else the only one, or of several the one of the usual name.
+std::string choose_feature(const fs::path& file, const char* what, const std::string& key, const std::string& asked,
+                           const std::vector<std::string>& found, const std::string& all) {
+  const auto has = [&](const std::string& name) { return std::ranges::find(found, name) != found.end(); };
+  if (found.empty()) unfit(file, fmt::format("it is no image classification: there is no {}; its features are {}", what, all));
+  if (!asked.empty() && !has(asked))
+    unfit(file, fmt::format("there is no {} '{}'", what, asked),
+          fmt::format("choose with dataset.{} among: {}", key, fmt::join(found, ", ")));
+  if (!asked.empty()) return asked;
+  if (found.size() == 1) return found[0];
+  if (has(key)) return key;
+  unfit(file, fmt::format("there is more than one {}: {}", what, fmt::join(found, ", ")),
+        fmt::format("choose with dataset.{}", key));
+}
+
+/// Names of the features, by their kinds; the usual names where features.json does not tell. Returns the number of classes, -1
+/// if that is not told.
+std::int64_t read_features(FolderInfo& info, const Wanted& wanted) {
   const fs::path file = info.path / "features.json";
-  info.image_key = "image", info.label_key = "label", info.name_key = "file_name";
-  classes = -1;
-  if (!is_there(file)) return;
+  info.image_key = wanted.image.empty() ? "image" : wanted.image;
+  info.label_key = wanted.label.empty() ? "label" : wanted.label;
+  info.name_key = "file_name";
+  if (!is_there(file)) return -1;
   const json::value root = read_object(file);
   boost::system::error_code error;
   const json::value* features = root.find_pointer("/featuresDict/features", error);
   if (features == nullptr || !features->is_object()) unfit(file, "there is no featuresDict.features");
-  std::vector<std::string> images, labels;
+  std::vector<std::string> images, labels, all;
   info.name_key.clear();
   for (const auto& [key, feature] : features->get_object()) {
     const std::string kind = feature.is_object() ? text_at(feature.get_object(), "pythonClassName", "") : "";
     if (kind.ends_with(".Image")) images.emplace_back(key);
-    if (kind.ends_with(".ClassLabel")) {
-      labels.emplace_back(key);
-      if (const json::value* count = feature.find_pointer("/classLabel/numClasses", error)) {
-        classes = integer_of(*count, file, "the number of classes", most_classes);
-      }
-    }
+    if (kind.ends_with(".ClassLabel")) labels.emplace_back(key);
     if (kind.ends_with(".Text") && (info.name_key.empty() || key == "file_name")) info.name_key = key;
+    all.push_back(fmt::format("{} ({})", std::string_view(key), kind.substr(kind.rfind('.') + 1)));
   }
-  if (images.size() != 1 || labels.size() != 1) {
-    unfit(file, fmt::format("it is no image classification: image features {}, class labels {}", images, labels));
-  }
-  info.image_key = images[0], info.label_key = labels[0];
+  const std::string list = fmt::format("{}", fmt::join(all, ", "));
+  info.image_key = choose_feature(file, "image", "image", wanted.image, images, list);
+  info.label_key = choose_feature(file, "class label", "label", wanted.label, labels, list);
+  const json::value* label = features->get_object().if_contains(info.label_key);
+  const json::value* count = label->find_pointer("/classLabel/numClasses", error);
+  return count == nullptr ? -1 : integer_of(*count, file, "the number of classes", most_classes);
 }
 
 void read_classes(FolderInfo& info, std::int64_t classes) {
@@ -165,9 +131,9 @@ std::int64_t SplitInfo::examples() const {
   return std::accumulate(shard_lengths.begin(), shard_lengths.end(), std::int64_t{0});
 }
 
-FolderInfo read_folder(const fs::path& root, const std::string& dataset, const std::string& version) {
+FolderInfo read_folder(const Wanted& wanted) {
   FolderInfo info;
-  info.path = find_folder(root, dataset, version);
+  static_cast<Located&>(info) = locate(wanted);
   const fs::path file = info.path / "dataset_info.json";
   const json::object object = read_object(file);
   const std::string format = text_at(object, "fileFormat", "tfrecord");
@@ -176,11 +142,9 @@ FolderInfo read_folder(const fs::path& root, const std::string& dataset, const s
   if (splits == nullptr || !splits->is_array() || splits->get_array().empty()) unfit(file, "it names no splits");
   for (const json::value& split : splits->get_array()) {
     if (!split.is_object()) unfit(file, "a split is no object");
-    info.splits.push_back(read_split(split.get_object(), file, text_at(object, "name", dataset), format));
+    info.splits.push_back(read_split(split.get_object(), file, text_at(object, "name", wanted.dataset), format));
   }
-  std::int64_t classes = 0;
-  read_features(info, classes);
-  read_classes(info, classes);
+  read_classes(info, read_features(info, wanted));
   return info;
 }
 

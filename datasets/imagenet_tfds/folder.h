@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "locate.h"
+
 /// What dataset_info.json, features.json and the label file of a TFDS folder say.
 namespace qfw::tfds {
 
@@ -16,15 +18,13 @@ struct SplitInfo {
   std::int64_t examples() const;
 };
 
-struct FolderInfo {
-  std::filesystem::path path;
+struct FolderInfo : Located {
   std::vector<SplitInfo> splits;
   std::string image_key, label_key, name_key;  ///< names of the features; name_key may be empty
   std::vector<std::string> class_names;
 };
 
-/// `root` is the folder itself, or the data_dir of TFDS: then <dataset>/<version> in it, the newest where `version` is empty.
 /// Throws Error::Category::data saying what is missing or unfit.
-FolderInfo read_folder(const std::filesystem::path& root, const std::string& dataset, const std::string& version);
+FolderInfo read_folder(const Wanted& wanted);
 
 }  // namespace qfw::tfds

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <cstring>
 #include <optional>
 
@@ -23,9 +24,9 @@ struct Header {
   std::uint32_t sum = 0, reserved = 0;  ///< of the offsets
 };
 
-Header expected(const MappedFile& shard) {
+Header expected(const File& shard) {
   Header header;
-  header.size = shard.bytes().size();
+  header.size = shard.size();
   header.modified = shard.modified();
   header.path = hash_of(std::filesystem::absolute(shard.path()).string());
   return header;
@@ -34,19 +35,23 @@ Header expected(const MappedFile& shard) {
 std::optional<std::vector<std::uint64_t>> read_index(const std::filesystem::path& file, const Header& wanted) {
   std::error_code error;
   if (!std::filesystem::is_regular_file(file, error)) return std::nullopt;
-  const MappedFile index(file);
+  const File index(file);
   Header found;
-  if (index.bytes().size() < sizeof found) return std::nullopt;
-  std::memcpy(&found, index.bytes().data(), sizeof found);
-  const auto offsets = index.bytes().subspan(sizeof found);
+  if (index.size() < sizeof found) return std::nullopt;
+  index.read(std::as_writable_bytes(std::span(&found, 1)), 0);
+  const std::uint64_t bytes = index.size() - sizeof found;
   if (found.magic != wanted.magic || found.size != wanted.size || found.modified != wanted.modified ||
-      found.path != wanted.path || offsets.size() % sizeof(std::uint64_t) != 0 ||
-      found.count != offsets.size() / sizeof(std::uint64_t) || found.sum != crc32c(offsets)) {
+      found.path != wanted.path || bytes % sizeof(std::uint64_t) != 0 || found.count != bytes / sizeof(std::uint64_t)) {
     return std::nullopt;
   }
-  std::vector<std::uint64_t> result(found.count);
-  std::memcpy(result.data(), offsets.data(), offsets.size());
-  return result;
+  std::vector<std::uint64_t> offsets(found.count);
+  index.read(std::as_writable_bytes(std::span(offsets)), sizeof found);
+  if (found.sum != crc32c(std::as_bytes(std::span(offsets)))) return std::nullopt;
+  for (std::size_t i = 0; i < offsets.size(); ++i) {
+    const std::uint64_t end = i + 1 < offsets.size() ? offsets[i + 1] : wanted.size;
+    if (end < frame || offsets[i] > end - frame) return std::nullopt;
+  }
+  return offsets;
 }
 
 void write_index(const std::filesystem::path& file, Header header, const std::vector<std::uint64_t>& offsets) {
@@ -62,35 +67,37 @@ void write_index(const std::filesystem::path& file, Header header, const std::ve
 
 }  // namespace
 
-Records scan_records(const MappedFile& shard) {
-  const auto bytes = shard.bytes();
+Records scan_records(const File& shard) {
   Records records;
-  for (std::size_t at = 0; at < bytes.size();) {
+  while (records.end < shard.size()) {
+    const std::uint64_t at = records.end;
     const auto broken = [&](const std::string& what) {
       records.fault = fmt::format("{} at record {}, offset {}", what, records.offsets.size(), at);
       return records;
     };
-    const std::size_t left = bytes.size() - at;
+    const std::uint64_t left = shard.size() - at;
     if (left < frame) return broken(fmt::format("the shard ends within a record ({} bytes are left)", left));
+    std::array<std::byte, 12> head;
+    shard.read(head, at);
     std::uint64_t length;
     std::uint32_t sum;
-    std::memcpy(&length, bytes.data() + at, sizeof length);
-    std::memcpy(&sum, bytes.data() + at + sizeof length, sizeof sum);
-    if (sum != masked_crc32c(bytes.subspan(at, sizeof length))) return broken("a length does not fit its checksum");
+    std::memcpy(&length, head.data(), sizeof length);
+    std::memcpy(&sum, head.data() + sizeof length, sizeof sum);
+    if (sum != masked_crc32c(std::span(head).first(sizeof length))) return broken("a length does not fit its checksum");
     if (length > left - frame)
       return broken(fmt::format("the shard ends within a record (it has {} bytes, {} are left)", length, left - frame));
     records.offsets.push_back(at);
-    at += frame + length;
+    records.end = at + frame + length;
   }
   return records;
 }
 
-Records index_of(const MappedFile& shard, const std::filesystem::path& folder) {
+Records index_of(const File& shard, const std::filesystem::path& folder) {
   if (folder.empty()) return scan_records(shard);
   const Header header = expected(shard);
   const auto file = folder / fmt::format("{:016x}.index", header.path);
   try {
-    if (auto offsets = read_index(file, header)) return {.offsets = std::move(*offsets), .fault = {}};
+    if (auto offsets = read_index(file, header)) return {.offsets = std::move(*offsets), .end = shard.size(), .fault = {}};
   } catch (const std::exception&) {
     // an index that cannot be read is made again
   }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 
@@ -10,19 +11,23 @@
 
 namespace qfw::tfds {
 
-/// One TFRecord file: records by number, in the mapped file. Thread-safe.
+/// One TFRecord file: records by number. Thread-safe.
 class Shard {
  public:
   /// `records`: how many there should be. Of a shard that is damaged or ends early what comes before can be read. Throws
   /// Error::Category::data where it cannot be read at all, or holds more.
   Shard(const std::filesystem::path& path, std::int64_t records, const std::filesystem::path& index_folder);
 
-  /// Its data; `verify`: after comparing the checksum.
-  std::span<const std::byte> record(std::int64_t number, bool verify) const;
+  struct Record {
+    std::shared_ptr<const void> owner;
+    std::span<const std::byte> data;  ///< lives as long as the owner
+  };
+  /// `verify`: after comparing the checksum.
+  Record record(std::int64_t number, bool verify) const;
   std::string place(std::int64_t number) const;  ///< "file, record 12 at offset 48123"; without offset where there is none
 
  private:
-  MappedFile file_;
+  File file_;
   Records records_;
 };
 

@@ -54,6 +54,23 @@ cp "$bad/good/libqfw_good.so" .
 expect 2 err "no schedule is called 'good'" describe schedule good
 expect 0 out '^schedule good: stays where it is' describe schedule good --plugin-dir=.
 
+# The environment is read by name: a near miss is said, others are nobody's business.
+QFW_PLUGINS_PATH=x expect 0 err 'QFW_PLUGINS_PATH, which nothing reads; did you mean QFW_PLUGIN_PATH\?' list
+QFW_WEATHER=fine expect 0 out '^quantizer' list
+! grep -q QFW_WEATHER err || { echo "FAILED: QFW_WEATHER is said"; failures=$((failures + 1)); }
+
+# A recipe that is none is called by its name.
+printf '\xff\xfe[\x00m\x00]\x00' > wide.ini
+expect 2 err 'it is stored as UTF-16; save it as UTF-8 \(wide.ini\)' explain wide.ini
+mkfifo pipe.ini
+expect 2 err 'a pipe or a device, not a file \(pipe.ini\)' explain pipe.ini
+expect 2 err 'it is a folder, not a file' explain .
+expect 2 err 'No such file or directory \(absent.ini\)' explain absent.ini
+head -c 3000000 /dev/zero | tr '\0' '#' > large.ini
+expect 2 err 'more than 1 MiB' explain large.ini
+printf '{seed: 1}' > bad.json
+expect 2 err 'bad.json: .*line 1, column 2, at .seed' hparams convert bad.json
+
 # A full disk is not silently a success.
 if [ -w /dev/full ]; then
   status=0

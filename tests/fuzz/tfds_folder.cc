@@ -24,7 +24,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     left.remove_prefix(std::min(end + 1, left.size()));
   }
   fuzz::expect_no_worse_than_an_error([&] {
-    const tfds::FolderInfo info = tfds::read_folder(folder.path, "imagenet2012", "");
+    const tfds::FolderInfo info = tfds::read_folder({.root = folder.path, .dataset = "imagenet2012"});
     if (info.splits.empty()) std::abort();
     for (const tfds::SplitInfo& split : info.splits) {
       if (split.shards.size() != split.shard_lengths.size() || split.examples() < 0) std::abort();

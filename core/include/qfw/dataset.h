@@ -19,7 +19,7 @@ struct Example {
   Encoding encoding = Encoding::pixels;
   Shape shape;  ///< [H, W, C] of the pixels; of an encoded image, empty if unknown before decoding
   std::span<const std::byte> bytes;
-  std::int64_t label = 0;
+  std::int64_t label = 0;  ///< -1: unlabelled, as the test splits of competitions are
   std::string_view name{};  ///< of its file, where it has one: "n01440764_10026.JPEG"
   std::shared_ptr<const void> owner{};
 };

@@ -28,21 +28,25 @@ struct Option {
   bool nullable = false;  ///< may be `none`
   OptionValue default_value;
   double min = -std::numeric_limits<double>::infinity(), max = std::numeric_limits<double>::infinity();
+  double above = -std::numeric_limits<double>::infinity();  ///< where no number is the smallest one allowed: a learning rate
   std::vector<std::string> choices;  ///< of a text; empty: any
   bool or_number = false;            ///< a text that may also be a number within min and max: `none`, `auto` or 6.0
   std::string inherits;              ///< "schedule.num_epochs": where the value comes from if the recipe is silent
   std::string replaces;              ///< another option that this one, set by a later source, takes back: `stages`, `depth`
+  bool unused = false;               ///< taken only so that a recipe can switch plugins by one line; said where it is set
   std::function<void(void* options, const OptionValue& value)> set;
 };
 
-/// Limits of a declaration (inclusive), and what it inherits; see Option. Checked when the plugin registers: each option has a
+/// Limits of a declaration (inclusive but for `above`), and what it inherits; see Option. Checked when the plugin registers: each option has a
 /// name of its own (letters, digits, _) that the core has not taken, and a doc; the default is among what is allowed.
 struct Allowed {
   double min = -std::numeric_limits<double>::infinity(), max = std::numeric_limits<double>::infinity();
+  double above = -std::numeric_limits<double>::infinity();
   std::vector<std::string> choices{};
   bool or_number = false;
   std::string inherits{};
   std::string replaces{};
+  bool unused = false;
 };
 
 /// Declares the options of a plugin by binding names to the members of a plain struct, whose values are the defaults:
@@ -73,9 +77,10 @@ class Declare {
     option.name = std::move(name), option.doc = std::move(doc);
     option.type = static_cast<Option::Type>(OptionValue(Wide{}).index());
     option.nullable = nullable;
-    option.min = allowed.min, option.max = allowed.max;
+    option.min = allowed.min, option.max = allowed.max, option.above = allowed.above;
     option.choices = std::move(allowed.choices), option.inherits = std::move(allowed.inherits);
     option.or_number = allowed.or_number, option.replaces = std::move(allowed.replaces);
+    option.unused = allowed.unused;
 
     const Member& initial = defaults_.*member;
     if constexpr (nullable) {

@@ -16,6 +16,7 @@
 #include <thread>
 #include <vector>
 
+#include "data/labels.h"
 #include "data/shuffle.h"
 #include "qfw/error.h"
 #include "util/signals.h"
@@ -117,6 +118,7 @@ Pipeline::Impl::Impl(const Dataset& dataset, const Augment& augment, const Pipel
   image_size_ = shape_.count();
   classes_ = dataset.classes();
   const std::int64_t size = dataset.size(settings.split);
+  require_labels(dataset, settings.split);
   examples_ = settings.examples > 0 ? std::min(settings.examples, size) : size;
   if (examples_ > std::numeric_limits<std::uint32_t>::max()) usage(fmt::format("{} examples are too many", examples_), {});
   steps_ = qfw::steps_per_epoch(examples_, settings.batch, settings.replicas, settings.training);
@@ -239,7 +241,9 @@ void Pipeline::Impl::decode_row(const Work& work, std::int64_t row, const std::v
 std::int64_t Pipeline::Impl::decode(std::int64_t index, std::uint64_t epoch, std::span<float> image) const {
   const Example example = dataset_.get(settings_.split, index);
   if (example.label < 0 || example.label >= classes_) {
-    fail(Error::Category::data, "pipeline", fmt::format("label {}, but the data set has {} classes", example.label, classes_),
+    fail(Error::Category::data, "pipeline",
+         example.label == -1 ? "the example has no label (-1)"
+                             : fmt::format("label {}, but the data set has {} classes", example.label, classes_),
          dataset_.place(settings_.split, index));
   }
   RandomStream random(settings_.seed, epoch, static_cast<std::uint64_t>(index));

@@ -17,10 +17,11 @@ namespace {
 
 constexpr std::int64_t examples_at_a_time = 2048;
 constexpr std::size_t errors_kept = 100;
+constexpr std::int64_t unlabelled = -1;
 
 /// What became of one example.
 struct Finding {
-  std::int64_t label = -1, bytes = 0;
+  std::int64_t label = unlabelled, bytes = 0;
   std::string encoding, error;  ///< error empty: it is fine
 };
 
@@ -37,7 +38,7 @@ Finding examine(const Dataset& dataset, std::string_view split, std::int64_t ind
     const Example example = dataset.get(split, index);
     finding.label = example.label, finding.bytes = static_cast<std::int64_t>(example.bytes.size());
     finding.encoding = encoding_name(example);
-    if (example.label < 0 || example.label >= dataset.classes()) {
+    if (example.label < unlabelled || example.label >= dataset.classes()) {
       finding.error = fmt::format("label {}, but the data set has {} classes ({})", example.label, dataset.classes(),
                                   dataset.place(split, index));
       return finding;
@@ -80,16 +81,27 @@ void examine_all(const Dataset& dataset, std::string_view split, Depth depth, in
 
 Survey survey(const Dataset& dataset, std::string_view split, Depth depth, int workers) {
   Survey survey;
+  const auto blame = [&](std::string error) {
+    ++survey.bad;
+    if (survey.errors.size() < errors_kept) survey.errors.push_back(std::move(error));
+  };
+  std::vector<std::int64_t> without_label;
   survey.histogram.resize(static_cast<std::size_t>(dataset.classes()));
-  examine_all(dataset, split, depth, workers, [&](std::int64_t, const Finding& finding) {
+  examine_all(dataset, split, depth, workers, [&](std::int64_t index, const Finding& finding) {
     ++survey.records;
     survey.bytes += finding.bytes;
     if (!finding.encoding.empty()) ++survey.encodings[finding.encoding];
     if (finding.label >= 0 && finding.label < dataset.classes()) ++survey.histogram[static_cast<std::size_t>(finding.label)];
-    if (finding.error.empty()) return;
-    ++survey.bad;
-    if (survey.errors.size() < errors_kept) survey.errors.push_back(finding.error);
+    if (!finding.error.empty()) {
+      blame(finding.error);
+    } else if (finding.label == unlabelled) {
+      without_label.push_back(index);
+    }
   });
+  survey.unlabelled = static_cast<std::int64_t>(without_label.size());
+  if (survey.unlabelled + survey.bad == survey.records) return survey;
+  for (const std::int64_t index : without_label)
+    blame(fmt::format("it has no label (-1), and others of split {} have ({})", split, dataset.place(split, index)));
   return survey;
 }
 

@@ -15,6 +15,7 @@ struct Survey {
   std::int64_t records = 0, bytes = 0;
   std::map<std::string, std::int64_t> encodings;  ///< "jpeg", "png", "pixels"
   std::vector<std::int64_t> histogram;            ///< examples of each class
+  std::int64_t unlabelled = 0;                    ///< whose label is -1: no fault where all are, else they are among the bad
   std::int64_t bad = 0;                           ///< that could not be read, or decoded, or have an impossible label
   std::vector<std::string> errors;                ///< of the first of them
 };

@@ -4,13 +4,11 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
-#include <map>
 
 #include "qfw/error.h"
 #include "qfw/format.h"
 #include "util/nearest.h"
+#include "util/text.h"
 
 namespace qfw::recipe {
 namespace {
@@ -18,6 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 
 const std::vector<std::string> top_keys = {"description", "include", "base_config_filename", "base_config_format"};
+constexpr std::size_t most_foreign_bytes = 4 << 20;
 
 /// A path that stands in the file `from`.
 fs::path beside(const fs::path& from, const std::string& path) {
@@ -30,9 +29,23 @@ fs::path identity(const fs::path& file) {
   return error ? file : real;
 }
 
-bool readable(const std::optional<std::string>& text, const Entry& entry, const fs::path& file, Problems& problems) {
-  if (!text) problems.add(entry, fmt::format("cannot read {}; the path is relative to the file that names it", file.string()));
-  return text.has_value();
+/// The content of a file that `entry` names; nothing, and a problem, if it cannot be read.
+std::optional<std::string> read_named(const Entry& entry, const fs::path& file, std::size_t most, const std::string& hint,
+                                      Problems& problems) {
+  try {
+    return read_plain_text(file, most);
+  } catch (const Error& error) {
+    problems.add(entry, error.what() + hint);
+    return std::nullopt;
+  }
+}
+
+constexpr const char* relative = "; the path is relative to the file that names it";
+
+std::string joined(const std::vector<fs::path>& chain) {
+  std::vector<std::string> names;
+  for (const fs::path& link : chain) names.push_back(link.string());
+  return fmt::format("{}", fmt::join(names, " -> "));
 }
 
 void gather_includes(const Source& source, std::vector<fs::path>& chain, int rank, std::vector<Source>& sources,
@@ -43,13 +56,12 @@ void gather_includes(const Source& source, std::vector<fs::path>& chain, int ran
   chain.push_back(file);
   const auto same = [&](const fs::path& other) { return identity(other) == identity(file); };
   if (std::any_of(chain.begin(), chain.end() - 1, same)) {
-    std::vector<std::string> names;
-    for (const fs::path& link : chain) names.push_back(link.string());
-    problems.add(*include, fmt::format("a recipe cannot include itself: {}", fmt::join(names, " -> ")));
+    problems.add(*include, "a recipe cannot include itself: " + joined(chain));
     return;
   }
-  const auto text = read_file(file);
-  if (!readable(text, *include, file, problems)) return;
+  const auto text =
+      read_named(*include, file, most_recipe_bytes, relative + (chain.size() > 2 ? ": " + joined(chain) : ""), problems);
+  if (!text) return;
   Source included = read_ini(*text, file.string(), rank, problems);
   gather_includes(included, chain, rank - 1, sources, problems);
   sources.push_back(std::move(included));
@@ -69,8 +81,8 @@ Source foreign(const Entry& named, const Entry* format_entry, const PluginSource
   const bool overridden = named.place.rank == override_rank;
   const fs::path file = overridden ? expand_home(named.text.value) : beside(named.place.file, named.text.value);
   Source source{file.string(), {}, {}};
-  const auto text = read_file(file);
-  if (!readable(text, named, file, problems)) return source;
+  const auto text = read_named(named, file, most_foreign_bytes, overridden ? "" : relative, problems);
+  if (!text) return source;
   std::unique_ptr<Format> format;
   try {
     const FactoryBase& factory = plugins.find(Format::kind, plugin_name(plugins, Format::kind, asked).value_or(asked));
@@ -130,14 +142,6 @@ void check_top(const std::vector<Source>& sources, Problems& problems) {
 }
 
 }  // namespace
-
-std::optional<std::string> read_file(const fs::path& file) {
-  std::error_code error;
-  if (fs::is_directory(file, error)) return std::nullopt;
-  std::ifstream stream(file, std::ios::binary);
-  if (!stream) return std::nullopt;
-  return std::string(std::istreambuf_iterator<char>(stream), {});
-}
 
 std::optional<std::string> plugin_name(const PluginSource& plugins, std::string_view kind, std::string_view written) {
   const std::vector<std::string> known = plugins.names(kind);

@@ -18,7 +18,6 @@ std::vector<Source> gather(std::string_view text, const std::filesystem::path& l
 /// WEIGHTS_AND_AUTO_ACT.
 std::optional<std::string> plugin_name(const PluginSource& plugins, std::string_view kind, std::string_view written);
 
-/// A file's content; nothing if it cannot be read.
-std::optional<std::string> read_file(const std::filesystem::path& file);
+constexpr std::size_t most_recipe_bytes = 1 << 20;
 
 }  // namespace qfw::recipe

@@ -10,6 +10,7 @@
 #include "recipe/resolved.h"
 #include "recipe/sections.h"
 #include "recipe/value.h"
+#include "util/text.h"
 
 namespace qfw {
 namespace {
@@ -40,9 +41,7 @@ Recipe Recipe::load(const std::filesystem::path& file, const std::vector<std::st
 
 Recipe Recipe::load(const std::filesystem::path& file, const std::vector<std::string>& overrides,
                     std::shared_ptr<const PluginSource> plugins, const LoadOptions& options) {
-  const auto text = recipe::read_file(file);
-  if (!text) fail(Error::Category::usage, "recipe", "there is no recipe " + file.string() + " that can be read");
-  return parse(*text, file, overrides, std::move(plugins), options);
+  return parse(read_plain_text(file, recipe::most_recipe_bytes), file, overrides, std::move(plugins), options);
 }
 
 Recipe Recipe::parse(std::string_view text, const std::filesystem::path& label, const std::vector<std::string>& overrides,

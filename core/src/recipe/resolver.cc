@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 
 #include "recipe/gather.h"
 #include "util/nearest.h"
@@ -43,14 +44,15 @@ bool Resolver::unknown_key(const Entry& entry, const std::string& what, const st
 void Resolver::check_sections() {
   const std::vector<std::string> known = section_names();
   for (const Source& source : sources_) {
-    std::vector<std::string> seen;
+    std::set<std::string> seen;
     for (const Entry& header : source.headers) {
       const std::string& name = header.section;
       if (name.empty() || std::find(known.begin(), known.end(), name) != known.end()) continue;
-      if (std::find(seen.begin(), seen.end(), name) != seen.end()) continue;
-      seen.push_back(name);
+      if (!seen.insert(name).second) continue;
       if (name.starts_with(layer_prefix)) {
         if (name.size() == layer_prefix.size()) problems_.add(header, "names no layer; write [layer:GLOB]");
+        if (name.find_first_of("]#\r\n") != std::string::npos)
+          problems_.add(header, "matches no layer: no path has a ], a # or the end of a line in it");
         continue;
       }
       std::vector<std::string> all = known;

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -119,12 +120,36 @@ void Resolver::finish_rules(const Draft& quantizer, Resolved& resolved) {
   }
 }
 
+/// What was set for this very plugin, and means nothing to it. What an earlier source set was meant for another.
+void Resolver::note_unused(const Draft& draft) {
+  std::vector<std::string> idle;
+  const auto collect = [&](const Entry& entry) {
+    const auto option = std::find_if(draft.own.begin(), draft.own.end(), [&](const Option& o) { return o.name == entry.key; });
+    if (option == draft.own.end() || !option->unused) return;
+    if (draft.name != nullptr && entry.place.rank < draft.name->place.rank) return;
+    OptionValue value;
+    if (read_value(*option, entry.text, value).empty() && value != option->default_value)
+      idle.push_back(fmt::format("{} ({})", entry.full_name(), entry.place.str()));
+  };
+  for (const auto& [key, entry] : draft.given) collect(*entry);
+  if (draft.has_rules()) {
+    for (const DraftRule& rule : rules_) std::ranges::for_each(rule.given, [&](const Entry* entry) { collect(*entry); });
+  }
+  if (idle.empty()) return;
+  constexpr std::size_t told = 3;
+  const std::size_t rest = idle.size() > told ? idle.size() - told : 0;
+  idle.resize(idle.size() - rest);
+  notes_.push_back(fmt::format("{} {} makes no use of {}{}", draft.kind->name, draft.chosen, fmt::join(idle, ", "),
+                               rest > 0 ? fmt::format(" and {} more", rest) : ""));
+}
+
 void Resolver::resolve(Resolved& resolved) {
   check_sections();
   for (const SectionKind& kind : section_kinds()) {
     const Draft draft = merge(kind);
     resolved.sections.push_back(finish(draft, resolved));
-    if (std::string_view(kind.name) == "quantizer") finish_rules(draft, resolved);
+    if (draft.has_rules()) finish_rules(draft, resolved);
+    note_unused(draft);
   }
   inherit(resolved);
   for (Section& section : resolved.sections) {

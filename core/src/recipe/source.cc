@@ -5,14 +5,14 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/program_options.hpp>
 #include <cstdlib>
 #include <optional>
-#include <sstream>
+#include <ranges>
 #include <tuple>
 #include <utility>
 
 #include "qfw/error.h"
+#include "util/text.h"
 
 namespace qfw {
 
@@ -40,9 +40,26 @@ std::string_view trim(std::string_view text) {
   return text.substr(first, text.find_last_not_of(blank) - first + 1);
 }
 
+/// Without a comment: a # at the start, or after white space.
+std::string_view without_comment(std::string_view line) {
+  for (std::size_t at = line.find('#'); at != std::string_view::npos; at = line.find('#', at + 1)) {
+    if (at == 0 || blank.find(line[at - 1]) != std::string_view::npos) return trim(line.substr(0, at));
+  }
+  return trim(line);
+}
+
 bool only_comment(std::string_view rest) {
   rest = trim(rest);
   return rest.empty() || rest.front() == '#';
+}
+
+/// The first line of `text`, which loses it: lines end with LF, CR LF or, as once on Macs, CR.
+std::string_view take_line(std::string_view& text) {
+  const std::size_t end = std::min(text.find_first_of("\r\n"), text.size());
+  const std::string_view line = text.substr(0, end);
+  text.remove_prefix(end);
+  text.remove_prefix(text.starts_with("\r\n") ? 2 : std::min<std::size_t>(1, text.size()));
+  return line;
 }
 
 /// A quoted text at the start of `text`: what it stands for and what follows it; nothing if it never ends or has an unknown
@@ -79,21 +96,6 @@ std::optional<std::pair<std::string, std::string_view>> unquote(std::string_view
 
 constexpr const char* bad_quotes = "a quoted value ends with \" and knows \\\" \\\\ \\n \\r \\t only, then at most a comment";
 
-/// One `key = value` below its section's header.
-std::optional<std::pair<std::string, std::string>> parse_line(const std::string& section, std::string_view line) {
-  namespace po = boost::program_options;
-  std::istringstream stream((section.empty() ? "" : "[" + section + "]\n") + std::string(line) + "\n");
-  try {
-    const auto parsed = po::parse_config_file(stream, po::options_description(), true);
-    if (parsed.options.size() != 1 || parsed.options[0].value.size() != 1) return std::nullopt;
-    std::string_view key = parsed.options[0].string_key;
-    if (!section.empty()) key.remove_prefix(section.size() + (section.back() == '.' ? 0 : 1));
-    return std::pair{std::string(key), parsed.options[0].value[0]};
-  } catch (const po::error&) {
-    return std::nullopt;
-  }
-}
-
 }  // namespace
 
 std::string Place::str() const {
@@ -115,7 +117,7 @@ const Entry* Source::find(std::string_view section, std::string_view key) const 
 }
 
 void Problems::add(const Place& place, std::string_view section, std::string_view key, const std::string& what) {
-  const std::string name = section.empty() && key.empty() ? "" : full_name(section, key) + ": ";
+  const std::string name = section.empty() && key.empty() ? "" : shown(full_name(section, key)) + ": ";
   list_.push_back({place, fmt::format("{}: {}{}", place.str(), name, what)});
   sections_.emplace(section);
 }
@@ -135,31 +137,28 @@ void Problems::raise() const {
   std::stable_sort(sorted.begin(), sorted.end(), [](const Problem& a, const Problem& b) {
     return std::tie(a.place.rank, a.place.file, a.place.line) < std::tie(b.place.rank, b.place.file, b.place.line);
   });
+  constexpr std::size_t told = 50;
   std::string message;
-  for (const Problem& problem : sorted) message += (message.empty() ? "" : "\n") + problem.text;
+  for (const Problem& problem : sorted | std::views::take(told)) message += (message.empty() ? "" : "\n") + problem.text;
+  if (sorted.size() > told) message += fmt::format("\nand {} more", sorted.size() - told);
   throw Error(category_, message);
 }
 
 Source read_ini(std::string_view text, const std::string& label, int rank, Problems& problems) {
   Source source{label, {}, {}};
-  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
   std::map<std::pair<std::string, std::string>, int> lines;
   std::string section;
   bool skipping = false;  // below a header that could not be read
   for (int number = 1; !text.empty(); ++number) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    const std::string_view line = trim(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-    if (line.empty() || line.front() == '#' || line.front() == ';') continue;
+    const std::string_view whole = trim(take_line(text)), line = without_comment(whole);
+    if (line.empty() || line.front() == ';') continue;
     const Place place{label, number, {}, rank};
 
     if (line.front() == '[') {
-      const std::size_t close = line.find(']');
-      const std::string_view inside = trim(line.substr(1, std::min(close, line.size()) - 1));
-      skipping = close == std::string_view::npos || inside.empty() || !only_comment(line.substr(close + 1)) ||
-                 inside.find('#') != std::string_view::npos;
+      const std::string_view inside = trim(line.substr(1, line.size() - 2));
+      skipping = line.find(']') != line.size() - 1 || inside.empty();
       if (skipping) {
-        problems.add(place, "", "", fmt::format("'{}' is not a section header; write [name]", line));
+        problems.add(place, "", "", fmt::format("'{}' is not a section header; write [name]", shown(line)));
       } else {
         section = inside;
         source.headers.push_back({section, "", {}, place});
@@ -169,33 +168,27 @@ Source read_ini(std::string_view text, const std::string& label, int rank, Probl
     if (skipping) continue;
 
     const std::size_t equals = line.find('=');
-    Text value;
-    std::string_view plain = line;
-    if (equals != std::string_view::npos) {
-      const std::string_view right = trim(line.substr(equals + 1));
-      if (right.starts_with('"') && line.substr(0, equals).find('#') == std::string_view::npos) {
-        const auto quoted = unquote(right);
-        if (!quoted || !only_comment(quoted->second)) {
-          problems.add(place, section, trim(line.substr(0, equals)), bad_quotes);
-          continue;
-        }
-        value = {quoted->first, true};
-        plain = line.substr(0, equals + 1);
-      }
-    }
-    auto parsed = parse_line(section, plain);
-    if (!parsed || parsed->first.empty()) {
-      problems.add(place, "", "", fmt::format("'{}' is neither a section header nor key = value", line));
+    std::string key(trim(line.substr(0, equals)));
+    if (equals == std::string_view::npos || key.empty()) {
+      problems.add(place, "", "", fmt::format("'{}' is neither a section header nor key = value", shown(line)));
       continue;
     }
-    if (!value.quoted) value.value = std::move(parsed->second);
-    const auto [first, fresh] = lines.try_emplace({section, parsed->first}, number);
+    Text value{std::string(trim(line.substr(equals + 1)))};
+    if (value.value.starts_with('"')) {  // where a # is no comment
+      const auto quoted = unquote(trim(whole.substr(equals + 1)));
+      if (!quoted || !only_comment(quoted->second)) {
+        problems.add(place, section, key, bad_quotes);
+        continue;
+      }
+      value = {quoted->first, true};
+    }
+    const auto [first, fresh] = lines.try_emplace({section, key}, number);
     if (!fresh) {
-      problems.add(place, section, parsed->first, fmt::format("given twice, first in line {}", first->second));
+      problems.add(place, section, key, fmt::format("given twice, first in line {}", first->second));
       continue;
     }
     const int header = section.empty() ? -1 : static_cast<int>(source.headers.size()) - 1;
-    source.entries.push_back({section, std::move(parsed->first), std::move(value), place, header});
+    source.entries.push_back({section, std::move(key), std::move(value), place, header});
   }
   return source;
 }
@@ -208,7 +201,7 @@ Source read_overrides(const std::vector<std::string>& overrides, int rank, Probl
     if (left.starts_with("--")) left.remove_prefix(2);
     const std::size_t equals = left.find('=');
     if (equals == std::string_view::npos || trim(left.substr(0, equals)).empty()) {
-      problems.add(place, "", "", fmt::format("'{}' is not of the form section.key=value", text));
+      problems.add(place, "", "", fmt::format("'{}' is not of the form section.key=value", shown(text)));
       continue;
     }
     const std::string_view right = trim(left.substr(equals + 1));

@@ -77,9 +77,8 @@ class Problems {
   Error::Category category_ = Error::Category::usage;
 };
 
-/// Reads INI text. Each line goes to Boost.program_options below its section's header, so that errors know their line.
-/// Comments start with # outside quotes, or with ; at the start of a line. A value in double quotes may hold anything, with
-/// \" \\ \n \r \t for what cannot stand there itself.
+/// Reads INI text. A comment starts with # at the start of a line or after white space, outside quotes, or with ; at the start
+/// of a line. A value in double quotes may hold anything, with \" \\ \n \r \t for what cannot stand there itself.
 Source read_ini(std::string_view text, const std::string& label, int rank, Problems& problems);
 
 /// `section.key=value` each, `layer:GLOB.key=value` too; the last of equal keys wins.

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "util/nearest.h"
+#include "util/text.h"
 
 namespace qfw::recipe {
 namespace {
@@ -16,18 +17,20 @@ template <class T>
 std::string parse_number(std::string_view text, T& number) {
   constexpr const char* wanted = std::is_integral_v<T> ? "an integer" : "a number";
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error == std::errc::result_out_of_range) return fmt::format("'{}' is beyond what {} can hold", text, wanted);
-  if (error != std::errc() || end != text.data() + text.size() || text.empty() || number != number) {
-    return fmt::format("'{}' is not {}", text, wanted);
-  }
+  if (error == std::errc::result_out_of_range) return fmt::format("'{}' is beyond what {} can hold", shown(text), wanted);
+  if (error != std::errc() || end != text.data() + text.size() || text.empty())
+    return fmt::format("'{}' is not {}", shown(text), wanted);
+  if (!std::isfinite(static_cast<double>(number))) return fmt::format("'{}' is not a finite number", text);
   return {};
 }
 
-std::string check_range(const Option& option, double number, const OptionValue& shown) {
+std::string check_range(const Option& option, double number, const OptionValue& value) {
   if (number < option.min)
-    return fmt::format("{} is too small, must be at least {}", to_string(shown), to_string(OptionValue(option.min)));
+    return fmt::format("{} is too small, must be at least {}", to_string(value), to_string(OptionValue(option.min)));
+  if (number <= option.above)
+    return fmt::format("{} is too small, must be above {}", to_string(value), to_string(OptionValue(option.above)));
   if (number > option.max)
-    return fmt::format("{} is too large, must be at most {}", to_string(shown), to_string(OptionValue(option.max)));
+    return fmt::format("{} is too large, must be at most {}", to_string(value), to_string(OptionValue(option.max)));
   return {};
 }
 
@@ -86,7 +89,7 @@ std::string read_text(const Option& option, const Text& text, OptionValue& value
   }
   if (!option.choices.empty()) {
     const std::string near = nearest(text.value, option.choices);
-    return fmt::format("'{}' is not one of {}{}{}", text.value, fmt::join(option.choices, ", "),
+    return fmt::format("'{}' is not one of {}{}{}", shown(text.value), fmt::join(option.choices, ", "),
                        option.or_number ? " or a number" : "", near.empty() ? "" : "; nearest valid name: " + near);
   }
   value = text.value;
@@ -105,7 +108,7 @@ std::string read_value(const Option& option, const Text& text, OptionValue& valu
   switch (option.type) {
     case Option::Type::boolean:
       if (!same_name(text.value, "true") && !same_name(text.value, "false")) {
-        return fmt::format("'{}' is neither true nor false", text.value);
+        return fmt::format("'{}' is neither true nor false", shown(text.value));
       }
       value = same_name(text.value, "true");
       return {};

@@ -76,7 +76,11 @@ Scores evaluate(Session& session, std::int64_t completed, LogitsFile* sink) {
   for (;;) {
     for (std::size_t i = 0; i < shares.size(); ++i) {
       auto next = shares[i].pipeline->next();
-      if (!next) return scores;  // all end together
+      if (!next) {  // all end together
+        if (scores.examples() == 0)
+          fail(Error::Category::data, "evaluate", "not one example of split validation could be read, so there is no score");
+        return scores;
+      }
       shares[i].batch = *next;
       exchanges[i].feeds = {HostView(compiled.graph.inputs.at(0).type, std::as_bytes(next->images))};
       exchanges[i].fetches = {{{{batch, classes}, DType::f32}, std::as_writable_bytes(std::span(shares[i].logits))}};

@@ -19,6 +19,7 @@ using qfw::aqt::Item;
 using qfw::aqt::LayerQuantization;
 using qfw::aqt::NamedLayer;
 using qfw::aqt::Object;
+using qfw::aqt::Positions;
 using qfw::aqt::Problems;
 using Type = Object::Type;
 
@@ -57,7 +58,8 @@ std::string AqtFormat::written(const qfw::aqt::Hyperparameters& hyperparameters,
 
 class Translation {
  public:
-  explicit Translation(const boost::json::value& root) : top_(&root, "", problems_) {}
+  Translation(const boost::json::value& root, Positions positions)
+      : problems_(std::move(positions)), top_(&root, "", problems_) {}
   std::vector<Format::Setting> run();
 
  private:
@@ -87,7 +89,7 @@ void Translation::training() {
   metadata.finish();
   set("run", "seed", top_.scalar("seed", Type::integer, false, {"0", "seed"}));
   const Item stop = top_.scalar("early_stop_steps", Type::integer, true, {"none", "early_stop_steps"});
-  if (stop.value != "none" && stop.value != "-1") set("train", "early_stop_steps", stop);
+  if (stop.value != "none" && !stop.value.starts_with('-')) set("train", "early_stop_steps", stop);
   top_.neutral("teacher_model", {"labels"});
   top_.neutral("is_teacher", {true});
 }
@@ -134,8 +136,8 @@ void Translation::add_layer(const std::string& path, const LayerQuantization& la
                             const std::string& origin) {
   const char* expected = symmetric ? "symmetric" : "positive";
   if (layer.acts() && layer.distribution.origin.starts_with(origin) && layer.distribution.value != expected) {
-    problems_.push_back(fmt::format("{} is \"{}\"; in ResNet with ReLU the input of {} is {}", layer.distribution.origin,
-                                    layer.distribution.value, path, expected));
+    problems_.add(layer.distribution.origin, fmt::format("is \"{}\"; in ResNet with ReLU the input of {} is {}",
+                                                         layer.distribution.value, path, expected));
   }
   layers_.push_back({path, layer});
 }
@@ -146,7 +148,7 @@ void Translation::block(const boost::json::value& value, std::size_t number, std
   const bool first = projection != nullptr && !projection->is_null();
   if (first) stages.push_back(0);
   if (stages.empty()) {
-    problems_.push_back(block.path("conv_proj") + " is null; the first block of each stage has one, and stages are told by it");
+    problems_.add(block.path("conv_proj"), "is null; the first block of each stage has one, and stages are told by it");
     stages.push_back(0);
   }
   const std::string path = fmt::format("stage{}/block{}/", stages.size(), stages.back()++);
@@ -181,7 +183,7 @@ void Translation::model() {
       std::size_t number = 0;
       for (const boost::json::value& value : blocks->get_array()) block(value, number++, stages);
     } else {
-      problems_.push_back("model_hparams.residual_blocks is not a list");
+      problems_.add("model_hparams.residual_blocks", "is not a list");
     }
   }
   Object dense = model.object("dense_layer");
@@ -241,14 +243,7 @@ std::vector<Format::Setting> Translation::run() {
   conv.finish(), dense.finish(), residual.finish();
   model();
   top_.finish();
-  if (!problems_.empty()) {
-    constexpr std::size_t told = 8;
-    const std::size_t rest = problems_.size() > told ? problems_.size() - told : 0;
-    problems_.resize(problems_.size() - rest);
-    std::string what = fmt::format("{}", fmt::join(problems_, "; "));
-    if (rest > 0) what += fmt::format("; and {} more of the kind", rest);
-    qfw::fail(qfw::Error::Category::usage, "aqt", what);
-  }
+  problems_.raise();
   std::vector<Format::Setting> quantization = qfw::aqt::quantizer_settings(layers_, bound_start, bound_freq, weight_start);
   settings_.insert(settings_.end(), quantization.begin(), quantization.end());
   return std::move(settings_);
@@ -257,9 +252,9 @@ std::vector<Format::Setting> Translation::run() {
 std::vector<Format::Setting> AqtFormat::to_recipe(std::string_view text) const {
   boost::json::error_code error;
   const boost::json::value root = boost::json::parse(boost::json::string_view(text.data(), text.size()), error);
-  if (error) qfw::fail(qfw::Error::Category::usage, "aqt", "this is not JSON: " + error.message());
+  if (error) qfw::fail(qfw::Error::Category::usage, "aqt", qfw::aqt::syntax_fault(text));
   if (!root.is_object()) qfw::fail(qfw::Error::Category::usage, "aqt", "this is JSON, but not an object of hyperparameters");
-  return Translation(root).run();
+  return Translation(root, Positions(text)).run();
 }
 
 }  // namespace

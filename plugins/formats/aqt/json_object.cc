@@ -3,13 +3,19 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <utility>
+
+#include "qfw/error.h"
 
 namespace qfw::aqt {
 namespace {
 
 namespace json = boost::json;
+
+constexpr std::size_t most_told = 8;
 
 const char* name_of(Object::Type type) {
   switch (type) {
@@ -34,15 +40,18 @@ std::string text_of(const json::value& value, Object::Type type) {
       if (value.is_int64()) return fmt::to_string(value.get_int64());
       return value.is_uint64() ? fmt::to_string(value.get_uint64()) : "";
     case Object::Type::number:
-      return value.is_number() ? number_text(value.to_number<double>()) : "";
+      return value.is_number() && std::isfinite(value.to_number<double>()) ? number_text(value.to_number<double>()) : "";
     case Object::Type::text:
       return value.is_string() ? std::string(value.get_string()) : "";
   }
   return "";
 }
 
+/// At most some fifty characters, as an object may stand where a number should.
 std::string shown(const json::value& value) {
-  return value.is_double() ? number_text(value.get_double()) : json::serialize(value);
+  const std::string text = value.is_double() ? number_text(value.get_double()) : json::serialize(value);
+  constexpr std::size_t most = 50;
+  return text.size() > most ? text.substr(0, most) + "..." : text;
 }
 
 bool equal(const json::value& a, const json::value& b) {
@@ -56,12 +65,33 @@ std::string number_text(double number) {
   return std::string(text, std::to_chars(text, text + sizeof text, number).ptr);
 }
 
+Problems::Problems(Positions positions) : positions_(std::move(positions)) {
+  for (const auto& [path, offset] : positions_.repeated())
+    list(fmt::format("{}: {} is given twice", positions_.at(offset), path));
+}
+
+void Problems::list(const std::string& text) {
+  if (++count_ > most_told) return;
+  told_ += (told_.empty() ? "" : "; ") + text;
+}
+
+void Problems::add(const std::string& path, const std::string& what) {
+  const std::string position = positions_.of(path);
+  list(fmt::format("{}{}{} {}", position, position.empty() ? "" : ": ", path.empty() ? "the file" : path, what));
+}
+
+void Problems::raise() const {
+  if (count_ == 0) return;
+  const std::string rest = count_ > most_told ? fmt::format("; and {} more of the kind", count_ - most_told) : "";
+  fail(Error::Category::usage, "aqt", told_ + rest);
+}
+
 Object::Object(const json::value* value, std::string path, Problems& problems) : path_(std::move(path)), problems_(&problems) {
   if (value == nullptr || value->is_null()) return;
   if (value->is_object()) {
     object_ = &value->get_object();
   } else {
-    problems.push_back(fmt::format("{} is not an object", path_.empty() ? "the file" : path_));
+    problems.add(path_, "is not an object");
   }
 }
 
@@ -80,8 +110,7 @@ Item Object::scalar(std::string_view key, Type type, bool nullable, Item fallbac
   if (value->is_null() && nullable) return {"none", path(key)};
   std::string text = text_of(*value, type);
   if (text.empty()) {
-    problems_->push_back(
-        fmt::format("{} is {}, not {}{}", path(key), shown(*value), name_of(type), nullable ? " or null" : ""));
+    problems_->add(path(key), fmt::format("is {}, not {}{}", shown(*value), name_of(type), nullable ? " or null" : ""));
     return fallback;
   }
   return {std::move(text), path(key)};
@@ -95,7 +124,7 @@ void Object::neutral(std::string_view key, std::initializer_list<json::value> va
   }
   std::vector<std::string> allowed;
   for (const json::value& value : values) allowed.push_back(shown(value));
-  problems_->push_back(fmt::format("{} is {}; only {} is supported", path(key), shown(*found), fmt::join(allowed, " or ")));
+  problems_->add(path(key), fmt::format("is {}; only {} is supported", shown(*found), fmt::join(allowed, " or ")));
 }
 
 void Object::no_sparsity(std::string_view key) {
@@ -112,7 +141,7 @@ void Object::finish() {
   if (object_ == nullptr) return;
   for (const auto& [key, value] : *object_) {
     if (asked_.contains(std::string_view(key))) continue;
-    problems_->push_back(fmt::format("unknown key {}; known here: {}", path(key), fmt::join(asked_, ", ")));
+    problems_->add(path(key), fmt::format("is an unknown key; known here: {}", fmt::join(asked_, ", ")));
   }
 }
 

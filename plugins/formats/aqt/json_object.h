@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "positions.h"
+
 namespace qfw::aqt {
 
 /// A value as recipes write it (`none` for null), and where in the file it stood.
@@ -13,8 +15,21 @@ struct Item {
   std::string value, origin;
 };
 
-/// Errors of a file, so that all of them can be told at once.
-using Problems = std::vector<std::string>;
+/// Errors of a file, so that all of them can be told at once: the first few, and how many more.
+class Problems {
+ public:
+  explicit Problems(Positions positions);
+  /// Of what stands at a path, empty for the whole: "line 3, column 5: PATH WHAT".
+  void add(const std::string& path, const std::string& what);
+  void raise() const;  ///< Error::Category::usage, if there are any
+
+ private:
+  void list(const std::string& text);
+
+  Positions positions_;
+  std::string told_;
+  std::size_t count_ = 0;
+};
 
 /// A JSON object whose every key must be asked for: what is left over is unknown, and an error. One that is absent has no keys.
 class Object {

@@ -22,11 +22,11 @@ class LearningRate : public Schedule {
     template <class Struct>
     static void declare(Declare<Struct>& option) {
       option("base_learning_rate", &Options::base_learning_rate, "the rate for a batch of 256; scaled by batch_size / 256",
-             {.min = 0});
+             {.above = 0});
       option("warmup_epochs", &Options::warmup_epochs, "length of the linear rise from 0 at the start", {.min = 0});
       option("cooldown_epochs", &Options::cooldown_epochs, "length of the linear fall to 0 at the end, on top of the schedule",
              {.min = 0});
-      option("num_epochs", &Options::num_epochs, "length of the whole course", {.min = 0.001});
+      option("num_epochs", &Options::num_epochs, "length of the whole course", {.max = 1e9, .above = 0});
     }
   };
   explicit LearningRate(const Options& options) : o_(options) {}

@@ -30,11 +30,13 @@ class Numbers : public Dataset {
     std::this_thread::sleep_for(std::chrono::microseconds(delay_us * (index % 5)));
     return {.shape = shape(),
             .bytes = std::span(bytes_).subspan(static_cast<std::size_t>(index), 2),
-            .label = index == odd_label ? 7 : index % 7};
+            .label = unlabelled_from >= 0 && index >= unlabelled_from ? -1
+                     : index == odd_label                             ? 7
+                                                                      : index % 7};
   }
 
   mutable std::atomic<int> gets = 0;
-  std::int64_t bad = -1, odd_label = -1;
+  std::int64_t bad = -1, odd_label = -1, unlabelled_from = -1;
   int delay_us = 0;
 
  private:
@@ -204,9 +206,9 @@ TEST_F(PipelineTest, ReplicasEvaluateInStepEvenWhenNothingIsLeft) {
 TEST_F(PipelineTest, PrefetchIsBounded) {
   Pipeline pipeline(data_, noise_, {.batch = 5, .workers = 2, .prefetch = 2});
   pipeline.next();
-  for (int i = 0; i < 2000 && data_.gets < 15; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  for (int i = 0; i < 2000 && data_.gets < 15 + 3; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   std::this_thread::sleep_for(std::chrono::milliseconds(30));
-  EXPECT_EQ(data_.gets, 15) << "one batch in use and two ahead";
+  EXPECT_EQ(data_.gets, 15 + 3) << "one batch in use and two ahead, and three looks at labels";
 }
 
 TEST_F(PipelineTest, BuffersAreAlignedAndReused) {
@@ -298,6 +300,19 @@ TEST_F(PipelineTest, ImpossibleSettingsAreRefused) {
   EXPECT_THAT(error({.batch = 1, .workers = 0}), HasSubstr("0 workers"));
   EXPECT_THAT(error({.batch = 1, .rank = 2, .replicas = 2}), HasSubstr("replica 2 of 2"));
   Pipeline(data_, noise_, {.batch = 104, .training = false});
+}
+
+TEST_F(PipelineTest, ASplitWithoutLabelsIsRefusedAtOnce) {
+  data_.unlabelled_from = 0;
+  for (const bool training : {true, false}) {
+    const PipelineSettings settings{.split = "test", .batch = 10, .training = training};
+    EXPECT_THAT(test::message_of(Error::Category::data, [&] { Pipeline(data_, noise_, settings); }),
+                HasSubstr("split test has no labels (-1)"));
+  }
+  data_.unlabelled_from = 1;  // one has a label, so each of the others is bad
+  Pipeline pipeline(data_, noise_, {.batch = 10, .training = false});
+  EXPECT_THAT(test::message_of(Error::Category::data, [&] { pipeline.next(); }),
+              testing::AllOf(HasSubstr("the example has no label (-1)"), HasSubstr("example 1 of train")));
 }
 
 TEST(Shuffle, IsAPermutationOfSeedAndEpoch) {

@@ -1,4 +1,6 @@
 // What the files beside the shards say, and what imagenet_tfds does where they say something else.
+#include <sys/stat.h>
+
 #include "tfds_files.h"
 
 namespace qfw {
@@ -32,6 +34,129 @@ TEST_F(TfdsFolders, TheNewestVersionIsTaken) {
     test::store(other / "label.labels.txt", std::string(version) + "\nbee\ncat\n");
   }
   EXPECT_EQ(open(root_.path().string(), {{"dataset", std::string("zoo")}})->class_name(0), "1.10.0");
+}
+
+TEST_F(TfdsFolders, ATakenVersionIsSaidWhereThereAreSeveral) {
+  const std::string root = root_.path().string();
+  EXPECT_THAT(open(root + "/zoo")->notes("train"), testing::IsEmpty());
+  fs::copy(folder(), root_.path() / "zoo" / "1.10.0");
+  EXPECT_THAT(
+      open(root + "/zoo")->notes("train"),
+      ElementsAre(AllOf(HasSubstr("versions 1.2.0, 1.10.0"), HasSubstr("1.10.0 is taken"), HasSubstr("dataset.version"))));
+  EXPECT_THAT(open(root + "/zoo", {{"version", std::string("1.2.0")}})->notes("train"), testing::IsEmpty());
+  EXPECT_THAT(error([&] {
+                open(root + "/zoo", {{"version", std::string("2.0.0")}});
+              }),
+              AllOf(HasSubstr("zoo/2.0.0"), HasSubstr("there are: 1.2.0, 1.10.0")));
+}
+
+TEST_F(TfdsFolders, ConfigurationsAreFoundOrNamed) {
+  const std::string root = root_.path().string();
+  const fs::path family = root_.path() / "sized" / "small";
+  fs::create_directories(family);
+  fs::copy(folder(), family / "1.2.0");
+  EXPECT_EQ(open(root, {{"dataset", std::string("sized")}})->size("train"), 5) << "the only one";
+  EXPECT_EQ(open(root + "/sized")->size("train"), 5) << "the data set's folder";
+  EXPECT_EQ(open(family.string())->size("train"), 5) << "the configuration's";
+  EXPECT_EQ(open(root, {{"dataset", std::string("sized/small")}})->size("train"), 5) << "as TFDS writes it";
+  fs::copy(family, root_.path() / "sized" / "large", fs::copy_options::recursive);
+  const auto several = AllOf(HasSubstr("several configurations: large, small"), HasSubstr("dataset.config"));
+  EXPECT_THAT(error([&] { open(root + "/sized"); }), several);
+  EXPECT_THAT(error([&] { open(root, {{"dataset", std::string("sized")}}); }), several);
+  EXPECT_EQ(open(root, {{"dataset", std::string("sized")}, {"config", std::string("large")}})->size("train"), 5);
+  EXPECT_EQ(open(root + "/sized", {{"config", std::string("small")}, {"version", std::string("1.2.0")}})->size("train"), 5);
+  EXPECT_THAT(error([&] {
+                open(root + "/sized", {{"config", std::string("medium")}});
+              }),
+              AllOf(HasSubstr("no such configuration"), HasSubstr("large, small")));
+}
+
+TEST_F(TfdsFolders, AnotherDataSetIsNotTakenForTheOneAskedFor) {
+  EXPECT_THAT(error([&] { open(root_.path().string()); }),
+              AllOf(HasSubstr("no data set imagenet2012"), HasSubstr("there are: zoo"), HasSubstr("dataset.dataset")));
+  const fs::path empty = root_.path() / "empty";
+  fs::create_directories(empty / "imagenet2012" / "5.1.0.incompleteXYZ");
+  EXPECT_THAT(error([&] { open(empty.string()); }), HasSubstr("in it lies: 5.1.0.incompleteXYZ"));
+  EXPECT_THAT(error([&] { open((folder() / "dataset_info.json").string()); }), HasSubstr("it is a file, not a folder"));
+}
+
+TEST_F(TfdsFolders, OneOfSeveralFeaturesIsChosen) {
+  const auto write = [&](const std::vector<std::string>& images, const std::vector<std::string>& labels) {
+    json::object all{{"boxes", {{"pythonClassName", "tensorflow_datasets.core.features.sequence_feature.Sequence"}}}};
+    for (const std::string& name : images) all[name] = {{"pythonClassName", "x.image_feature.Image"}};
+    int count = 2;
+    for (const std::string& name : labels)
+      all[name] = {{"pythonClassName", "x.ClassLabel"}, {"classLabel", {{"numClasses", std::to_string(++count)}}}};
+    test::store(folder() / "features.json", json::serialize(json::object{{"featuresDict", {{"features", std::move(all)}}}}));
+  };
+  tfds::ExampleBuilder builder;
+  builder.add("image", items_[0].bytes);
+  builder.add("image/depth", items_[1].bytes);
+  builder.add("label", std::int64_t{2});
+  builder.add("coarse", std::int64_t{3});
+  test::store(shard("test", 0, 1), test::framed(builder.finish()));
+
+  write({"image", "image/depth"}, {"label", "coarse"});
+  EXPECT_EQ(open()->classes(), 3) << "the usual names";
+  EXPECT_EQ(open()->get("test", 0).label, 2);
+  const auto other = open({{"label", std::string("coarse")}, {"image", std::string("image/depth")}});
+  EXPECT_EQ(other->classes(), 4);
+  const Example example = other->get("test", 0);
+  EXPECT_EQ(example.label, 3);
+  EXPECT_TRUE(std::ranges::equal(example.bytes, items_[1].bytes));
+  EXPECT_NE(other->identity("test").content, open()->identity("test").content);
+  EXPECT_THAT(error([&] {
+                open({{"label", std::string("breed")}});
+              }),
+              AllOf(HasSubstr("no class label 'breed'"), HasSubstr("dataset.label among: label, coarse")));
+
+  write({"left", "right"}, {"label"});
+  EXPECT_THAT(error([&] { open(); }), AllOf(HasSubstr("more than one image: left, right"), HasSubstr("dataset.image")));
+  write({"image"}, {"genus", "species"});
+  EXPECT_THAT(error([&] { open(); }),
+              AllOf(HasSubstr("more than one class label: genus, species"), HasSubstr("dataset.label")));
+  write({"image"}, {});
+  EXPECT_THAT(error([&] { open(); }),
+              AllOf(HasSubstr("there is no class label"), HasSubstr("boxes (Sequence), image (Image)")));
+}
+
+TEST_F(TfdsFolders, WhatIsNoJsonIsToldWithItsPlace) {
+  const auto message = [&](const char* file, const std::string& text) {
+    test::store(folder() / file, text);
+    return error([&] { open(); });
+  };
+  EXPECT_THAT(message("features.json", "{\n  \"a\": nothing}"),
+              AllOf(HasSubstr("features.json"), HasSubstr("line 2, column 8")));
+  EXPECT_THAT(message("features.json", "{\n"), HasSubstr("ends early in line 2, column 1"));
+  EXPECT_THAT(message("features.json", "<!DOCTYPE html><html>"), HasSubstr("a web page (HTML)"));
+  fs::remove(folder() / "features.json");
+  ASSERT_EQ(mkfifo((folder() / "features.json").c_str(), 0600), 0);
+  EXPECT_THAT(error([&] { open(); }), AllOf(HasSubstr("features.json"), HasSubstr("a pipe or a device")));
+}
+
+TEST_F(TfdsFolders, TheirIdentityIsThatOfTheirFiles) {
+  const auto identity = [&](const char* split) { return open()->identity(split); };
+  const auto before = identity("train"), test_before = identity("test");
+  EXPECT_NE(before.content, test_before.content);
+  EXPECT_EQ(identity("train").content, before.content);
+  EXPECT_EQ(identity("train").storage, before.storage);
+
+  const std::string bytes = test::contents(shard("train", 1, 2));
+  test::store(root_.path() / "new", bytes);
+  fs::rename(root_.path() / "new", shard("train", 1, 2));  // the same, stored anew
+  EXPECT_EQ(identity("train").content, before.content);
+  EXPECT_NE(identity("train").storage, before.storage);
+  EXPECT_EQ(identity("test").storage, test_before.storage) << "another split's files";
+
+  test::store(folder() / "label.labels.txt", std::string("ant\nbee\ncow\n"));
+  EXPECT_NE(identity("train").content, before.content);
+  test::store(folder() / "label.labels.txt", std::string("ant\nbee\ncat\n"));
+  test::store(shard("train", 1, 2), bytes + test::framed(test::record(items_[0])));
+  EXPECT_NE(identity("train").content, before.content) << "a size";
+  const fs::path copy = root_.path() / "copy";
+  test::store(shard("train", 1, 2), bytes);
+  fs::copy(folder(), copy);
+  EXPECT_EQ(open(copy.string())->identity("train").content, before.content) << "a copy elsewhere";
 }
 
 TEST_F(TfdsFolders, HomeIsExpanded) {

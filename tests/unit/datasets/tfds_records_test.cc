@@ -1,6 +1,10 @@
 // Records of imagenet_tfds: framing, checksums, tf.train.Example, the index.
+#include <sys/stat.h>
+
 #include <thread>
 
+#include "data/labels.h"
+#include "data_tools/survey.h"
 #include "index.h"
 #include "tfds_files.h"
 
@@ -10,6 +14,7 @@ namespace {
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 namespace fs = std::filesystem;
 
 std::uint32_t crc32c(const std::string& text) { return tfds::crc32c(std::as_bytes(std::span(text))); }
@@ -88,7 +93,7 @@ TEST_F(TfdsRecords, ATruncatedShardNamesRecordAndOffset) {
   test::store(shard("train", 1, 2), whole.substr(0, first));
   EXPECT_THAT(error_of(4), HasSubstr("dataset_info.json says 2"));
   test::store(shard("train", 1, 2), std::string());
-  EXPECT_THAT(error_of(4), AllOf(HasSubstr("00001-of-00002"), HasSubstr("0 records")));
+  EXPECT_THAT(error_of(4), AllOf(HasSubstr("00001-of-00002"), HasSubstr("the file is empty")));
 }
 
 TEST_F(TfdsRecords, OneRecordTooManyIsNotOverlooked) {
@@ -104,6 +109,87 @@ TEST_F(TfdsRecords, AMissingShardIsNamedAtOnce) {
   EXPECT_THAT(error_of(4), HasSubstr("zoo-train.tfrecord-00001-of-00002"));
 }
 
+TEST_F(TfdsRecords, WhatIsNoShardIsCalledByItsName) {
+  const std::string whole = test::contents(shard("test", 0, 1));
+  std::string tar(1024, 'x');
+  tar.replace(257, 5, "ustar");
+  for (const auto& [bytes, name] : std::initializer_list<std::pair<std::string, const char*>>{
+           {"\x1f\x8b\x08 and so on, for some more bytes", "compressed with gzip"},
+           {"BZh91AY and so on, for some more bytes", "compressed with bzip2"},
+           {std::string("\xfd\x37zXZ\0 and so on, for some more", 30), "compressed with xz"},
+           {"\x28\xb5\x2f\xfd and so on, for some more bytes", "compressed with zstd"},
+           {"PK\x03\x04 and so on, for some more bytes", "a zip archive"},
+           {tar, "a tar archive"},
+           {"<!DOCTYPE html>\n<html><body>Quota exceeded</body></html>", "a web page (HTML)"},
+           {"\n\n <HTML lang=en>Not found", "a web page (HTML)"},
+           {"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 4\n", "a pointer of Git LFS"},
+           {"", "the file is empty"}}) {
+    test::store(shard("test", 0, 1), bytes);
+    const std::string message = error([&] { open()->get("test", 0); });
+    EXPECT_THAT(message, AllOf(HasSubstr("no shard of TFRecords"), HasSubstr(name), HasSubstr("zoo-test.tfrecord")));
+  }
+  std::string damaged = whole;
+  damaged[3] = static_cast<char>(damaged[3] ^ 1);
+  test::store(shard("test", 0, 1), damaged);
+  EXPECT_THAT(error([&] { open()->get("test", 0); }),
+              AllOf(HasSubstr("a length does not fit"), Not(HasSubstr("no shard of TFRecords"))));
+}
+
+TEST_F(TfdsRecords, APipeIsRefusedWithoutWaiting) {
+  fs::remove(shard("test", 0, 1));
+  ASSERT_EQ(mkfifo(shard("test", 0, 1).c_str(), 0600), 0);
+  EXPECT_THAT(error([&] { open()->get("test", 0); }), AllOf(HasSubstr("a pipe or a device"), HasSubstr("zoo-test.tfrecord")));
+  fs::remove(shard("test", 0, 1));
+  fs::create_symlink("/dev/zero", shard("test", 0, 1));
+  EXPECT_THAT(error([&] { open()->get("test", 0); }), HasSubstr("a pipe or a device"));
+}
+
+TEST_F(TfdsRecords, AShardThatChangesWhileItIsOpenIsAnError) {
+  const std::string whole = test::contents(shard("train", 0, 2));
+  const std::size_t first = test::framed(test::record(items_[0])).size();
+  const auto change = [&](auto how) {
+    test::store(shard("train", 0, 2), whole);
+    const auto dataset = open();
+    const Example kept = dataset->get("train", 0);
+    how();
+    EXPECT_EQ(test::item_of(kept), items_[0]) << "an example in hand is safe";
+    return error([&] { dataset->get("train", 1); });
+  };
+  const auto in_place = [&](std::size_t at) {
+    std::fstream file(shard("train", 0, 2), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(at)).put(static_cast<char>(whole[at] ^ 1));
+  };
+  const auto named = HasSubstr("zoo-train.tfrecord-00000-of-00002");
+  EXPECT_THAT(change([&] { fs::resize_file(shard("train", 0, 2), first + 30); }),
+              AllOf(HasSubstr("cut short while it was open"), named));
+  EXPECT_THAT(change([&] { fs::resize_file(shard("train", 0, 2), 0); }),
+              AllOf(HasSubstr("cut short while it was open"), named));
+  EXPECT_THAT(change([&] { in_place(first + 40); }),
+              AllOf(HasSubstr("do not fit their checksum"), named, HasSubstr("record 1")));
+  EXPECT_THAT(change([&] { in_place(first); }), AllOf(HasSubstr("changed while it was open"), named, HasSubstr("record 1")));
+}
+
+TEST_F(TfdsRecords, ExamplesWithoutALabelAreGivenAsSuch) {
+  test::Item item = items_[5];
+  item.label = -1;
+  test::store(shard("test", 0, 1), test::framed(test::record(item)));
+  EXPECT_EQ(open()->get("test", 0).label, -1);
+  EXPECT_THAT(error([&] { require_labels(*open(), "test"); }),
+              AllOf(HasSubstr("split test has no labels"), HasSubstr("zoo-test.tfrecord")));
+  require_labels(*open(), "train");
+  const Survey test = survey(*open(), "test", Depth::decode, 1);
+  EXPECT_EQ(test.unlabelled, 1);
+  EXPECT_EQ(test.bad, 0);
+
+  item.label = -1;
+  test::store(shard("train", 1, 2), test::framed(test::record(items_[3])) + test::framed(test::record(item)));
+  const Survey train = survey(*open(), "train", Depth::read, 2);
+  EXPECT_EQ(train.unlabelled, 1);
+  EXPECT_EQ(train.bad, 1);
+  EXPECT_THAT(train.errors, ElementsAre(AllOf(HasSubstr("no label (-1)"), HasSubstr("record 1"))));
+  require_labels(*open(), "train");  // some have, so each is judged when it is read
+}
+
 TEST_F(TfdsRecords, BadExamplesAreNamed) {
   const auto message = [&](const std::string& data) {
     test::store(shard("test", 0, 1), test::framed(data));
@@ -115,8 +201,8 @@ TEST_F(TfdsRecords, BadExamplesAreNamed) {
   test::Item item = items_[5];
   item.label = 3;
   EXPECT_THAT(message(test::record(item)), AllOf(HasSubstr("label 3 of 3 classes"), HasSubstr(place)));
-  item.label = -1;
-  EXPECT_THAT(message(test::record(item)), HasSubstr("label -1"));
+  item.label = -2;
+  EXPECT_THAT(message(test::record(item)), HasSubstr("label -2"));
   tfds::ExampleBuilder without;
   without.add("image", items_[5].bytes);
   EXPECT_THAT(message(without.finish()), HasSubstr("no integer named label"));
@@ -215,7 +301,7 @@ TEST_F(TfdsIndex, AFolderThatCannotBeWrittenCostsOnlyTime) {
 }
 
 TEST_F(TfdsIndex, ScanFindsEveryRecord) {
-  const tfds::MappedFile file(shard("train", 0, 2));
+  const tfds::File file(shard("train", 0, 2));
   const std::size_t a = test::framed(test::record(items_[0])).size(), b = test::framed(test::record(items_[1])).size();
   EXPECT_THAT(tfds::scan_records(file).offsets, ElementsAre(0, a, a + b));
   EXPECT_EQ(tfds::index_of(file, index_folder()).offsets, tfds::index_of(file, index_folder()).offsets);

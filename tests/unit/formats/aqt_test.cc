@@ -161,37 +161,68 @@ TEST_P(BadJson, SaysExactlyWhatIsWrong) { EXPECT_EQ(error_of(GetParam().json), G
 INSTANTIATE_TEST_SUITE_P(
     Table, BadJson,
     ::testing::Values(
-        Bad{"not_json", "{", "[aqt] this is not JSON: incomplete JSON"},
+        Bad{"not_json", "{\n", "[aqt] the JSON ends too early, in line 2, column 1"},
+        Bad{"empty", "", "[aqt] the JSON ends too early, in line 1, column 1"},
+        Bad{"comment", "{\"seed\": 1, // mine\n\"momentum\": 0.9}",
+            "[aqt] this is not JSON: syntax error in line 1, column 13, at '// mine'; JSON has no comments"},
+        Bad{"comma_too_many", "{\"seed\": 1,\n}",
+            "[aqt] this is not JSON: syntax error in line 2, column 1, at '}'; is there a comma too many before it?"},
+        Bad{"nan", "{\n  \"weight_decay\": NaN}",
+            "[aqt] this is not JSON: syntax error in line 2, column 19, at 'NaN}'; NaN and Infinity are no JSON numbers"},
+        Bad{"infinity", "{\"seed\": -Infinity}",
+            "[aqt] this is not JSON: syntax error in line 1, column 11, at 'Infinity}'; NaN and Infinity are no JSON numbers"},
+        Bad{"single_quotes", "{'seed': 1}",
+            "[aqt] this is not JSON: syntax error in line 1, column 2, at ''seed': 1}'; JSON has double quotes"},
+        Bad{"more_after_the_end", "{}\n{}", "[aqt] this is not JSON: more follows the end in line 2, column 1, at '{}'"},
+        Bad{"deep", std::string(100, '['),
+            "[aqt] this is not JSON: too deeply nested in line 1, column 33, at '" + std::string(20, '[') + "'"},
+        Bad{"twice", "{\"seed\": 1,\n \"adam\": {\"beta1\": 0.5, \"beta\\u0031\": 0.6},\n \"seed\": 2}",
+            "[aqt] line 2, column 25: adam.beta1 is given twice; line 3, column 2: seed is given twice"},
+        Bad{"beyond_doubles", R"({"momentum": 1e999})", "[aqt] line 1, column 14: momentum is inf, not a number"},
+        Bad{"beyond_integers", R"({"seed": 99999999999999999999})", "[aqt] line 1, column 10: seed is 1e+20, not an integer"},
+        Bad{"object_for_a_number", R"({"momentum": {"a": [1, 2, 3], "b": "a text of some length or other"}})",
+            "[aqt] line 1, column 14: momentum is {\"a\":[1,2,3],\"b\":\"a text of some length or othe..., not a number"},
         Bad{"no_object", "[1]", "[aqt] this is JSON, but not an object of hyperparameters"},
         Bad{"unknown_key", R"({"lr_scheduler": {"num_epoch": 5}})",
-            "[aqt] unknown key lr_scheduler.num_epoch; known here: cooldown_epochs, endlr, knee_epochs, knee_lr, num_epochs, "
+            "[aqt] line 1, column 32: lr_scheduler.num_epoch is an unknown key; known here: cooldown_epochs, endlr, "
+            "knee_epochs, knee_lr, num_epochs, "
             "scheduler, "
             "warmup_epochs"},
         Bad{"unknown_key_of_a_layer", R"({"model_hparams": {"conv_init": {"weight_precision": 4}}})",
-            "[aqt] unknown key model_hparams.conv_init.weight_precision; known here: quant_act, quant_type, weight_half_shift, "
+            "[aqt] line 1, column 54: model_hparams.conv_init.weight_precision is an unknown key; known here: quant_act, "
+            "quant_type, weight_half_shift, "
             "weight_prec, weight_quant_granularity"},
         Bad{"two_at_once", R"({"momentum": "much", "seed": 1.5})",
-            "[aqt] momentum is \"much\", not a number; seed is 1.5, not an integer"},
-        Bad{"wrong_type", R"({"weight_prec": "4"})", "[aqt] weight_prec is \"4\", not an integer or null"},
-        Bad{"object_wanted", R"({"adam": 3})", "[aqt] adam is not an object"},
+            "[aqt] line 1, column 30: seed is 1.5, not an integer; line 1, column 14: momentum is \"much\", not a number"},
+        Bad{"wrong_type", R"({"weight_prec": "4"})", "[aqt] line 1, column 17: weight_prec is \"4\", not an integer or null"},
+        Bad{"object_wanted", R"({"adam": 3})", "[aqt] line 1, column 10: adam is not an object"},
         Bad{"teacher", R"({"teacher_model": "resnet50-8bit"})",
-            "[aqt] teacher_model is \"resnet50-8bit\"; only \"labels\" is supported"},
-        Bad{"activation", R"({"act_function": "bprelu"})", "[aqt] act_function is \"bprelu\"; only \"relu\" is supported"},
+            "[aqt] line 1, column 19: teacher_model is \"resnet50-8bit\"; only \"labels\" is supported"},
+        Bad{"activation", R"({"act_function": "bprelu"})",
+            "[aqt] line 1, column 18: act_function is \"bprelu\"; only \"relu\" is supported"},
         Bad{"squeeze", R"({"model_hparams": {"se_ratio": 0.125}})",
-            "[aqt] model_hparams.se_ratio is 0.125; only 0.5 is supported"},
+            "[aqt] line 1, column 31: model_hparams.se_ratio is 0.125; only 0.5 is supported"},
         Bad{"sparsity", R"({"sparsity": {"prune_rate": [2, 4], "type": "STRUCTURED_NM"}})",
-            "[aqt] sparsity.prune_rate is [2,4]; only null is supported"},
+            "[aqt] line 1, column 29: sparsity.prune_rate is [2,4]; only null is supported"},
         Bad{"shortcut", R"({"shortcut_spatial_method": "max_pool"})",
-            "[aqt] shortcut_spatial_method is \"max_pool\"; only \"none\" is supported"},
+            "[aqt] line 1, column 29: shortcut_spatial_method is \"max_pool\"; only \"none\" is supported"},
         Bad{"no_first_projection", R"({"model_hparams": {"residual_blocks": [{"conv_proj": null}]}})",
-            "[aqt] model_hparams.residual_blocks[0].conv_proj is null; the first block of each stage has one, and stages are "
+            "[aqt] line 1, column 55: model_hparams.residual_blocks[0].conv_proj is null; the first block of each stage has "
+            "one, and stages are "
             "told by it"},
         Bad{"another_sign",
             R"({"quant_act": {"bounds": 6, "prec": 8}, "model_hparams": {"dense_layer": {"quant_act": {"input_distribution": "symmetric"}}}})",
-            "[aqt] model_hparams.dense_layer.quant_act.input_distribution is \"symmetric\"; in ResNet with ReLU the input of "
+            "[aqt] line 1, column 116: model_hparams.dense_layer.quant_act.input_distribution is \"symmetric\"; in ResNet with "
+            "ReLU the input of "
             "dense is "
             "positive"}),
     [](const auto& info) { return std::string(info.param.name); });
+
+TEST(AqtFormat, NegativeEarlyStopsAreNone) {  // the original: if early_stop_steps >= 0 and ...
+  EXPECT_THAT(lines(R"({"early_stop_steps": -1})"), Not(Contains(HasSubstr("early_stop_steps"))));
+  EXPECT_THAT(lines(R"({"early_stop_steps": -7})"), Not(Contains(HasSubstr("early_stop_steps"))));
+  EXPECT_THAT(lines(R"({"early_stop_steps": 7})"), Contains("train.early_stop_steps = 7"));
+}
 
 TEST(AqtFormat, NeutralKeysOfOtherModelsAreAccepted) {
   EXPECT_EQ(

@@ -65,6 +65,35 @@ INSTANTIATE_TEST_SUITE_P(
             m + "[schedule]\nbase_learning_rate = 0,1\n",
             {},
             "r.ini:6: schedule.base_learning_rate: '0,1' is not a number"},
+        Bad{"no_epochs", m + "[train]\nepochs = 0\n", {}, "r.ini:6: train.epochs: 0 is too small, must be above 0"},
+        Bad{"epochs_below_none", m + "[train]\nepochs = -2\n", {}, "r.ini:6: train.epochs: -2 is too small, must be above 0"},
+        Bad{"too_many_epochs",
+            m + "[train]\nepochs = 1e18\n",
+            {},
+            "r.ini:6: train.epochs: 1e+18 is too large, must be at most 1e+09"},
+        Bad{"no_steps", m + "[train]\nsteps = 0\n", {}, "r.ini:6: train.steps: 0 is too small, must be at least 1"},
+        Bad{"infinite",
+            m,
+            {"schedule.base_learning_rate=inf"},
+            "command line: schedule.base_learning_rate: 'inf' is not a finite number"},
+        Bad{"infinity",
+            m,
+            {"schedule.base_learning_rate=-Infinity"},
+            "command line: schedule.base_learning_rate: '-Infinity' is not a finite number"},
+        Bad{"no_number", m + "[optimizer]\nmomentum = nan\n", {}, "r.ini:6: optimizer.momentum: 'nan' is not a finite number"},
+        Bad{"number_beyond_doubles",
+            m + "[schedule]\nbase_learning_rate = 1e999\n",
+            {},
+            "r.ini:6: schedule.base_learning_rate: '1e999' is beyond what a number can hold"},
+        Bad{"plain_with_a_quote_at_its_end", m + "[train]\nsteps = 4\"\n", {}, "r.ini:6: train.steps: '4\"' is not an integer"},
+        Bad{"glob_of_no_path",
+            m,
+            {"quantizer.name=weights_only", "layer:a]b.weight_prec=2"},
+            "command line: [layer:a]b]: matches no layer: no path has a ], a # or the end of a line in it"},
+        Bad{"long_value",
+            m + "[train]\nsteps = " + std::string(100'000, 'x') + "\n",
+            {},
+            "r.ini:6: train.steps: '" + std::string(100, 'x') + "..." + std::string(100, 'x') + "' is not an integer"},
         Bad{"empty_number", m + "[train]\nepochs =\n", {}, "r.ini:6: train.epochs: '' is not a number"},
         Bad{"not_a_boolean",
             m + "[metrics]\nbounds = maybe\n",
@@ -169,11 +198,15 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"include_of_nothing",
             "include = none_such.ini\n" + m,
             {},
-            "r.ini:1: include: cannot read none_such.ini; the path is relative to the file that names it"},
+            "r.ini:1: include: [file] cannot read the file: No such file or directory (none_such.ini); check that it is there "
+            "and "
+            "may be read; the path is relative to the file that names it"},
         Bad{"format_that_is_not_there",
             "base_config_filename = r.ini\nbase_config_format = keras\n" + m,
             {},
-            "r.ini:1: base_config_filename: cannot read r.ini; the path is relative to the file that names it"},
+            "r.ini:1: base_config_filename: [file] cannot read the file: No such file or directory (r.ini); check that it is "
+            "there "
+            "and may be read; the path is relative to the file that names it"},
         Bad{"all_at_once",
             m + "[trian]\n[eval]\nper_epoch = -1\nexamples = few\n[quantizer]\nname = gptq\n",
             {"train.steps=-1", "run.sed=1"},
@@ -184,7 +217,7 @@ INSTANTIATE_TEST_SUITE_P(
             "weights_and_auto_acts, "
             "weights_and_fixed_acts\n"
             "command line: run.sed: unknown key; nearest valid name: seed\n"
-            "command line: train.steps: -1 is too small, must be at least 0"}),
+            "command line: train.steps: -1 is too small, must be at least 1"}),
     [](const auto& info) { return std::string(info.param.name); });
 
 TEST(RecipeErrors, NamesTheFileOfAnInclude) {
@@ -215,7 +248,29 @@ TEST(RecipeErrors, IncludesThatGoRoundInCircles) {
   }
 }
 
-TEST(RecipeErrors, NameTheOriginInARegularFile) {
+TEST(RecipeErrors, AMissingIncludeIsToldWithAllThatLedToIt) {
+  const Folder folder;
+  folder.write("b.ini", "include = parts/c.ini\n");
+  const auto file = folder.write("a.ini", "include = b.ini\n" + minimal);
+  try {
+    Recipe::load(file, {}, std::make_shared<FakePlugins>());
+    FAIL();
+  } catch (const Error& error) {
+    const std::string message = error.what(), at = folder.path().string();
+    EXPECT_TRUE(message.starts_with(fmt::format("{0}/b.ini:1: include: [file] cannot read the file", at))) << message;
+    EXPECT_TRUE(message.ends_with(fmt::format(": {0}/a.ini -> {0}/b.ini -> {0}/parts/c.ini", at))) << message;
+  }
+}
+
+TEST(RecipeErrors, ManyAreCounted) {
+  std::string text = minimal;
+  for (int i = 0; i < 1000; ++i) text += "what is this\n";
+  const std::string message = error_of(text);
+  EXPECT_EQ(std::count(message.begin(), message.end(), '\n'), 50);
+  EXPECT_TRUE(message.ends_with("\nand 950 more")) << message;
+}
+
+TEST(RecipeErrors, NameTheOriginInAForeignFile) {
   const Folder folder;
   folder.write("base.txt", "train steps x\nmodel depht 5\n");
   folder.write("worse.txt", "bad key x\n");

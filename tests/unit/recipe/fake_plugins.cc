@@ -90,7 +90,7 @@ struct NoAugment final : Augment {
   void apply(const Example&, RandomStream&, bool, std::span<float>) const override {}
 };
 
-struct Device final : Backend {
+struct Device : Backend {
   struct Options {
     int threads = 0;
     static void declare(Declare<Options>& option) { option("threads", &Options::threads, "threads", {.min = 0, .max = 256}); }
@@ -102,6 +102,15 @@ struct Device final : Backend {
   std::unique_ptr<Executable> compile(const Graph&, Communicator&) override { return nullptr; }
   void read(std::string_view, HostTensor) const override {}
   void write(std::string_view, HostView) override {}
+};
+
+struct PlainDevice final : Device {
+  struct Options : Device::Options {
+    static void declare(Declare<Options>& option) {
+      option("threads", &Options::threads, "taken and not used", {.min = 0, .unused = true});
+    }
+  };
+  explicit PlainDevice(const Options& options) : Device(options) {}
 };
 
 struct Alone final : Communicator {
@@ -166,6 +175,7 @@ FakePlugins::FakePlugins() {
   registry_.add<Images>("images", "pictures");
   registry_.add<NoAugment>("none", "nothing");
   registry_.add<Device>("cpu", "fake device");
+  registry_.add<PlainDevice>("plain", "fake device that makes no use of its options");
   registry_.add<Alone>("single", "one process");
   registry_.add<Lines>("lines", "a foreign format");
 }

@@ -64,7 +64,6 @@ TEST(Recipe, ValuesOfEveryTypeArrive) {
       parse("[model]\nname = net ; no comment, but part of the name\n[dataset]\nname = images\n", {"model.name=net"});
   EXPECT_EQ(recipe.name("model"), "net");
   const Recipe values = parse(
-      "\xef\xbb\xbf"
       "# comment\n; another\n\n[model]\r\nname = NET # of course\nstages = 2, 3,4\n[dataset]\n"
       "name=images\n  data_dir = \"a # b; \\\"c\\\" \" # trailing\nmirror = a;b = c\nshape = 28,28,1\n"
       "[metrics]\nbounds = True\n[optimizer]\nmomentum=1e-05\n[train]\nepochs = 1.5\n");

@@ -1,0 +1,25 @@
+#include "environment.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "io/log.h"
+#include "util/nearest.h"
+
+namespace qfw {
+
+void check_environment() {
+  static const std::vector<std::string> known = {"QFW_PLUGIN_PATH", "QFW_LOG", "QFW_DUMP"};
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    const std::string_view whole = *variable, name = whole.substr(0, whole.find('='));
+    if (!name.starts_with("QFW_") || std::ranges::find(known, name) != known.end()) continue;
+    const std::string meant = nearest(name, known);
+    if (!meant.empty()) logger().warn("the environment has {}, which nothing reads; did you mean {}?", name, meant);
+  }
+}
+
+}  // namespace qfw
