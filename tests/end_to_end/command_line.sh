@@ -71,6 +71,19 @@ expect 2 err 'more than 1 MiB' explain large.ini
 printf '{seed: 1}' > bad.json
 expect 2 err 'bad.json: .*line 1, column 2, at .seed' hparams convert bad.json
 
+# Numbers of which no run can be made, and settings that nothing reads.
+printf '[model]\nname = resnet\nstages = 1\nstem = small\n[dataset]\nname = synthetic\nheight = 16\nwidth = 16\n[augment]\nname = none\nimage_size = 16\n' > small.ini
+expect 2 err 'schedule.base_learning_rate: 0 is too small, must be above 0' explain small.ini --schedule.base_learning_rate=0
+expect 2 err "schedule.base_learning_rate: 'inf' is not a finite number" explain small.ini --schedule.base_learning_rate=inf
+expect 2 err 'schedule.num_epochs: 0 is too small, must be above 0' explain small.ini --schedule.num_epochs=0
+expect 0 out '^base_learning_rate .* > 0 ' describe schedule cosine
+expect 0 err 'quantizer none makes no use of quantizer.weight_prec \(command line\)' \
+  explain small.ini --quantizer.name=none --quantizer.weight_prec=4
+expect 0 err 'backend reference makes no use of backend.threads' explain small.ini --backend.name=reference --backend.threads=2
+printf 'include = small.ini\n[quantizer]\nname = weights_only\nweight_prec = 4\n' > four_bits.ini
+expect 0 out . explain four_bits.ini --quantizer.name=none
+! grep -q 'makes no use' err || { echo "FAILED: switching to floats is noted"; failures=$((failures + 1)); }
+
 # A full disk is not silently a success.
 if [ -w /dev/full ]; then
   status=0

@@ -22,7 +22,7 @@ void require_labels(const Dataset& dataset, std::string_view split) {
   if (!std::ranges::all_of(std::array{std::int64_t{0}, size / 2, size - 1}, has_none)) return;
   fail(Error::Category::data, "dataset",
        fmt::format("split {} has no labels (-1), so it can be neither trained nor evaluated on", split),
-       dataset.place(split, 0), "choose another split");
+       dataset.place(split, 0), "choose another with dataset.train_split and dataset.validation_split");
 }
 
 }  // namespace qfw

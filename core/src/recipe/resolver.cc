@@ -221,6 +221,7 @@ void Resolver::check_choice(const Draft& draft) {
   if (options_.data_only && kind != "dataset" && kind != "augment") return;
   const Place whole{recipe_.label, 0, {}, recipe_rank};
   if (draft.chosen.empty()) {
+    if (problems_.in("")) return;  // an include or a base configuration that could not be read may have named it
     const std::vector<std::string> known = plugins_.names(kind);
     problems_.add(whole, kind, "name",
                   fmt::format("is missing; there are: {}", known.empty() ? "none" : fmt::to_string(fmt::join(known, ", "))));

@@ -78,7 +78,7 @@ Scores evaluate(Session& session, std::int64_t completed, LogitsFile* sink) {
       auto next = shares[i].pipeline->next();
       if (!next) {  // all end together
         if (scores.examples() == 0)
-          fail(Error::Category::data, "evaluate", "not one example of split validation could be read, so there is no score");
+          fail(Error::Category::data, "evaluate", "not one example could be read, so there is no score");
         return scores;
       }
       shares[i].batch = *next;
