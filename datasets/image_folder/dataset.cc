@@ -41,6 +41,12 @@ constexpr std::pair<const char*, const char*> known_splits[] = {
        root.string(), layout);
 }
 
+[[noreturn]] void no_pictures(const std::string& split, const fs::path& folder, bool flat) {
+  fail(Error::Category::data, tag, fmt::format("split {} has no image files", split), folder.string(),
+       flat && !class_folders(folder).empty() ? "there are folders of classes: leave out dataset.validation_labels"
+                                              : "their names end with .jpg, .jpeg, .png or .webp");
+}
+
 }  // namespace
 
 ImageFolder::ImageFolder(const Options& options)
@@ -101,6 +107,7 @@ void ImageFolder::find_classes() {
   const Split& first = splits_.front();
   if (first.flat) {
     const Listing flat = list_flat(first.folder);
+    if (flat.files.empty()) no_pictures(first.name, first.folder, true);
     class_names_ = classes_of(read_labels(labels_, flat, {}));
     return;
   }
@@ -142,12 +149,7 @@ void ImageFolder::fill(Split& split) const {
   } else {
     split.listing = list_classes(split.folder, class_names_);
   }
-  if (split.listing.files.empty()) {
-    const bool has_classes = split.flat && !class_folders(split.folder).empty();
-    fail(Error::Category::data, tag, fmt::format("split {} has no image files", split.name), split.folder.string(),
-         has_classes ? "there are folders of classes: leave out dataset.validation_labels"
-                     : "their names end with .jpg, .jpeg, .png or .webp");
-  }
+  if (split.listing.files.empty()) no_pictures(split.name, split.folder, split.flat);
   if (split.flat) label_files(split.listing, read_labels(labels_, split.listing, class_names_), class_names_, meaning_);
 }
 

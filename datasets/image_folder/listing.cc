@@ -127,6 +127,8 @@ std::vector<std::string> read_class_list(const fs::path& root) {
 }
 
 Listing list_classes(const fs::path& split, const std::vector<std::string>& class_names) {
+  std::map<std::string_view, std::int64_t> labels;
+  for (const std::string& name : class_names) labels.emplace(name, static_cast<std::int64_t>(labels.size()));
   Listing listing;
   const Contents contents = contents_of(split);
   note_files_beside(contents, listing);
@@ -137,8 +139,8 @@ Listing list_classes(const fs::path& split, const std::vector<std::string>& clas
       listing.empty.push_back(name);
       continue;
     }
-    const auto place = std::ranges::lower_bound(class_names, name);
-    if (place == class_names.end() || *place != name) {
+    const auto place = labels.find(name);
+    if (place == labels.end()) {
       fail(Error::Category::data, tag, fmt::format("the folder {} is not among the {} classes", name, class_names.size()),
            (split / name).string(),
            fmt::format(
@@ -146,7 +148,7 @@ Listing list_classes(const fs::path& split, const std::vector<std::string>& clas
                class_list_name));
     }
     if (found.size() > 1 && !found.contains((split / name).string())) listing.deeper.push_back(name);
-    take(std::move(found), place - class_names.begin(), listing);
+    take(std::move(found), place->second, listing);
   }
   return listing;
 }
@@ -159,7 +161,7 @@ Listing list_flat(const fs::path& split) {
   }
   std::ranges::copy_if(contents.folders, std::back_inserter(listing.below),
                        [&](const std::string& name) { return has_picture(split / name, 1); });
-  if (!contents.images.empty()) take({{split.string(), std::move(contents.images)}}, 0, listing);
+  take({{split.string(), std::move(contents.images)}}, 0, listing);
   return listing;
 }
 

@@ -56,8 +56,9 @@ std::vector<std::string> notes_of(const Listing& listing, const std::filesystem:
                                 unread + sum_of(listing.read), folder, read_forms, text_of(listing.unread),
                                 text_of(listing.read)));
   }
-  std::vector<std::string> no_class, without = classes_without_pictures(listing, class_names);
-  std::ranges::set_difference(listing.empty, without, std::back_inserter(no_class));
+  const std::vector<std::string> without = classes_without_pictures(listing, class_names);
+  std::vector<std::string> no_class = listing.empty;
+  std::erase_if(no_class, [&](const std::string& name) { return std::ranges::find(without, name) != without.end(); });
   if (!no_class.empty())
     notes.push_back(fmt::format("{} of the folders in {} hold no picture that is read, and are no classes: {}", no_class.size(),
                                 folder, some_of(no_class)));

@@ -42,7 +42,8 @@ class QFW_API Dataset {
   /// Thread-safe. Throws Error::Category::data naming file, record and offset.
   virtual Example get(std::string_view split, std::int64_t index) const = 0;
 
-  /// What lies behind a split, told without reading its examples. Runs that go on and caches compare it with what they began with.
+  /// What lies behind a split, told without reading its examples. Runs that go on and caches compare it with what they began
+  /// with.
   struct Identity {
     std::uint64_t content = 0;  ///< a digest of names, sizes, labels and classes: equal for a copy kept elsewhere
     /// One of the times at which the files changed, too: differs where one was written anew under its name. None: not known.
@@ -51,8 +52,8 @@ class QFW_API Dataset {
   /// Of everything the split's examples come from. The default knows sizes and classes only.
   virtual Identity identity(std::string_view split) const;
 
-  /// What lies with a split and is not read, or may not be as it was meant: sentences for people, with numbers. Empty where nothing
-  /// is odd.
+  /// What lies with a split and is not read, or may not be as it was meant: sentences for people, with numbers. Empty where
+  /// nothing is odd.
   virtual std::vector<std::string> notes(std::string_view) const { return {}; }
 
   virtual std::string class_name(std::int64_t label) const { return std::to_string(label); }

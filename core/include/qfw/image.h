@@ -34,10 +34,10 @@ QFW_API std::optional<Example::Encoding> encoding_of(std::span<const std::byte> 
 /// "jpeg", "png", "webp", "pixels".
 QFW_API const char* name_of(Example::Encoding encoding);
 
-/// Decodes JPEG (libjpeg-turbo, fast integer DCT, fancy upsampling: the arithmetic of TensorFlow's decoder), PNG and still WebP, to
-/// three channels: grey is repeated, CMYK converted, transparency dropped. Pictures of more than 2^28 pixels are refused. EXIF orientation is ignored, as the original does.
-/// Keeps its buffers from one image to the next; for one thread. Errors are Error::Category::data and say what is wrong with
-/// the bytes; where they came from is the caller's to say.
+/// Decodes JPEG (libjpeg-turbo, fast integer DCT, fancy upsampling: the arithmetic of TensorFlow's decoder), PNG and still
+/// WebP, to three channels: grey is repeated, CMYK converted, transparency dropped. Pictures of more than 2^28 pixels are
+/// refused. EXIF orientation is ignored, as the original does. Keeps its buffers from one image to the next; for one thread.
+/// Errors are Error::Category::data and say what is wrong with the bytes; where they came from is the caller's to say.
 class QFW_API Decoder {
  public:
   Decoder();

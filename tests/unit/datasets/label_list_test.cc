@@ -82,6 +82,15 @@ TEST_F(LabelLists, NumbersWithoutFoldersOfClassesAreTheirOwnNames) {
   EXPECT_THAT(error("2000000000\n1\n"), AllOf(HasSubstr("labels.csv:1"), HasSubstr("2000000000")));
 }
 
+TEST_F(LabelLists, ListsWithoutPicturesAreRefused) {
+  std::filesystem::create_directories(root() / "val");
+  EXPECT_THAT(error("0\n1\n"), HasSubstr("validation has no image files"));
+  add("val/ant/1.jpg");
+  EXPECT_THAT(error("0\n1\n"), HasSubstr("leave out dataset.validation_labels"));
+  add("train/ant/1.jpg");
+  EXPECT_THAT(error("0\n"), HasSubstr("leave out dataset.validation_labels"));
+}
+
 TEST_F(LabelLists, ForeignTextIsNamed) {
   classes({"ant", "bee"});
   pictures({"v0.jpg", "v1.jpg"});
