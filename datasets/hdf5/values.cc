@@ -60,7 +60,11 @@ void unfit(const std::string& what, const std::string& place) {
        "expected in each split's group are images [N, H, W, C] of uint8, or bytes and offsets [N + 1]; and labels [N]");
 }
 
-bool has(hid_t group, const char* name) { return H5Lexists(group, name, H5P_DEFAULT) > 0; }
+bool has(hid_t group, const char* name, const std::string& place) {
+  const htri_t there = H5Lexists(group, name, H5P_DEFAULT);
+  if (there < 0) unfit(fmt::format("it cannot be told whether {} is there, it is damaged", name), place);
+  return there > 0;
+}
 
 Handle open_data(hid_t group, const char* name, const std::string& place) {
   Handle data(H5Dopen2(group, name, H5P_DEFAULT), H5Dclose);
@@ -69,7 +73,7 @@ Handle open_data(hid_t group, const char* name, const std::string& place) {
     fail(Error::Category::data, tag, fmt::format("it is a link to another file, {}", link), place,
          "copy what it stands for into this file");
   }
-  if (!data) unfit(has(group, name) ? "it cannot be opened as a data set" : "there is no such data set", place);
+  if (!data) unfit(has(group, name, place) ? "it cannot be opened as a data set" : "there is no such data set", place);
   if (const std::string why = foreign_hdf5::objection_to(data); !why.empty()) {
     fail(Error::Category::data, tag, why, place, "write all of its values into this file");
   }
@@ -116,8 +120,10 @@ std::vector<std::string> strings(hid_t group, const char* name, const std::strin
   return values;
 }
 
-std::string text_attribute(hid_t object, const char* name) {
-  if (H5Aexists(object, name) <= 0) return {};
+std::string text_attribute(hid_t object, const char* name, const std::string& place) {
+  const htri_t there = H5Aexists(object, name);
+  if (there < 0) unfit("its attributes cannot be read, it is damaged", place);
+  if (there == 0) return {};
   const Handle found(H5Aopen(object, name, H5P_DEFAULT), H5Aclose), type(H5Aget_type(found), H5Tclose),
       space(H5Aget_space(found), H5Sclose);
   const std::size_t size = H5Tget_size(type);

@@ -12,7 +12,7 @@ namespace qfw::hdf5_dataset {
 
 [[noreturn]] void unfit(const std::string& what, const std::string& place);
 
-bool has(hid_t group, const char* name);
+bool has(hid_t group, const char* name, const std::string& place);
 Handle open_data(hid_t group, const char* name, const std::string& place);
 std::vector<std::uint64_t> extents_of(hid_t data, const std::string& place);
 
@@ -20,7 +20,7 @@ std::vector<std::uint64_t> extents_of(hid_t data, const std::string& place);
 std::vector<std::int64_t> whole_numbers(hid_t group, const char* name, const std::string& place);
 std::vector<std::string> strings(hid_t group, const char* name, const std::string& place);
 /// A text in an attribute, of fixed length; empty if there is none.
-std::string text_attribute(hid_t object, const char* name);
+std::string text_attribute(hid_t object, const char* name, const std::string& place);
 
 /// Where the bytes of a data set lie.
 ArrayLayout array_layout(const RegularFile& file, hid_t group, const char* name, const std::string& place);

@@ -70,7 +70,7 @@ struct Confinement {
   std::uint64_t memory = 0;              ///< bytes it may allocate, and hand over; 0: no limit
   unsigned seconds = 0;                  ///< of the clock, and of a processor; 0: no limit
 };
-/// For reading a file: 256 MiB and four times its size, 2 GiB at most; 10 seconds and one for each 10 MB.
+/// For reading a file: 256 MiB and four times its size, 2 GiB at most; 10 seconds and one for each MB.
 QFW_API Confinement confinement_for(const RegularFile& file, std::string_view tag);
 
 /// Calls `work` in a child process and returns what it answered. An Error thrown by it is thrown here; a crash, or going beyond

@@ -19,7 +19,7 @@ namespace {
 using hdf5::Handle;
 
 constexpr const char* tag = "weights";
-constexpr std::size_t most_names = 100'000, longest_name = 4096;
+constexpr std::size_t most_names = 100'000, longest_name = 4096, deepest = 64;
 
 /// In the child: one file's tensors.
 class Reader {
@@ -37,7 +37,8 @@ class Reader {
 
   const std::set<std::string>& list() {
     if (H5Lvisit(root_.get(), H5_INDEX_NAME, H5_ITER_NATIVE, add, this) < 0)
-      fail(Error::Category::data, tag, "what is in the file cannot be listed", place_, "the file is damaged: make it again");
+      fail(Error::Category::data, tag, "what is in the file cannot be listed", place_,
+           "it is damaged, or its groups are too deep: make it again");
     if (names_.size() > most_names)
       fail(Error::Category::data, tag, fmt::format("there are more than {} data sets", most_names), place_,
            "name a group of weights with --group");
@@ -72,9 +73,12 @@ class Reader {
     H5O_info_t object;
     if (link->type != H5L_TYPE_HARD && link->type != H5L_TYPE_SOFT) return 0;
     const std::string_view text(name);
-    if (text.size() > longest_name || names.size() > most_names) return text.size() > longest_name ? -1 : 1;
-    if (H5Oget_info_by_name2(group, name, &object, H5O_INFO_BASIC, H5P_DEFAULT) >= 0 && object.type == H5O_TYPE_DATASET)
-      names.emplace(text);
+    if (text.size() > longest_name || std::ranges::count(text, '/') > static_cast<std::ptrdiff_t>(deepest)) return -1;
+    if (names.size() > most_names) return 1;
+    if (H5Oget_info_by_name2(group, name, &object, H5O_INFO_BASIC, H5P_DEFAULT) < 0) {
+      return link->type == H5L_TYPE_HARD ? -1 : 0;  // a link may lead nowhere, an object must be there
+    }
+    if (object.type == H5O_TYPE_DATASET) names.emplace(text);
     return 0;
   }
   static bool fits(hid_t space, const Shape& shape) {

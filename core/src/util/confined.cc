@@ -49,8 +49,8 @@ constexpr std::size_t most_answer = std::size_t{1} << 32;
 
 class Pipe {
  public:
-  Pipe() {
-    if (pipe2(ends_.data(), O_CLOEXEC) != 0)
+  explicit Pipe(int flags) {
+    if (pipe2(ends_.data(), O_CLOEXEC | flags) != 0)
       fail(Error::Category::device, "confined", fmt::format("cannot make a pipe: {}", std::strerror(errno)));
   }
   Pipe(const Pipe&) = delete;
@@ -136,30 +136,38 @@ class Child {
   ~Child() {
     if (id_ > 0) kill(id_, SIGKILL), status();
   }
+  bool has_ended() {
+    if (id_ > 0 && waitpid(id_, &status_, WNOHANG) == id_) id_ = -1;
+    return id_ < 0;
+  }
   int status() {
-    int status = 0;
-    while (waitpid(id_, &status, 0) < 0 && errno == EINTR) {
+    while (id_ > 0 && waitpid(id_, &status_, 0) < 0 && errno == EINTR) {
     }
     id_ = -1;
-    return status;
+    return status_;
   }
 
  private:
   pid_t id_;
+  int status_ = 0;
 };
 
 enum class Ending { closed, late, too_much };
 
-Ending receive(int descriptor, const Confinement& limits, std::vector<std::byte>& bytes) {
+/// Until the pipe ends; or, should somebody else hold its other end, until the child has ended and the pipe is empty.
+Ending receive(int descriptor, Child& child, const Confinement& limits, std::vector<std::byte>& bytes) {
   const auto deadline = Clock::now() + std::chrono::seconds(limits.seconds);
   const std::size_t most = limits.memory > 0 ? limits.memory : most_answer;
+  constexpr int glance = 200;  // milliseconds
   std::array<std::byte, 1 << 16> piece;
-  for (;;) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
-    if (limits.seconds > 0 && left <= 0) return Ending::late;
+  for (bool last = false;;) {
+    if (limits.seconds > 0 && Clock::now() >= deadline) return Ending::late;
     pollfd waited{.fd = descriptor, .events = POLLIN, .revents = 0};
-    const int ready = poll(&waited, 1, limits.seconds > 0 ? static_cast<int>(std::min<long>(left, 1 << 30)) : -1);
-    if (ready <= 0) continue;
+    if (poll(&waited, 1, last ? 0 : glance) <= 0) {
+      if (last) return Ending::closed;
+      last = child.has_ended();
+      continue;
+    }
     const ssize_t got = read(descriptor, piece.data(), piece.size());
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) return Ending::closed;
@@ -178,7 +186,7 @@ std::string message_in(int descriptor) {
 }  // namespace
 
 Confinement confinement_for(const RegularFile& file, std::string_view tag) {
-  constexpr std::uint64_t least = 256 << 20, most = std::uint64_t{2} << 30, bytes_a_second = 10'000'000;
+  constexpr std::uint64_t least = 256 << 20, most = std::uint64_t{2} << 30, bytes_a_second = 1'000'000;  // in HDF5 1.10 a data set's chunks take time by the square of their number
   return {.tag = std::string(tag),
           .task = "reading the file",
           .place = file.path().string(),
@@ -192,7 +200,7 @@ Received run_confined(const Confinement& limits, const std::function<void(Answer
     fail(Error::Category::data, limits.tag, fmt::format("{} {}", limits.task, what), limits.place, limits.remedy);
   };
   std::optional<hdf5::Lock> still(std::in_place);
-  Pipe answers, errors;
+  Pipe answers(0), errors(O_NONBLOCK);
   const pid_t id = fork();
   if (id == 0) _exit(run_child(limits, work, answers.writing(), errors.writing()));
   if (id < 0)
@@ -201,7 +209,7 @@ Received run_confined(const Confinement& limits, const std::function<void(Answer
   answers.close_end(1), errors.close_end(1);
   still.reset();  // not before: a child of another thread would hold these ends, too
   std::vector<std::byte> bytes;
-  switch (receive(answers.reading(), limits, bytes)) {
+  switch (receive(answers.reading(), child, limits, bytes)) {
     case Ending::late:
       failed(fmt::format("takes longer than {} s", limits.seconds));
       break;

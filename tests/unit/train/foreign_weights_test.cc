@@ -151,14 +151,12 @@ TEST_F(ForeignWeights, LinksAreFollowedWithinTheFileOnly) {
 }
 
 TEST_F(ForeignWeights, DeepGroupsAndStrangeFilesAreErrors) {
-  std::string name = "deep";
-  for (int i = 0; i < 3000; ++i) {
-    H5Gclose(H5Gcreate2(file_, name.c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
-    name += "/d";
-  }
+  hid_t inner = H5Gopen2(file_, "dense", H5P_DEFAULT);
+  for (int i = 0; i < 3000; ++i) H5Gclose(std::exchange(inner, H5Gcreate2(inner, "d", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT)));
+  H5Gclose(inner);
   const auto start = std::chrono::steady_clock::now();
-  EXPECT_THAT(error(), HasSubstr("weights.h5"));
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(15));
+  EXPECT_THAT(error(), HasSubstr("too deep"));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
   H5Fclose(std::exchange(file_, -1));
   std::ofstream(path()) << "not HDF5";
   EXPECT_THAT(test::message_of(Error::Category::data, [&] { values(); }), HasSubstr("no HDF5 file"));
