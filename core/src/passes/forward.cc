@@ -24,7 +24,6 @@ struct Recorded {
     const Shape expected{description.images[0], description.classes};
     if (output.is_number() || output.shape() != expected) {
       fail(Error::Category::graph, "model",
-           
            fmt::format("model {} returns {}, logits of shape {} are expected", description.model_name,
                        output.is_number() ? "a plain number" : output.type().str(), expected.str()));
     }
