@@ -48,9 +48,9 @@ run_with() {
 # one_error PATTERN...: on the last command's stderr there is one error, it matches each pattern, and nothing ended the hard way.
 one_error() {
   local pattern
-  [ "$(grep -c 'error:' err)" = 1 ] || fail "not one error:"$'\n'"$(cat err)"
+  [ "$(grep -c '^qfw run: error:\|^qfw: error:' err)" = 1 ] || fail "not one error:"$'\n'"$(cat err)"
   if grep -q 'terminate called' err; then fail "std::terminate:"$'\n'"$(cat err)"; fi
-  for pattern in "$@"; do grep 'error:' err | grep -Eq -- "$pattern" || fail "no '$pattern' in:"$'\n'"$(cat err)"; done
+  for pattern in "$@"; do grep -A9 '^qfw[ a-z]*: error:' err | grep -Eq -- "$pattern" || fail "no '$pattern' in:"$'\n'"$(cat err)"; done
 }
 refused() {  # refused "PATTERN;PATTERN..." FOLDER OPTION...
   local status=0 patterns

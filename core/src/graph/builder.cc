@@ -1,5 +1,6 @@
 #include "qfw/builder.h"
 
+#include <algorithm>
 #include <exception>
 #include <map>
 #include <utility>
@@ -36,6 +37,15 @@ struct GraphBuilder::Impl {
 namespace {
 
 std::string at(const std::string& path) { return path.empty() ? "at the root scope" : "layer " + path; }
+
+void check_declaration(std::string_view name, const Shape& shape, const std::string& path) {
+  if (name.empty() || name.front() == '/' || name.back() == '/') {
+    fail(Error::Category::graph, "variable", "a variable's name is \"" + std::string(name) + "\"", at(path), "name it without outer slashes");
+  }
+  if (std::ranges::any_of(shape, [](std::int64_t extent) { return extent < 1; })) {
+    fail(Error::Category::graph, "variable", std::string(name) + " would have the shape " + shape.str(), at(path), "extents are at least 1");
+  }
+}
 
 [[noreturn]] void rethrow_with_path(const Error& error, const std::string& path) {
   throw Error(error.category(), std::string(error.what()) + " (" + at(path) + ")");
@@ -84,16 +94,23 @@ Value GraphBuilder::step() {
 }
 
 Value GraphBuilder::parameter(std::string_view name, Shape shape, Init init, Training training) {
+  check_declaration(name, shape, impl_->path);
   return BuilderAccess::variable(*this, {impl_->name_below_path(name), {shape, DType::f32}, init, Variable::Kind::parameter, training});
 }
 
 Value GraphBuilder::state(std::string_view name, Shape shape, Init init) {
+  check_declaration(name, shape, impl_->path);
   return BuilderAccess::variable(*this, {impl_->name_below_path(name), {shape, DType::f32}, init, Variable::Kind::state, {}});
 }
 
 Value GraphBuilder::assign(Value variable, Value value) {
   if (!training()) {
     fail(Error::Category::graph, "assign", "a graph for evaluation may not assign", at(impl_->path), "ask GraphBuilder::training() first");
+  }
+  for (const Value& each : {variable, value}) {
+    if (!each.is_number() && &each.builder() != this) {
+      fail(Error::Category::graph, "assign", "a value of another graph", at(impl_->path), "keep values within one build");
+    }
   }
   const Node* node = variable.is_number() ? nullptr : &impl_->graph.nodes[variable.node()];
   if (node == nullptr || (node->op != Op::variable && node->op != Op::assign)) {
@@ -176,7 +193,7 @@ Value BuilderAccess::variable(GraphBuilder& g, const Variable& variable) {
   if (const auto known = impl.variable_numbers.find(variable.name); known != impl.variable_numbers.end()) {
     const Variable& first = impl.graph.variables[known->second];
     if (first.type != variable.type || first.kind != variable.kind) {
-      fail(Error::Category::graph, "variable", variable.name + " was declared as " + first.type.str() + ", now as " + variable.type.str(), {},
+      fail(Error::Category::graph, "variable", variable.name + " was declared as " + first.type.str() + ", now as " + variable.type.str(), at(impl.path),
            "declare it with one shape and one kind, or under two names");
     }
     return impl.declared[known->second].current;

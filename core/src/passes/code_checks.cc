@@ -22,6 +22,7 @@ CodeChecks code_checks(const StepDescription& description, bool training) {
   CodeChecks checks;
   GraphBuilder g({.training = training});
   StepDescription observed = description;
+  observed.quantization.require_integer = false;
   observed.quantization.observe = [&](const MatmulSite& site, Role role, Value operand, const Operand& quantized) {
     const Value codes = quantized.codes.dtype() == DType::f32 ? quantized.codes : cast(quantized.codes, DType::f32);
     const Value sound = equal(sum(1 - is_finite(operand)), 0);

@@ -1,5 +1,7 @@
 #include "passes/forward.h"
 
+#include <fmt/format.h>
+
 #include "graph/builder_access.h"
 #include "passes/dump.h"
 #include "qfw/error.h"
@@ -16,10 +18,14 @@ struct Recorded {
   Recorded(const StepDescription& description, bool training) : g({.training = training}) {
     const Value images = g.input(step_names::images, {description.images, DType::f32});
     const Value output = description.model->build(g, images, description.classes);
+    if (!output.is_number() && &output.builder() != &g) {
+      fail(Error::Category::graph, "model", fmt::format("model {} returns a value of another graph", description.model_name));
+    }
     const Shape expected{description.images[0], description.classes};
     if (output.is_number() || output.shape() != expected) {
       fail(Error::Category::graph, "model",
-           "it returns " + output.type().str() + ", logits of shape " + expected.str() + " are expected");
+           fmt::format("model {} returns {}, logits of shape {} are expected", description.model_name,
+                       output.is_number() ? "a plain number" : output.type().str(), expected.str()));
     }
     g.fetch(step_names::logits, output);
     logits = g.graph().fetches.back().use;

@@ -116,7 +116,7 @@ class QuantizePass {
   Value product(const MatmulSite& site, const Operand& src, const Operand& weights, Value float_src, Value float_weights,
                 QuantizedSite& record) {
     const std::int64_t features = site.weights.shape.channels();
-    if (how_.integer) {
+    if (how_.integer && !how_.observe) {
       const IntegerCodes left = integer_codes(src, "activations", false), right = integer_codes(weights, "weights", true);
       const auto scale = per_output(weights, features);
       const bool src_per_tensor = src.scale.is_number() || src.scale.shape().count() == 1;

@@ -9,6 +9,7 @@ namespace qfw {
 /// What the graphs of a run are made from. Pointers outlive the calls.
 struct StepDescription {
   const Layer* model = nullptr;
+  std::string model_name;  ///< for messages
   Shape images;  ///< [N, H, W, C]
   std::int64_t classes = 0;
   std::function<SiteQuantizer(std::string_view path)> quantizer_of;

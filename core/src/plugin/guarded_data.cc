@@ -52,8 +52,15 @@ class GuardedDataset final : public Guard<Dataset> {
     return call("size()", [&] { return inner().size(split); });
   }
   Example get(std::string_view split, std::int64_t index) const override {
-    return call(
-        "get()", [&] { return fmt::format("example {} of {}", index, split); }, [&] { return inner().get(split, index); });
+    const auto place = [&] { return fmt::format("example {} of {}", index, split); };
+    Example example = call("get()", place, [&] { return inner().get(split, index); });
+    const bool pixels = example.encoding == Example::Encoding::pixels;
+    if (pixels && (example.shape.rank() != 3 || static_cast<std::int64_t>(example.bytes.size()) != example.shape.count())) {
+      fail(Error::Category::plugin, "dataset",
+           fmt::format("{} gave pixels of shape {} in {} bytes", plugin()->name, example.shape.str(), example.bytes.size()), place(),
+           "pixels are [height, width, channels], a byte each");
+    }
+    return example;
   }
   Identity identity(std::string_view split) const override {
     return call("identity()", [&] { return inner().identity(split); });

@@ -3,6 +3,7 @@
 #include "plugin/guard.h"
 #include "qfw/backend.h"
 #include "qfw/communicator.h"
+#include "qfw/error.h"
 
 // Forwarders of the kinds that run the computation; see guard.h.
 namespace qfw {
@@ -46,6 +47,7 @@ class GuardedBackend final : public Guard<Backend> {
   }
   std::unique_ptr<Executable> compile(const Graph& graph, Communicator& replicas) override {
     auto compiled = call("compile()", [&] { return inner().compile(graph, replicas); });
+    if (compiled == nullptr) fail(Error::Category::plugin, "backend", plugin()->name + " compiled to nothing", plugin()->file);
     return std::make_unique<GuardedExecutable>(plugin(), std::move(compiled));
   }
   void read(std::string_view name, HostTensor to) const override {
@@ -100,7 +102,12 @@ class GuardedCommunicator final : public GuardedEnd {
  public:
   GuardedCommunicator(const PluginNamePtr& plugin, std::unique_ptr<Communicator> inner)
       : GuardedEnd(plugin, *inner), plugin_(plugin), inner_(std::move(inner)) {
-    for (int i = 1; i < local_size(); ++i) {
+    const int here = local_size(), first = rank(), all = size();
+    if (here < 1 || first < 0 || first + here > all) {
+      fail(Error::Category::plugin, "communicator",
+           fmt::format("{} says that it is replica {} of {}, with {} in this process", plugin->name, first, all, here), plugin->file);
+    }
+    for (int i = 1; i < here; ++i) {
       others_.push_back(
           std::make_unique<GuardedEnd>(plugin, call("local()", [&]() -> Communicator& { return inner_->local(i); })));
     }

@@ -31,10 +31,12 @@ Format::Run format_run(const Session& session) {
 }
 
 void write_hparams(const std::filesystem::path& file, const Session& session, const Catalog& catalog) {
+  const Format::Run run = format_run(session);
   try {
     const auto format = catalog.get<Format>("aqt").make({});
-    write_text_atomically(file, json_in_utf8(format->from_recipe(format_run(session), format->forms().at(0).name)));
+    write_text_atomically(file, json_in_utf8(format->from_recipe(run, format->forms().at(0).name)));
   } catch (const Error& error) {
+    if (error.category() == Error::Category::plugin) throw;
     logger().info("no hparams.json: {}", error.what());
   }
 }

@@ -84,14 +84,20 @@ DataShape shape_of(const Recipe& recipe, const Dataset* dataset, const Augment& 
   shape.classes = dataset->classes();
   check_split(*dataset, recipe.dataset().train_split, "dataset.train_split");
   shape.train_examples = dataset->size(recipe.dataset().train_split);
+  if (shape.classes < 1 || shape.train_examples < 0 || shape.image.rank() != 3 || shape.image.count() < 1) {
+    fail(Error::Category::data, "dataset",
+         fmt::format("{} classes, {} training images, which augment {} makes {}", shape.classes, shape.train_examples,
+                     recipe.name("augment"), shape.image.str()), recipe.name("dataset"), "there must be some, of [height, width, channels]");
+  }
   return shape;
 }
 
 Shape batch_of(std::int64_t batch, const Shape& image) { return {batch, image[0], image[1], image[2]}; }
 
-std::vector<std::string> paths_of(const Layer& model, const DataShape& data) {
+std::vector<std::string> paths_of(const Recipe& recipe, const Layer& model, const DataShape& data) {
   StepDescription description;
   description.model = &model;
+  description.model_name = recipe.name("model");
   description.images = batch_of(1, data.image);
   description.classes = data.classes;
   std::vector<std::string> paths;
@@ -114,7 +120,7 @@ Session::Session(const Recipe& recipe, Data data)
   open_data(data);
   data_ = shape_of(recipe_, dataset_.get(), *augment_);
   count_steps();
-  recipe_.check_layers(paths_of(*model_, data_));
+  recipe_.check_layers(paths_of(recipe_, *model_, data_));
 }
 
 void Session::open_data(Data data) {
@@ -215,6 +221,7 @@ std::string Session::phase_text(const Clock& clock) const {
 StepDescription Session::describe(const Clock& clock, std::int64_t batch) const {
   StepDescription description;
   description.model = model_.get();
+  description.model_name = recipe_.name("model");
   description.images = batch_of(batch, data_.image);
   description.classes = data_.classes;
   description.quantizer_of = [this, clock](std::string_view path) {
@@ -321,7 +328,7 @@ std::vector<std::string> layer_paths(const Recipe& recipe) {
   const auto model = recipe.make<Layer>();
   std::unique_ptr<Dataset> dataset;
   if (!shape_without_data(recipe, *augment) || !recipe.dataset().classes) dataset = recipe.make<Dataset>();
-  return paths_of(*model, shape_of(recipe, dataset.get(), *augment));
+  return paths_of(recipe, *model, shape_of(recipe, dataset.get(), *augment));
 }
 
 Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides, const Catalog& catalog,

@@ -49,7 +49,7 @@ class OffGrid final : public Quantizer {
     if (o_.how == "grid") return {codes, scale, Grid{top, -top}};
     if (o_.how == "half_grid") return {codes, scale, Grid{-top, top + 0.5f}};
     if (o_.how == "scale") return {codes, broadcast_to(scale, {site.weights.shape.channels() + 1}), Grid{-top, top}};
-    if (o_.how == "shape") return {codes + reshape(codes, {1, codes.shape().count()}), scale, Grid{-top, top}};
+    if (o_.how == "shape") return {reshape(codes, {codes.shape().count()}), scale, Grid{-top, top}};
     return right;
   }
 

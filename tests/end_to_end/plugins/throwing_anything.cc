@@ -32,6 +32,7 @@ class Thrower {
   explicit Thrower(const Options& options) : options_(options) { at("constructor"); }
 
  protected:
+  bool told(const char* what) const { return options_.from == what; }
   void at(const char* method) const {
     if (options_.from != method) return;
     if (options_.what == "int") throw 42;
@@ -89,7 +90,7 @@ struct Images final : Dataset, Thrower {
   Example get(std::string_view, std::int64_t index) const override {
     if (index == 17) at("get");
     static const std::byte pixels[16] = {};
-    return {.shape = {4, 4, 1}, .bytes = pixels, .label = index % 2};
+    return {.shape = told("few bytes") ? Shape{4, 4, 3} : Shape{4, 4, 1}, .bytes = pixels, .label = index % 2};
   }
   std::string class_name(std::int64_t label) const override {
     at("class_name");
@@ -170,7 +171,7 @@ struct Pair final : Communicator, Thrower {
   explicit Pair(const Options& options) : Thrower(options), options_(options) {}
   Pair(const Options& options, int rank) : Thrower(options), options_(options), rank_(rank) {}
   int rank() const override { return rank_; }
-  int size() const override { return 2; }
+  int size() const override { return told("no replicas") ? 0 : 2; }
   void all_reduce(std::span<float>, Reduction) override { at("all_reduce"); }
   void broadcast(std::span<std::byte>, int) override { at("broadcast"); }
   void barrier() override { at("barrier"); }

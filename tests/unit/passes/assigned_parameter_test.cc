@@ -21,14 +21,12 @@ class AssignedParameter : public ::testing::TestWithParam<Case> {};
 
 /// A dense layer whose logits are scaled by a parameter, which starts from the batch if `from_batch`.
 Model scaled(bool from_batch) {
-  Model model;
-  model.body = [from_batch](GraphBuilder& g, Value x, std::int64_t classes) {
+  return Model([from_batch](GraphBuilder& g, Value x, std::int64_t classes) {
     const Value logits = layers::linear(g, "dense", flat(x), {.features = classes});
     Value scale = g.parameter("scale", {1}, Init::constant(1e6), {.decay = true});
-    if (from_batch) scale = g.assign(scale, broadcast_to(mean(abs(x)), {1}));
+    if (from_batch) scale = g.assign(scale, broadcast_to(all_reduce(mean(abs(x)), Across::mean), {1}));
     return logits * scale;
-  };
-  return model;
+  });
 }
 
 /// The parameter after the step of a run in which the model assigns it is that of a run which began with the assigned value.
@@ -38,7 +36,8 @@ TEST_P(AssignedParameter, IsWhatOptimizerAndDecayStartFrom) {
   const Floats floats;
   const Model assigning = scaled(true), plain = scaled(false);
   double start = 0;
-  for (const float x : batch(0).at("images")) start += std::abs(x) / 32;
+  const std::vector<float> images = batch(0).at("images");
+  for (const float x : images) start += std::abs(x) / 32;
   for (const float rate : {0.f, 0.25f}) {
     Runner assigned(backend), given(backend);
     assigned.run(training_graph(description(assigning, floats), *optimizer, decay), batch(rate),
@@ -63,17 +62,15 @@ INSTANTIATE_TEST_SUITE_P(All, AssignedParameter,
 
 /// The gradient also counts what reached the parameter before it was assigned.
 TEST(AssignedParameterGradient, IsOfAllItsValues) {
-  Model model;
-  model.body = [](GraphBuilder& g, Value x, std::int64_t classes) {
+  const Model model([](GraphBuilder& g, Value x, std::int64_t classes) {
     const Value logits = layers::linear(g, "dense", flat(x), {.features = classes});
     const Value before = g.parameter("shift", {3}, Init::zeros());
     const Value after = g.assign(before, before * 0);
     return logits + before + 2 * after;
-  };
-  Model once = model;
-  once.body = [](GraphBuilder& g, Value x, std::int64_t classes) {
+  });
+  const Model once([](GraphBuilder& g, Value x, std::int64_t classes) {
     return layers::linear(g, "dense", flat(x), {.features = classes}) + 3 * g.parameter("shift", {3}, Init::zeros());
-  };
+  });
   const Floats floats;
   const auto sgd = make<Optimizer>("sgd", {{"momentum", 0.0}});
   Runner twice("reference"), single("reference");
@@ -86,10 +83,9 @@ TEST(AssignedParameterGradient, IsOfAllItsValues) {
 
 /// A quantizer plugin whose steps start from the first batch, then learn.
 TEST(LearnedStep, StartsFromTheFirstBatchAndIsTrained) {
-  Model model;
-  model.body = [](GraphBuilder& g, Value x, std::int64_t classes) {
+  const Model model([](GraphBuilder& g, Value x, std::int64_t classes) {
     return layers::linear(g, "dense", flat(x), {.features = classes});
-  };
+  });
   const auto quantizer = misfit("learned_step");
   for (const std::string backend : {"reference", "cpu"}) {
     const auto optimizer = make<Optimizer>("sgd", {{"momentum", 0.0}});

@@ -15,12 +15,10 @@ using ::testing::HasSubstr;
 
 /// A convolution that the plugin off_grid spoils, and a dense layer.
 Model convolutional() {
-  Model model;
-  model.body = [](GraphBuilder& g, Value x, std::int64_t classes) {
+  return Model([](GraphBuilder& g, Value x, std::int64_t classes) {
     return layers::linear(g, "dense", mean_over_space(layers::conv(g, "conv_1", x, {.features = 2, .kernel = {3, 3}})),
                           {.features = classes});
-  };
-  return model;
+  });
 }
 
 struct Case {
@@ -73,7 +71,7 @@ TEST(Operands, ThatCannotBeRightAreRefusedByLayerRoleAndQuantizer) {
   for (const auto& [how, told] :
        {std::pair{"grid", "a grid from 7 to -7, which ends below its start"},
         std::pair{"half_grid", "a grid from -7 to 7.5, not whole steps apart"},
-        std::pair{"scale", "the scale f32[3] for [3, 3, 1, 2]"}, std::pair{"shape", "returned f32[3, 3, 1, 36]"}}) {
+        std::pair{"scale", "the scale f32[3] for [3, 3, 1, 2]"}, std::pair{"shape", "returned f32[18]"}}) {
     const auto quantizer = misfit("off_grid", {{"how", std::string(how)}});
     try {
       code_checks(description(model, *quantizer, 1), true);
@@ -85,15 +83,14 @@ TEST(Operands, ThatCannotBeRightAreRefusedByLayerRoleAndQuantizer) {
 }
 
 TEST(Untrained, AreParametersThatNoGradientReaches) {
-  Model model;
-  model.body = [](GraphBuilder& g, Value x, std::int64_t classes) {
+  const Model model([](GraphBuilder& g, Value x, std::int64_t classes) {
     g.parameter("unused", {2, 2}, Init::zeros());
     const Value logits = layers::linear(g, "dense", flat(x), {.features = classes});
     const Value stopped = stop_gradient(g.parameter("stopped", {classes}, Init::zeros()));
     const Value rounded = round_even(g.parameter("rounded", {classes}, Init::zeros()));
     const Value through = round_even_ste(g.parameter("through", {classes}, Init::zeros()));
     return logits + stopped + rounded + through;
-  };
+  });
   const Floats floats;
   EXPECT_THAT(parameters_without_gradient(description(model, floats)), ElementsAre("unused", "stopped", "rounded"));
   const Model good = convolutional();

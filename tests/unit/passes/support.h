@@ -21,7 +21,9 @@ struct Floats final : Quantizer {
 
 /// A model that a test writes down.
 struct Model final : Layer {
-  std::function<Value(GraphBuilder&, Value, std::int64_t)> body;
+  using Body = std::function<Value(GraphBuilder&, Value, std::int64_t)>;
+  explicit Model(Body body) : body(std::move(body)) {}
+  Body body;
   Value build(GraphBuilder& g, Value x, std::int64_t classes) const override { return body(g, x, classes); }
 };
 
