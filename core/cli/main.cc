@@ -128,13 +128,14 @@ void complain(const std::string& who, std::string_view kind, std::string_view wh
   Terminal::standard_error().line(fmt::format("{}: {}: {}", who, kind, what));
 }
 
-/// Writing where nobody reads, or beyond the limit on the size of files, is an error like any other. What is closed must not become
-/// the descriptor of the next file that is opened.
+/// Writing where nobody reads, or beyond the limit on the size of files, is an error like any other. What is closed must not
+/// become the descriptor of the next file that is opened.
 void prepare_streams() {
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
   for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-    if (fcntl(stream, F_GETFD) < 0 && errno == EBADF) static_cast<void>(open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY));
+    if (fcntl(stream, F_GETFD) < 0 && errno == EBADF)
+      static_cast<void>(open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY));
   }
 }
 

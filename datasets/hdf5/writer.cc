@@ -31,6 +31,7 @@ Handle create(hid_t group, const char* name, hid_t type, const std::vector<hsize
               const fs::path& file) {
   const Handle space(H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr), H5Sclose);
   const Handle properties(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
+  H5Pset_obj_track_times(properties, false);  // equal data gives equal bytes
   if (gzip > 0 && std::ranges::all_of(extents, [](hsize_t extent) { return extent > 0; })) {
     std::vector<hsize_t> chunk = extents;
     chunk[0] = std::clamp<hsize_t>(chunk_bytes / row_bytes, 1, extents[0]);

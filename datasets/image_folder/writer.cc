@@ -89,6 +89,7 @@ void ImageFolderWriter::begin(const Target& target) {
         }
       }
     }
+    make_class_folders();  // whoever began may not have come so far
     return;
   }
   for (const Split& split : target_.splits) {
@@ -99,8 +100,16 @@ void ImageFolderWriter::begin(const Target& target) {
   }
   make_folder(notes());
   write_text_atomically(target_note, description());
+  make_class_folders();
+}
+
+void ImageFolderWriter::make_class_folders() const {
   for (const Split& split : target_.splits) {
-    for (const std::string& name : class_folders_) make_folder(target_.folder / split_folder(split.name) / name);
+    for (const std::string& name : class_folders_) {
+      const fs::path folder = target_.folder / split_folder(split.name) / name;
+      make_folder(folder);
+      remove_stale_temporaries(folder);
+    }
   }
 }
 

@@ -57,6 +57,7 @@ void TfdsWriter::begin(const Target& target) {
     if (!is_identifier(split.name)) fail(Error::Category::usage, "tfds", fmt::format("a split's name is '{}'", split.name));
   }
   std::filesystem::create_directories(target.folder);
+  remove_stale_temporaries(target.folder);
 }
 
 const DatasetWriter::Split& TfdsWriter::find(std::string_view name) const {

@@ -4,11 +4,11 @@ command -v strace > /dev/null || { echo "there is no strace here"; exit 77; }
 strace -qq -o /dev/null -e trace=none true 2> /dev/null || { echo "processes may not be traced here (ptrace)"; exit 77; }
 prepare
 
-# CALLS ERRNO [sticky] for every target; a short write is a retval of 1.
+# CALL:FAULT[:sticky] for every target; retval=0: nothing was written, and no word why.
 faults=(
   write:error=ENOSPC pwrite64:error=ENOSPC pwrite64:error=EIO fsync:error=EIO rename:error=EIO openat:error=EMFILE read:error=EIO pread64:error=EIO
   close:error=EIO ftruncate:error=EIO mkdir:error=ENOSPC unlink:error=EACCES flock:error=ENOLCK mmap:error=ENOMEM
-  write:error=EINTR pwrite64:error=EINTR pread64:error=EINTR read:error=EINTR openat:error=EINTR fsync:error=EINTR pwrite64:retval=1
+  write:error=EINTR pwrite64:error=EINTR pread64:error=EINTR read:error=EINTR openat:error=EINTR fsync:error=EINTR pwrite64:retval=0
   write:error=ENOSPC:sticky pwrite64:error=ENOSPC:sticky fsync:error=EIO:sticky openat:error=EMFILE:sticky
 )
 long_faults=(
@@ -16,7 +16,7 @@ long_faults=(
   newfstatat:error=EIO fstat:error=EIO lseek:error=EIO getdents64:error=EIO munmap:error=ENOMEM brk:error=ENOMEM syncfs:error=EIO unlinkat:error=EIO
   link:error=EPERM mkdir:error=EROFS flock:error=EINTR getdents64:error=ENOMEM
 )
-most=2
+most=1
 if [ "$length" = long ]; then faults+=("${long_faults[@]}") most=100000; fi
 
 # How often a target makes a call after the program has been loaded.

@@ -5,6 +5,22 @@ kinds=(KILL INT TERM HUP) rounds=2
 [ "$length" != long ] || rounds=100
 RANDOM=$seed
 
+# disturb SIGNAL MICROSECONDS: one start of `command`, and its signal; sets `status`.
+disturb() {
+  local pid i
+  status=0
+  # `env`: a background job of a script ignores SIGINT otherwise.
+  (cd try && exec env --default-signal=INT,HUP "${command[@]}") > out.txt 2> err.txt &
+  pid=$!
+  sleep "$(printf '%d.%06d' $(($2 / 1000000)) $(($2 % 1000000)))"
+  kill -"$1" $pid || true
+  for ((i = 0; i < seconds * 20; ++i)); do
+    kill -0 $pid || break
+    sleep 0.05
+  done
+  if kill -0 $pid; then kill -9 $pid && wait $pid || status=124; else wait $pid || status=$?; fi
+}
+
 for target in "${targets[@]}"; do
   begin "$target"
   start=${EPOCHREALTIME/./}
@@ -17,18 +33,7 @@ for target in "${targets[@]}"; do
       delays=($((RANDOM * took / 32768)) $((RANDOM * took / 32768)))
       chosen "$target $kind $i" || continue
       begin "$target"
-      for delay in "${delays[@]}"; do
-        status=0
-        # `env`: a background job of a script ignores SIGINT otherwise.
-        (cd try && exec env --default-signal=INT,HUP "${command[@]}") > out.txt 2> err.txt &
-        pid=$!
-        sleep "$(printf '%d.%06d' $((delay / 1000000)) $((delay % 1000000)))"
-        kill -$kind $pid 2> /dev/null || true
-        for ((wait_ms = 0; wait_ms < seconds * 20; ++wait_ms)); do kill -0 $pid 2> /dev/null || break; sleep 0.05; done
-        kill -0 $pid 2> /dev/null && kill -9 $pid && status=124
-        wait $pid 2> /dev/null || status=${status/#0/$?}
-        [ $status != 124 ] || break
-      done
+      for delay in "${delays[@]}"; do disturb "$kind" "$delay"; done 2> /dev/null  # the shell tells of killed jobs
       [ "$kind" != KILL ] || [ $status != 137 ] || status=130
       judge "$target" $status
       count "$target $kind $i"

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
@@ -7,7 +8,8 @@
 #include <random>
 #include <string>
 
-/// mutate FILE SEED: damages a file in place, in one of the ways in which files do get damaged, or as somebody hostile would; says which.
+/// mutate FILE SEED: damages a file in place, in one of the ways in which files do get damaged, or as somebody hostile would;
+/// says which.
 namespace {
 
 class Mutation {
@@ -17,7 +19,8 @@ class Mutation {
   std::string apply() {
     switch (below(7)) {
       case 0:
-        for (std::size_t i = 0, flips = 1 + below(4); i < flips; ++i) bytes_[below(bytes_.size())] ^= static_cast<char>(1 << below(8));
+        for (std::size_t i = 0, flips = 1 + below(4); i < flips; ++i)
+          bytes_[below(bytes_.size())] ^= static_cast<char>(1 << below(8));
         return "bits flipped";
       case 1: {
         const std::size_t at = below(bytes_.size());
@@ -31,7 +34,8 @@ class Mutation {
         bytes_.append(1 + below(4096), static_cast<char>(below(256)));
         return "grown";
       case 4: {
-        const std::size_t from = below(bytes_.size()), to = below(bytes_.size()), length = std::min(length_from(from), length_from(to));
+        const std::size_t from = below(bytes_.size()), to = below(bytes_.size()),
+                          length = std::min(length_from(from), length_from(to));
         bytes_.replace(to, length, bytes_.substr(from, length));
         return "a block moved";
       }
@@ -41,7 +45,8 @@ class Mutation {
         return "bytes put in";
       }
       default: {
-        static constexpr std::int64_t numbers[] = {-1, 0, 1, 0x7f, 0xff, 0x7fff, 0xffff, 0x7fffffff, 0xffffffff, INT64_MAX, INT64_MIN};
+        static constexpr std::int64_t numbers[] = {-1,     0,          1,          0x7f,      0xff,     0x7fff,
+                                                   0xffff, 0x7fffffff, 0xffffffff, INT64_MAX, INT64_MIN};
         const std::int64_t number = numbers[below(std::size(numbers))];
         const std::size_t width = std::min<std::size_t>(std::size_t{1} << below(4), bytes_.size());
         bytes_.replace(below(bytes_.size() - width + 1), width, std::string(reinterpret_cast<const char*>(&number), width));

@@ -9,7 +9,7 @@ XDG_CACHE_HOME=$work/cache
 
 for form in hdf5 tfds image_folder; do
   "$QFW" data convert --dataset.name=synthetic --dataset.height=16 --dataset.width=16 --dataset.classes=4 --dataset.train_examples=24 \
-    --dataset.validation_examples=8 --to=$form --output=base/$form > /dev/null
+    --dataset.validation_examples=8 --to=$form --output=base/$form > log.txt 2>&1
 done
 
 # damage WHAT FILE-PATTERN SEED: one of the files that match.
@@ -24,7 +24,10 @@ judge_reading() {
   case $1 in
     124 | 137) outcome=HANG ;;
     0) outcome=ok ;;
-    1 | 2) outcome=error && [ -s err.txt ] || [ -s out.txt ] || outcome=SILENT ;;
+    1 | 2) 
+      outcome=error
+      grep -q 'error: \|bad' err.txt out.txt || outcome="NOT ONE ERROR"
+      ;;
     *) outcome="CRASH $1" ;;
   esac
   if grep -q 'AddressSanitizer\|runtime error:\|terminate called\|buf = 0x' err.txt; then outcome="CRASH (text)"; fi
@@ -35,6 +38,8 @@ tries() {
   local name=$1 folder=$2 files=$3 i number status
   shift 3
   declare -gA row=()
+  rm -rf try && cp -r "base/$folder" try
+  (cd try && ulimit -v $memory && "$@") > out.txt 2> err.txt || fail "$name: the undamaged one fails: $(cat err.txt)"
   for ((i = 0; i < rounds; ++i)); do
     chosen "$name $i" || continue
     number=$((seed * 1000 + i))

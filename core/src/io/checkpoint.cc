@@ -20,7 +20,8 @@ namespace fs = std::filesystem;
 constexpr const char* format_name = "qfw checkpoint";
 constexpr const char* misfit = "it belongs to another model or quantizer";
 
-/// The checksum of version 1: CRC-32 of everything a checkpoint says: the info, then every variable's name, type and bytes in order of name.
+/// The checksum of version 1: CRC-32 of everything a checkpoint says: the info, then every variable's name, type and bytes in
+/// order of name.
 class Checksum {
  public:
   void add(std::span<const std::byte> bytes) {
@@ -156,7 +157,8 @@ struct Checkpoint::Impl {
 void Checkpoint::Impl::open() {
   if (is_checkpoint_version_1(image.bytes())) return open_version_1();
   if (const CheckpointFault fault = fault_of_checkpoint(image.bytes())) {
-    refuse(path, fault.other_version ? CheckpointError::Kind::foreign : CheckpointError::Kind::damaged, fault.what, fault.remedy);
+    refuse(path, fault.other_version ? CheckpointError::Kind::foreign : CheckpointError::Kind::damaged, fault.what,
+           fault.remedy);
   }
   parse();
 }

@@ -13,7 +13,9 @@ namespace {
 constexpr std::string_view magic = "qfw checkpoint\n", hdf5_magic = "\x89HDF\r\n\x1a\n";
 constexpr const char* damaged = "the file is damaged; use another checkpoint";
 
-std::string_view text_of(std::span<const std::byte> bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+std::string_view text_of(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
 
 std::string header_of(int version, unsigned long long bytes, XXH128_hash_t sum) {
   std::string text = fmt::format("{}version {}\nbytes {}\nxxh3 {:016x}{:016x}\n", magic, version, bytes, sum.high64, sum.low64);
@@ -34,7 +36,8 @@ CheckpointFault fault_of_checkpoint(std::span<const std::byte> file) {
   const std::string_view all = text_of(file), header = all.substr(0, checkpoint_header_bytes);
   if (all.empty()) return {.what = "it is empty", .remedy = damaged};
   if (!header.starts_with(magic.substr(0, header.size()))) {
-    return {.what = fmt::format("its {} bytes do not begin as one", all.size()), .remedy = "give a checkpoint, as qfw writes them"};
+    return {.what = fmt::format("its {} bytes do not begin as one", all.size()),
+            .remedy = "give a checkpoint, as qfw writes them"};
   }
   if (header.size() < checkpoint_header_bytes) {
     return {.what = fmt::format("it was cut: only {} bytes are there", all.size()), .remedy = damaged};

@@ -6,8 +6,8 @@
 
 namespace qfw {
 
-/// What a checkpoint begins with, so that it can be told to be whole before anything of it is used: text of a fixed length that says
-/// how many bytes follow and their XXH3-128 sum, and carries a sum of its own. HDF5 takes it for a user block.
+/// What a checkpoint begins with, so that it can be told to be whole before anything of it is used: text of a fixed length that
+/// says how many bytes follow and their XXH3-128 sum, and carries a sum of its own. HDF5 takes it for a user block.
 constexpr std::size_t checkpoint_header_bytes = 512;
 constexpr int checkpoint_version = 2;
 

@@ -65,8 +65,8 @@ struct EventFile::Impl {
   fs::path path;
   int descriptor = -1;
   std::mutex mutex;
-  std::string pending;     ///< not yet written
-  std::uint64_t end = 0;   ///< of what is written: a failed attempt is repeated at the same place
+  std::string pending;    ///< not yet written
+  std::uint64_t end = 0;  ///< of what is written: a failed attempt is repeated at the same place
   std::uint64_t dropped = 0;
   bool failing = false;
   Clock::time_point flushed = Clock::now();

@@ -19,8 +19,8 @@ std::recursive_mutex& mutex() {
   return instance;
 }
 
-/// The library's innermost message of its last failure, without the numbers of its own that it adds: of a failed system call only
-/// what the system said.
+/// The library's innermost message of its last failure, without the numbers of its own that it adds: of a failed system call
+/// only what the system said.
 std::string reason() {
   std::string text;
   H5Ewalk2(

@@ -106,7 +106,7 @@ TEST_F(FashionMnistFiles, MissingFileNamesPackageAndOption) {
   EXPECT_THAT(error(), testing::AllOf(HasSubstr(labels_path().string()), HasSubstr("apt-get install dataset-fashion-mnist"),
                                       HasSubstr("dataset.data_dir")));
   fs::create_directory(labels_path());
-  EXPECT_THAT(error(), HasSubstr("cannot open"));
+  EXPECT_THAT(error(), HasSubstr("cannot read"));
 }
 
 TEST_F(FashionMnistFiles, AFailureMayBeRepairedAndTriedAgain) {
