@@ -24,6 +24,11 @@ expect 1 "there is no group /nowhere" "$QFW" import tiny.ini first.h5 --group=/n
 expect 1 "another shape: params/DenseAqt_0/kernel" "$QFW" import tiny.ini first.h5 --model.stages=1 --run.dir=third
 expect 1 "the file lacks: .*\(for stage3/block0/conv" "$QFW" import tiny.ini first.h5 --model.stages=1,1,1 --run.dir=third
 expect 1 "another shape: params/init_conv/kernel is" "$QFW" import tiny.ini first.h5 --model.num_filters=16 --run.dir=third
+head -c 3000 first.h5 > cut.h5
+expect 1 "damaged" "$QFW" import tiny.ini cut.h5 --run.dir=third
+mkfifo pipe.h5
+expect 1 "a pipe" "$QFW" import tiny.ini pipe.h5 --run.dir=third
+expect 1 "none of the .* tensors .*the file holds: labels, logits" "$QFW" import tiny.ini first_logits.h5 --run.dir=third
 [ ! -e third ] || fail "a refused import leaves a folder"
 expect 0 "variables imported$" "$QFW" import tiny.ini first.h5 --quantizer.name=none --run.dir=float
 

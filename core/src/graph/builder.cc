@@ -40,10 +40,12 @@ std::string at(const std::string& path) { return path.empty() ? "at the root sco
 
 void check_declaration(std::string_view name, const Shape& shape, const std::string& path) {
   if (name.empty() || name.front() == '/' || name.back() == '/') {
-    fail(Error::Category::graph, "variable", "a variable's name is \"" + std::string(name) + "\"", at(path), "name it without outer slashes");
+    fail(Error::Category::graph, "variable", "a variable's name is \"" + std::string(name) + "\"", at(path),
+         "name it without outer slashes");
   }
   if (std::ranges::any_of(shape, [](std::int64_t extent) { return extent < 1; })) {
-    fail(Error::Category::graph, "variable", std::string(name) + " would have the shape " + shape.str(), at(path), "extents are at least 1");
+    fail(Error::Category::graph, "variable", std::string(name) + " would have the shape " + shape.str(), at(path),
+         "extents are at least 1");
   }
 }
 
@@ -193,7 +195,8 @@ Value BuilderAccess::variable(GraphBuilder& g, const Variable& variable) {
   if (const auto known = impl.variable_numbers.find(variable.name); known != impl.variable_numbers.end()) {
     const Variable& first = impl.graph.variables[known->second];
     if (first.type != variable.type || first.kind != variable.kind) {
-      fail(Error::Category::graph, "variable", variable.name + " was declared as " + first.type.str() + ", now as " + variable.type.str(), at(impl.path),
+      fail(Error::Category::graph, "variable",
+           variable.name + " was declared as " + first.type.str() + ", now as " + variable.type.str(), at(impl.path),
            "declare it with one shape and one kind, or under two names");
     }
     return impl.declared[known->second].current;

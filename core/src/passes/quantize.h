@@ -13,8 +13,8 @@ struct Quantization {
   bool require_integer = false;  ///< refuse a graph with a site that could not be made so
   DType compute = DType::f32;    ///< dtype of matmul operands and of what lies between them
   std::string quantizer;         ///< its name, for messages
-  /// If given, told of each operand that got a grid: what it was and what it became. Products are then those of floats, whatever
-  /// is asked for: codes that are not on their grid have no integers.
+  /// If given, told of each operand that got a grid: what it was and what it became. Products are then those of floats,
+  /// whatever is asked for: codes that are not on their grid have no integers.
   std::function<void(const MatmulSite& site, Role role, Value operand, const Operand& quantized)> observe{};
 };
 

@@ -57,8 +57,8 @@ class GuardedDataset final : public Guard<Dataset> {
     const bool pixels = example.encoding == Example::Encoding::pixels;
     if (pixels && (example.shape.rank() != 3 || static_cast<std::int64_t>(example.bytes.size()) != example.shape.count())) {
       fail(Error::Category::plugin, "dataset",
-           fmt::format("{} gave pixels of shape {} in {} bytes", plugin()->name, example.shape.str(), example.bytes.size()), place(),
-           "pixels are [height, width, channels], a byte each");
+           fmt::format("{} gave pixels of shape {} in {} bytes", plugin()->name, example.shape.str(), example.bytes.size()),
+           place(), "pixels are [height, width, channels], a byte each");
     }
     return example;
   }

@@ -105,7 +105,8 @@ class GuardedCommunicator final : public GuardedEnd {
     const int here = local_size(), first = rank(), all = size();
     if (here < 1 || first < 0 || first + here > all) {
       fail(Error::Category::plugin, "communicator",
-           fmt::format("{} says that it is replica {} of {}, with {} in this process", plugin->name, first, all, here), plugin->file);
+           fmt::format("{} says that it is replica {} of {}, with {} in this process", plugin->name, first, all, here),
+           plugin->file);
     }
     for (int i = 1; i < here; ++i) {
       others_.push_back(

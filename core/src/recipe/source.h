@@ -64,7 +64,8 @@ class Problems {
   void caused_by(const std::exception& error);
   bool empty() const { return list_.empty(); }
   bool in(std::string_view section) const { return sections_.contains(std::string(section)); }
-  /// Throws one error, Error::Category::usage, with a line per problem, by precedence of the file, then by line. Returns if empty.
+  /// Throws one error, Error::Category::usage, with a line per problem, by precedence of the file, then by line. Returns if
+  /// empty.
   void raise() const;
 
  private:

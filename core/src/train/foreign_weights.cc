@@ -110,65 +110,91 @@ const Variable& find(const std::vector<Variable>& variables, const std::string& 
   return *std::ranges::find(variables, name, &Variable::name);
 }
 
+/// Puts their tensors into our variables, and keeps what does not fit for one message of each kind.
+class Fitting {
+ public:
+  explicit Fitting(ForeignTensors there) : there_(std::move(there)) {
+    for (const std::string& name : there_.names) parts_there_.insert(first_part(name));
+    for (const auto& [name, found] : there_.found) parts_there_.insert(first_part(name));
+  }
+
+  void take(const Format::Tensor& tensor, const Variable& variable, const TensorType& expected) {
+    ++asked_;
+    const std::string part = first_part(tensor.path);
+    parts_known_.insert(part);
+    const auto found = there_.found.find(tensor.path);
+    if (found == there_.found.end()) {
+      if (is_quantizers(variable) && !parts_there_.contains(part)) {
+        absent_.insert(part);
+      } else {
+        missing_.push_back(fmt::format("{} (for {})", tensor.path, tensor.variable));
+      }
+      return;
+    }
+    const auto& [otherwise, theirs] = found->second;
+    if (!otherwise.empty()) {
+      misshapen_.push_back(
+          fmt::format("{} is {}, expected {} (for {})", tensor.path, otherwise, expected.str(), tensor.variable));
+      return;
+    }
+    if (const std::string what = objection_to(theirs, is_quantizers(variable), tensor.not_negative); !what.empty()) {
+      wrong_.push_back(fmt::format("{}: {}", tensor.path, what));
+    }
+    const auto to = places(variable.type.shape, tensor.axes);
+    std::vector<float> ours(to.size());
+    for (std::size_t k = 0; k < to.size(); ++k) ours[to[k]] = theirs[k];
+    values_.emplace(tensor.variable, std::move(ours));
+  }
+
+  Values finish(const Place& place) {
+    constexpr const char* check_network = "check that the recipe describes this network";
+    if (there_.found.empty()) {
+      if (there_.names.empty()) there_.names.emplace_back("no data set");
+      place.refuse(fmt::format("none of the {} tensors that the recipe's network has is there; the file holds", asked_),
+                   there_.names, "name their group with --group");
+    }
+    place.refuse("the file lacks", missing_, "check --group, and that the recipe describes this network");
+    place.refuse("tensors of another shape", misshapen_, check_network);
+    place.refuse("the recipe's network has no place for", left_over(), check_network);
+    place.refuse("weights that no network can have", wrong_, "export them again, from a step before they went wrong");
+    for (const std::string& part : absent_) {
+      logger().warn("{} is not in the file; its variables keep their initial values", part);
+    }
+    for (const std::string& part : parts_there_) {
+      if (!parts_known_.contains(part)) logger().info("not imported: {}", part);
+    }
+    return std::move(values_);
+  }
+
+ private:
+  std::vector<std::string> left_over() const {
+    std::vector<std::string> names;
+    for (const std::string& name : there_.names) {
+      if (parts_known_.contains(first_part(name)) && !there_.found.contains(name)) names.push_back(name);
+    }
+    return names;
+  }
+
+  ForeignTensors there_;
+  Values values_;
+  std::size_t asked_ = 0;
+  std::set<std::string> parts_there_, parts_known_, absent_;
+  std::vector<std::string> missing_, misshapen_, wrong_;
+};
+
 }  // namespace
 
 Values read_foreign_weights(const std::filesystem::path& file, const std::string& group, const Format& format,
                             const std::vector<Variable>& variables) {
-  const Place place{group.empty() ? file.string() : fmt::format("{}:{}", file.string(), group)};
   const auto tensors = format.tensors(variables);
   std::vector<AskedTensor> asked;
-  for (const Format::Tensor& tensor : tensors)
+  for (const Format::Tensor& tensor : tensors) {
     asked.push_back({tensor.path, {their_shape(find(variables, tensor.variable).type.shape, tensor.axes), tensor.dtype}});
-  const ForeignTensors there = read_foreign_tensors(file, group, asked);
-  if (there.found.empty())
-    place.refuse(fmt::format("none of the {} tensors that the recipe's network has is there; the file holds", tensors.size()),
-                 there.names.empty() ? std::vector<std::string>{"no data set"} : there.names, "name their group with --group");
-  std::set<std::string> parts_there, parts_known;
-  for (const std::string& name : there.names) parts_there.insert(first_part(name));
-  for (const auto& [name, found] : there.found) parts_there.insert(first_part(name));
-
-  Values values;
-  std::set<std::string> absent;
-  std::vector<std::string> missing, misshapen, left_over, wrong;
-  for (std::size_t i = 0; i < tensors.size(); ++i) {
-    const Format::Tensor& tensor = tensors[i];
-    const Variable& variable = find(variables, tensor.variable);
-    const std::string part = first_part(tensor.path);
-    parts_known.insert(part);
-    const auto found = there.found.find(tensor.path);
-    if (found == there.found.end()) {
-      if (is_quantizers(variable) && !parts_there.contains(part)) {
-        absent.insert(part);
-      } else {
-        missing.push_back(fmt::format("{} (for {})", tensor.path, tensor.variable));
-      }
-      continue;
-    }
-    const auto& [otherwise, theirs] = found->second;
-    if (!otherwise.empty()) {
-      misshapen.push_back(
-          fmt::format("{} is {}, expected {} (for {})", tensor.path, otherwise, asked[i].type.str(), tensor.variable));
-      continue;
-    }
-    if (const std::string what = objection_to(theirs, is_quantizers(variable), tensor.not_negative); !what.empty())
-      wrong.push_back(fmt::format("{}: {}", tensor.path, what));
-    const auto to = places(variable.type.shape, tensor.axes);
-    std::vector<float> ours(to.size());
-    for (std::size_t k = 0; k < to.size(); ++k) ours[to[k]] = theirs[k];
-    values.emplace(tensor.variable, std::move(ours));
   }
-  place.refuse("the file lacks", missing, "check --group, and that the recipe describes this network");
-  place.refuse("tensors of another shape", misshapen, "check that the recipe describes this network");
-  for (const std::string& name : there.names) {
-    if (parts_known.contains(first_part(name)) && !there.found.contains(name)) left_over.push_back(name);
-  }
-  place.refuse("the recipe's network has no place for", left_over, "check that the recipe describes this network");
-  place.refuse("weights that no network can have", wrong, "export them again, from a step before they went wrong");
-  for (const std::string& part : absent) logger().warn("{} is not in the file; its variables keep their initial values", part);
-  for (const std::string& part : parts_there) {
-    if (!parts_known.contains(part)) logger().info("not imported: {}", part);
-  }
-  return values;
+  Fitting fitting(read_foreign_tensors(file, group, asked));
+  for (std::size_t i = 0; i < tensors.size(); ++i)
+    fitting.take(tensors[i], find(variables, tensors[i].variable), asked[i].type);
+  return fitting.finish(Place{group.empty() ? file.string() : fmt::format("{}:{}", file.string(), group)});
 }
 
 void write_foreign_weights(const std::filesystem::path& file, const std::string& group, const Format& format,

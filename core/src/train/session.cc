@@ -87,7 +87,8 @@ DataShape shape_of(const Recipe& recipe, const Dataset* dataset, const Augment& 
   if (shape.classes < 1 || shape.train_examples < 0 || shape.image.rank() != 3 || shape.image.count() < 1) {
     fail(Error::Category::data, "dataset",
          fmt::format("{} classes, {} training images, which augment {} makes {}", shape.classes, shape.train_examples,
-                     recipe.name("augment"), shape.image.str()), recipe.name("dataset"), "there must be some, of [height, width, channels]");
+                     recipe.name("augment"), shape.image.str()),
+         recipe.name("dataset"), "there must be some, of [height, width, channels]");
   }
   return shape;
 }

@@ -186,7 +186,9 @@ std::string message_in(int descriptor) {
 }  // namespace
 
 Confinement confinement_for(const RegularFile& file, std::string_view tag) {
-  constexpr std::uint64_t least = 256 << 20, most = std::uint64_t{2} << 30, bytes_a_second = 1'000'000;  // in HDF5 1.10 a data set's chunks take time by the square of their number
+  constexpr std::uint64_t least = 256 << 20, most = std::uint64_t{2} << 30,
+                          bytes_a_second =
+                              1'000'000;  // in HDF5 1.10 a data set's chunks take time by the square of their number
   return {.tag = std::string(tag),
           .task = "reading the file",
           .place = file.path().string(),

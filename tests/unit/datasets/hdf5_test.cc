@@ -1,3 +1,6 @@
+#include <sys/resource.h>
+
+#include <csignal>
 #include <thread>
 
 #include "hdf5_files.h"
@@ -130,6 +133,23 @@ TEST_F(Hdf5Writers, UnequalPicturesAreRefusedAtOnce) {
   source_.items["train"][4] = test::encoded_item(4, 0, "");
   EXPECT_THAT(test::message_of(Error::Category::data, [&] { convert(); }),
               HasSubstr("encoded pictures cannot stand beside pixels"));
+}
+
+TEST_F(Hdf5Writers, AFileThatCannotGrowIsOneErrorAndGoesOnLater) {
+  rlimit before{};
+  getrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, SIG_IGN);
+  rlimit little = before;
+  little.rlim_cur = 3000;  // enough for each part
+  setrlimit(RLIMIT_FSIZE, &little);
+  EXPECT_THAT(test::message_of(Error::Category::data, [&] { convert(); }),
+              AllOf(HasSubstr("set.h5"), HasSubstr("File too large")));
+  setrlimit(RLIMIT_FSIZE, &before);
+  EXPECT_FALSE(fs::exists(path()));
+  source_.reads = 0;
+  convert();
+  EXPECT_EQ(source_.reads, 0);  // every part was there
+  EXPECT_EQ(test::all_of(*open(), "train"), source_.items["train"]);
 }
 
 TEST_F(Hdf5Writers, OtherThingsAreNotOverwritten) {

@@ -128,7 +128,8 @@ TEST(Thrown, NothingIsSaidOfPluginsThatDoNotThrow) {
 TEST(Returned, ValuesThatCannotBeAreRefusedByName) {
   const Failure pixels = failure_of([] { thrower<Dataset>("few bytes")->get("train", 3); });
   EXPECT_EQ(pixels.category, Error::Category::plugin);
-  EXPECT_THAT(pixels.message, AllOf(HasSubstr("dataset:thrower gave pixels of shape [4, 4, 3] in 16 bytes"), HasSubstr("example 3 of train")));
+  EXPECT_THAT(pixels.message,
+              AllOf(HasSubstr("dataset:thrower gave pixels of shape [4, 4, 3] in 16 bytes"), HasSubstr("example 3 of train")));
   const Failure replicas = failure_of([] { thrower<Communicator>("no replicas"); });
   EXPECT_EQ(replicas.category, Error::Category::plugin);
   EXPECT_THAT(replicas.message, HasSubstr("communicator:thrower says that it is replica 0 of 0, with 2 in this process"));
@@ -137,10 +138,12 @@ TEST(Returned, ValuesThatCannotBeAreRefusedByName) {
 TEST(Builder, RefusesVariablesThatCannotBeAndValuesOfOtherGraphs) {
   GraphBuilder g({.training = true}), other({.training = true});
   const auto scope = g.scope("layer1");
-  EXPECT_THAT(failure_of([&] { g.parameter("", {1}, Init::zeros()); }).message, AllOf(HasSubstr("name is \"\""), HasSubstr("layer layer1")));
+  EXPECT_THAT(failure_of([&] { g.parameter("", {1}, Init::zeros()); }).message,
+              AllOf(HasSubstr("name is \"\""), HasSubstr("layer layer1")));
   EXPECT_THAT(failure_of([&] { g.state("s", {2, -1}); }).message, AllOf(HasSubstr("shape [2, -1]"), HasSubstr("layer layer1")));
   const Value mine = g.state("mine", {1}), theirs = other.state("theirs", {1});
-  EXPECT_THAT(failure_of([&] { g.assign(mine, theirs); }).message, AllOf(HasSubstr("another graph"), HasSubstr("layer layer1")));
+  EXPECT_THAT(failure_of([&] { g.assign(mine, theirs); }).message,
+              AllOf(HasSubstr("another graph"), HasSubstr("layer layer1")));
   EXPECT_THAT(failure_of([&] { g.assign(theirs, mine); }).message, HasSubstr("another graph"));
 }
 
