@@ -73,7 +73,10 @@ int main(int count, char** words) {
   std::string bytes{std::istreambuf_iterator<char>(in), {}};
   if (!in || bytes.empty()) return std::cerr << "cannot read " << path << '\n', 1;
   Mutation mutation(std::move(bytes), std::strtoull(words[2], nullptr, 10));
-  std::cout << mutation.apply() << '\n';
+  const std::string whole = mutation.bytes();
+  std::string what;
+  while (mutation.bytes() == whole) what = mutation.apply();  // zeros over zeros damage nothing
+  std::cout << what << '\n';
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
   out << mutation.bytes();
   out.close();

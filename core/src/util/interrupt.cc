@@ -14,10 +14,11 @@ extern "C" void on_signal(int signal) {
   std::signal(signal, SIG_DFL);
 }
 
-/// What is ignored stays so: of a background job, or of one that nohup started.
 void listen(bool on) {
   for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
-    if (std::signal(number, on ? on_signal : SIG_DFL) == SIG_IGN) std::signal(number, SIG_IGN);
+    // What nohup started stays with it. An ignored SIGINT is only what shells give to background jobs.
+    const auto before = std::signal(number, on ? on_signal : SIG_DFL);
+    if (number == SIGHUP && before == SIG_IGN) std::signal(number, SIG_IGN);
   }
 }
 

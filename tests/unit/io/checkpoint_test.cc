@@ -181,7 +181,8 @@ TEST_F(CheckpointTest, ALaterVersionIsNoDamage) {
   const auto end = whole.find("header ");
   whole.replace(end + 7, 16, fmt::format("{:016x}", XXH3_64bits(whole.data(), end)));
   test::spew(path_, whole);
-  EXPECT_THAT(error(path_, CheckpointError::Kind::foreign), AllOf(HasSubstr("version 3"), HasSubstr("the program that wrote it")));
+  EXPECT_THAT(error(path_, CheckpointError::Kind::foreign),
+              AllOf(HasSubstr("version 3"), HasSubstr("the program that wrote it")));
 }
 
 TEST_F(CheckpointTest, TruncatedAndGrownFilesAreRefused) {

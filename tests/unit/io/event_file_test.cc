@@ -2,9 +2,8 @@
 
 #include <sys/resource.h>
 
-#include <csignal>
-
 #include <cmath>
+#include <csignal>
 #include <cstring>
 #include <map>
 #include <optional>
