@@ -10,6 +10,7 @@ find_package(PNG REQUIRED)
 find_package(dnnl 3 CONFIG REQUIRED)  # scripts/setup.sh puts one into .deps where the system has none
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)
+pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 
 # CMake's own module needs the C language and links all that HDF5 itself was linked with; pkg-config names the library alone.
 pkg_search_module(HDF5 REQUIRED IMPORTED_TARGET hdf5-serial hdf5)

@@ -7,9 +7,9 @@ cd "$(dirname "$0")/.."
 packages=(
   build-essential cmake ninja-build ccache pkg-config
   libboost1.81-dev libboost-filesystem1.81-dev libboost-program-options1.81-dev libboost-json1.81-dev
-  libhdf5-dev hdf5-tools libhwy-dev libfmt-dev libspdlog-dev libprotobuf-dev protobuf-compiler zlib1g-dev
+  libhdf5-dev hdf5-tools libhwy-dev libxxhash-dev libfmt-dev libspdlog-dev libprotobuf-dev protobuf-compiler zlib1g-dev
   libjpeg62-turbo-dev libpng-dev
-  libgtest-dev libgmock-dev
+  libgtest-dev libgmock-dev strace
   dataset-fashion-mnist
 )
 onednn_wheel=onednn-devel-cpu-gomp==2023.2.0  # oneDNN 3.2; Debian 12 has 2.7

@@ -188,6 +188,7 @@ void claim_folder(const std::filesystem::path& folder, const std::string& purpos
     fail(Error::Category::usage, "convert", "another conversion was made in this folder; conversion.txt says which",
          folder.string(), "choose another --output, or delete the folder");
   }
+  remove_stale_temporaries(folder);  // of a conversion that was killed
   if (std::filesystem::exists(folder) && !std::filesystem::is_empty(folder)) {
     fail(Error::Category::usage, "convert", "the folder is not empty", folder.string(), "choose another --output");
   }

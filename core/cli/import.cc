@@ -39,6 +39,7 @@ int run(const Arguments& arguments, const Catalog& catalog) {
     stored.push_back({variable.name, variable.type});
     by_name.emplace(variable.name, &variable);
   }
+  write_text_atomically(folder.recipe(), recipe.text());  // first: the checkpoint makes it a run
   const auto path = checkpoint_path(folder.checkpoints(), step);
   save_checkpoint(path, info, stored, [&](std::string_view name, HostTensor to) {
     const std::span<float> values(reinterpret_cast<float*>(to.bytes.data()), to.bytes.size() / sizeof(float));
@@ -48,7 +49,6 @@ int run(const Arguments& arguments, const Catalog& catalog) {
       initialize(*by_name.find(name)->second, session.seed(), values);
     }
   });
-  write_text_atomically(folder.recipe(), recipe.text());
   fmt::print("{} of {} variables imported{}\n{}\n", imported.size(), variables.size(),
              warm ? "; bounds are set, so activations are quantized from the first step on" : "", path.string());
   return 0;

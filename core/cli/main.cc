@@ -1,9 +1,14 @@
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <optional>
 
+#include "io/terminal.h"
 #include "qfw/error.h"
 #include "util/nearest.h"
 #include "verbs.h"
@@ -114,10 +119,26 @@ int code_of(Error::Category category) {
   }
 }
 
+/// Never throws: standard error may be closed, or its disk full.
+void complain(const std::string& who, std::string_view kind, std::string_view what) {
+  Terminal::standard_error().line(fmt::format("{}: {}: {}", who, kind, what));
+}
+
+/// Writing where nobody reads, or beyond the limit on the size of files, is an error like any other. What is closed must not
+/// become the descriptor of the next file that is opened.
+void prepare_streams() {
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(stream, F_GETFD) < 0 && errno == EBADF)
+      static_cast<void>(open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY));
+  }
+}
+
 int guarded(const std::vector<std::string>& words) {
   const bool has_verb = !words.empty() && !words.front().starts_with("-");
   const std::string who = has_verb ? "qfw " + words.front() : "qfw";
-  const auto output_failed = [&] { fmt::print(stderr, "{}: error: standard output could not be written\n", who); };
+  const auto output_failed = [&] { complain(who, "error", "standard output could not be written"); };
   try {
     const int code = run(words);
     if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
@@ -126,16 +147,15 @@ int guarded(const std::vector<std::string>& words) {
     }
     return code;
   } catch (const Error& error) {
-    fmt::print(stderr, "{}: {}: {}\n", who, error.category() == Error::Category::interrupted ? "interrupted" : "error",
-               error.what());
+    complain(who, error.category() == Error::Category::interrupted ? "interrupted" : "error", error.what());
     return code_of(error.category());
   } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "{}: error: out of memory\n", who);
+    complain(who, "error", "out of memory");
   } catch (const std::exception& error) {
     if (std::ferror(stdout) != 0) {
       output_failed();
     } else {
-      fmt::print(stderr, "{}: error: {}\n", who, error.what());
+      complain(who, "error", error.what());
     }
   }
   return failed;
@@ -144,4 +164,7 @@ int guarded(const std::vector<std::string>& words) {
 }  // namespace
 }  // namespace qfw
 
-int main(int count, char** words) { return qfw::guarded(std::vector<std::string>(words + 1, words + count)); }
+int main(int count, char** words) {
+  qfw::prepare_streams();
+  return qfw::guarded(std::vector<std::string>(words + 1, words + count));
+}

@@ -4,12 +4,11 @@
 #include <zlib.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <limits>
 
 #include "qfw/error.h"
+#include "qfw/regular_file.h"
 
 namespace qfw::fashion_mnist {
 namespace {
@@ -18,16 +17,10 @@ constexpr const char* tag = "fashion_mnist";
 constexpr const char* remedy = "restore the file, for example by apt-get install --reinstall dataset-fashion-mnist";
 
 std::vector<unsigned char> contents(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  if (!file || !std::filesystem::is_regular_file(path)) {
-    fail(Error::Category::data, tag, fmt::format("cannot open {}: {}", path.string(), std::strerror(errno ? errno : EISDIR)),
-         {}, "apt-get install dataset-fashion-mnist, or set dataset.data_dir to the folder of the four *-ubyte.gz files");
-  }
-  std::vector<unsigned char> bytes(static_cast<std::size_t>(file.tellg()));
-  file.seekg(0);
-  if (!file.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()))) {
-    fail(Error::Category::data, tag, fmt::format("cannot read the {} bytes of {}", bytes.size(), path.string()), {}, remedy);
-  }
+  const RegularFile file(path,
+                         "apt-get install dataset-fashion-mnist, or set dataset.data_dir to the folder of the four *-ubyte.gz files");
+  std::vector<unsigned char> bytes(file.size());
+  file.read(0, std::as_writable_bytes(std::span(bytes)));
   return bytes;
 }
 

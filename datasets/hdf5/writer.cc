@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 
 #include "file.h"
 #include "handle.h"
@@ -15,6 +13,7 @@
 #include "qfw/hdf5_storage.h"
 #include "qfw/image.h"
 #include "qfw/random.h"
+#include "qfw/regular_file.h"
 
 namespace qfw::hdf5_dataset {
 
@@ -32,6 +31,7 @@ Handle create(hid_t group, const char* name, hid_t type, const std::vector<hsize
               const fs::path& file) {
   const Handle space(H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr), H5Sclose);
   const Handle properties(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
+  H5Pset_obj_track_times(properties, false);  // equal data gives equal bytes
   if (gzip > 0 && std::ranges::all_of(extents, [](hsize_t extent) { return extent > 0; })) {
     std::vector<hsize_t> chunk = extents;
     chunk[0] = std::clamp<hsize_t>(chunk_bytes / row_bytes, 1, extents[0]);
@@ -125,8 +125,7 @@ void Hdf5Writer::begin(const Target& target) {
   std::error_code error;
   const fs::path note = parts_ / "target";
   if (fs::exists(note, error)) {
-    std::ifstream stream(note, std::ios::binary);
-    if (std::string(std::istreambuf_iterator<char>(stream), {}) != description()) {
+    if (read_text(note) != description()) {
       fail(Error::Category::usage, tag, "an unfinished conversion of something else, or with other settings, is there",
            parts_.string(), "remove it, or choose another folder");
     }

@@ -11,6 +11,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "qfw/atomic_file.h"
+
 namespace qfw::image_folder {
 
 namespace {
@@ -63,28 +65,9 @@ Bytes read_bytes(const std::filesystem::path& path) {
 }
 
 void write_bytes(const std::filesystem::path& path, std::span<const std::byte> bytes) {
-  constexpr const char* remedy = "check that there is room and the folder may be written to";
-  const auto temporary = path.parent_path() / fmt::format(".{}.{}.tmp", path.filename().string(), getpid());
-  int error = 0;
-  {
-    const Descriptor file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
-    if (file.number() < 0) failed("write", path, errno, remedy);
-    while (!bytes.empty() && error == 0) {
-      const ssize_t done = ::write(file.number(), bytes.data(), bytes.size());
-      if (done > 0) bytes = bytes.subspan(static_cast<std::size_t>(done));
-      if (done < 0 && errno != EINTR) error = errno;
-    }
-  }
-  if (error == 0 && std::rename(temporary.c_str(), path.c_str()) != 0) error = errno;
-  if (error != 0) {
-    unlink(temporary.c_str());
-    failed("write", path, error, remedy);
-  }
-}
-
-void sync(const std::filesystem::path& folder) {
-  const Descriptor handle(folder, O_RDONLY | O_DIRECTORY);
-  if (handle.number() < 0 || syncfs(handle.number()) != 0) failed("write", folder, errno, "check that there is room");
+  AtomicFile file(path);
+  file.write(bytes);
+  file.commit(AtomicFile::Sync::later);
 }
 
 bool has_image_extension(std::string_view name) {

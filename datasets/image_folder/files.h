@@ -21,10 +21,8 @@ struct Bytes {
 /// All of a file. Throws Error::Category::data naming it.
 Bytes read_bytes(const std::filesystem::path& path);
 
-/// Writes a file under another name and renames it, so that it is there whole or not at all (short of a power cut, see sync).
+/// Writes a file under another name and renames it, so that it is there whole or not at all (short of a power cut, see sync_file_system).
 void write_bytes(const std::filesystem::path& path, std::span<const std::byte> bytes);
-/// Waits until all that was written to the file system of `folder` would survive a power cut.
-void sync(const std::filesystem::path& folder);
 
 /// jpg, jpeg or png, in small or capital letters.
 bool has_image_extension(std::string_view name);

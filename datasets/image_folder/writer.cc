@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "files.h"
+#include "qfw/atomic_file.h"
 #include "qfw/image.h"
 #include "qfw/random.h"
 
@@ -27,8 +28,6 @@ std::string text_of(const fs::path& path) {
   const Bytes bytes = read_bytes(path);
   return {reinterpret_cast<const char*>(bytes.memory.get()), bytes.size};
 }
-
-void write_text(const fs::path& path, std::string_view text) { write_bytes(path, std::as_bytes(std::span(text))); }
 
 void make_folder(const fs::path& path) {
   std::error_code error;
@@ -87,6 +86,7 @@ void ImageFolderWriter::begin(const Target& target) {
         }
       }
     }
+    make_class_folders();  // whoever began may not have come so far
     return;
   }
   for (const Split& split : target_.splits) {
@@ -96,9 +96,17 @@ void ImageFolderWriter::begin(const Target& target) {
     }
   }
   make_folder(notes());
-  write_text(target_note, description());
+  write_text_atomically(target_note, description());
+  make_class_folders();
+}
+
+void ImageFolderWriter::make_class_folders() const {
   for (const Split& split : target_.splits) {
-    for (const std::string& name : class_folders_) make_folder(target_.folder / split_folder(split.name) / name);
+    for (const std::string& name : class_folders_) {
+      const fs::path folder = target_.folder / split_folder(split.name) / name;
+      make_folder(folder);
+      remove_stale_temporaries(folder);
+    }
   }
 }
 
@@ -156,15 +164,15 @@ void ImageFolderWriter::write(std::string_view split, std::int64_t part, const S
     write_bytes(target_.folder / path, pixels ? std::span<const std::byte>(encoded) : example.bytes);
     names += path + "\n";
   }
-  sync(target_.folder);
-  write_text(note(split, part), names);
+  sync_file_system(target_.folder);
+  write_text_atomically(note(split, part), names);
   written_.merge(here);
 }
 
 void ImageFolderWriter::finish() {
   if (finished_) return;
-  write_text(end_note(), description());
-  sync(target_.folder);
+  write_text_atomically(end_note(), description());
+  sync_file_system(target_.folder);
   std::error_code error;
   fs::remove_all(notes(), error);
   if (error) fail(Error::Category::data, tag, fmt::format("cannot remove it: {}", error.message()), notes().string());

@@ -37,6 +37,7 @@ class ImageFolderWriter final : public DatasetWriter {
 
  private:
   const Split& find(std::string_view split) const;
+  void make_class_folders() const;
   std::filesystem::path notes() const { return target_.folder / ".qfw_parts"; }
   std::filesystem::path end_note() const { return target_.folder / ".qfw_finished"; }
   std::filesystem::path note(std::string_view split, std::int64_t part) const;

@@ -22,8 +22,6 @@ namespace {
        "check that it is there and may be read");
 }
 
-constexpr std::size_t buffer_size = 1 << 20;
-
 }  // namespace
 
 MappedFile::MappedFile(std::filesystem::path path) : path_(std::move(path)) {
@@ -62,50 +60,6 @@ std::string read_text(const std::filesystem::path& path) {
     unreadable(path);
   }
   return {std::istreambuf_iterator<char>(stream), {}};
-}
-
-NewFile::NewFile(std::filesystem::path path)
-    : path_(std::move(path)), temporary_(fmt::format("{}.{}.tmp", path_.string(), getpid())) {
-  descriptor_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (descriptor_ < 0) failed("create");
-}
-
-NewFile::~NewFile() {
-  if (descriptor_ < 0) return;
-  close(descriptor_);
-  unlink(temporary_.c_str());
-}
-
-void NewFile::failed(const char* verb) const {
-  fail(Error::Category::data, "tfds", fmt::format("cannot {} the file: {}", verb, std::strerror(errno)), path_.string());
-}
-
-void NewFile::write(std::span<const std::byte> bytes) {
-  buffer_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  if (buffer_.size() >= buffer_size) flush();
-}
-
-void NewFile::flush() {
-  for (std::string_view left = buffer_; !left.empty();) {
-    const ssize_t done = ::write(descriptor_, left.data(), left.size());
-    if (done < 0 && errno == EINTR) continue;
-    if (done <= 0) failed("write");
-    left.remove_prefix(static_cast<std::size_t>(done));
-  }
-  buffer_.clear();
-}
-
-void NewFile::commit() {
-  flush();
-  if (fsync(descriptor_) != 0) failed("write");
-  close(descriptor_);
-  descriptor_ = -1;
-  if (rename(temporary_.c_str(), path_.c_str()) != 0) {
-    const int error = errno;
-    unlink(temporary_.c_str());
-    errno = error;
-    failed("name");
-  }
 }
 
 }  // namespace qfw::tfds

@@ -29,25 +29,4 @@ class MappedFile {
 
 std::string read_text(const std::filesystem::path& path);
 
-/// A file that appears under its name when it is complete.
-class NewFile {
- public:
-  explicit NewFile(std::filesystem::path path);
-  NewFile(const NewFile&) = delete;
-  NewFile& operator=(const NewFile&) = delete;
-  ~NewFile();
-
-  void write(std::span<const std::byte> bytes);
-  void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
-  void commit();
-
- private:
-  void flush();
-  [[noreturn]] void failed(const char* verb) const;
-
-  std::filesystem::path path_, temporary_;
-  int descriptor_ = -1;
-  std::string buffer_;
-};
-
 }  // namespace qfw::tfds

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "crc32c.h"
+#include "qfw/atomic_file.h"
 #include "qfw/random.h"
 
 namespace qfw::tfds {
@@ -53,7 +54,7 @@ void write_index(const std::filesystem::path& file, Header header, const std::ve
   header.count = offsets.size();
   header.sum = crc32c(bytes);
   std::filesystem::create_directories(file.parent_path());
-  NewFile index(file);
+  AtomicFile index(file);
   index.write(std::as_bytes(std::span(&header, 1)));
   index.write(bytes);
   index.commit();

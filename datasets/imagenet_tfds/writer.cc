@@ -9,7 +9,7 @@
 
 #include "crc32c.h"
 #include "example.h"
-#include "files.h"
+#include "qfw/atomic_file.h"
 #include "qfw/error.h"
 #include "qfw/image.h"
 
@@ -57,6 +57,7 @@ void TfdsWriter::begin(const Target& target) {
     if (!is_identifier(split.name)) fail(Error::Category::usage, "tfds", fmt::format("a split's name is '{}'", split.name));
   }
   std::filesystem::create_directories(target.folder);
+  remove_stale_temporaries(target.folder);
 }
 
 const DatasetWriter::Split& TfdsWriter::find(std::string_view name) const {
@@ -82,7 +83,7 @@ std::filesystem::path TfdsWriter::shard(std::string_view split, std::int64_t par
 bool TfdsWriter::has(std::string_view split, std::int64_t part) const { return std::filesystem::exists(shard(split, part)); }
 
 void TfdsWriter::write(std::string_view split, std::int64_t part, const Source& source) {
-  NewFile file(shard(split, part));
+  AtomicFile file(shard(split, part));
   const auto [begin, end] = range(split, part);
   for (std::int64_t i = 0; i < end - begin; ++i) {
     const Example example = source(i);
@@ -140,9 +141,7 @@ void TfdsWriter::finish() {
       {"features.json", json::serialize(features)},
       {"dataset_info.json", json::serialize(info)}};  // the last makes it a data set
   for (const auto& [name, text] : files) {
-    NewFile file(target_.folder / name);
-    file.write(text);
-    file.commit();
+    write_text_atomically(target_.folder / name, text);
   }
 }
 

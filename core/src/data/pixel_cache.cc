@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "io/file_lock.h"
 #include "io/log.h"
 #include "io/progress.h"
 #include "qfw/error.h"
@@ -28,10 +28,9 @@ class FileLock {
       fail(Error::Category::data, "cache", fmt::format("cannot create the lock: {}", std::strerror(errno)), file.string(),
            "set dataset.cache_dir to a folder that can be written, or dataset.cache = none");
     }
-    if (flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
+    if (lock_file(descriptor_, file, Waiting::no)) return;
     logger().info("waiting for the process that makes {}", file.string());
-    while (flock(descriptor_, LOCK_EX) != 0 && errno == EINTR) {
-    }
+    lock_file(descriptor_, file, Waiting::yes);
   }
   FileLock(const FileLock&) = delete;
   FileLock& operator=(const FileLock&) = delete;
@@ -121,9 +120,8 @@ void PixelCache::make(std::string_view split, const std::filesystem::path& file)
       }
       progress.update({.step = writer.written(), .total_steps = count, .corrupt = corrupt_.count()});
     }
-    writer.finish();
+    writer.finish(file);
   }
-  std::filesystem::rename(partial, file);
 }
 
 Example PixelCache::get(std::string_view split, std::int64_t index) const {

@@ -8,8 +8,11 @@
 #include <zlib.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
+#include <utility>
 
+#include "qfw/atomic_file.h"
 #include "qfw/error.h"
 
 namespace qfw::pixel_file {
@@ -70,7 +73,9 @@ Writer::Writer(const std::filesystem::path& file, std::uint64_t key, std::int64_
   resume(key, count);
 }
 
-Writer::~Writer() { close(descriptor_); }
+Writer::~Writer() {
+  if (descriptor_ >= 0) close(descriptor_);
+}
 
 void Writer::resume(std::uint64_t key, std::int64_t count) {
   const Header expected{.key = key, .count = count};
@@ -120,16 +125,18 @@ void Writer::append(const Picture& picture) {
   end_ += sizeof header + padded(header.bytes());
 }
 
-void Writer::finish() {
+void Writer::finish(const std::filesystem::path& name) {
   if (written() != count_) fail(Error::Category::internal, "cache", fmt::format("{} pictures of {}", written(), count_));
   const auto table = std::as_bytes(std::span(offsets_));
   write(table.data(), table.size());
   if (fsync(descriptor_) != 0) system_error(path_, "write it");
   const std::uint32_t sum = checksum(table);
   if (pwrite(descriptor_, &end_, sizeof end_, offsetof(Header, table)) != sizeof end_ ||
-      pwrite(descriptor_, &sum, sizeof sum, offsetof(Header, table_sum)) != sizeof sum || fsync(descriptor_) != 0) {
+      pwrite(descriptor_, &sum, sizeof sum, offsetof(Header, table_sum)) != sizeof sum || fsync(descriptor_) != 0 ||
+      close(std::exchange(descriptor_, -1)) != 0 || std::rename(path_.c_str(), name.c_str()) != 0) {
     system_error(path_, "write it");
   }
+  sync_folder(name.parent_path());
 }
 
 Reader::Reader(const std::filesystem::path& file, std::uint64_t key, std::int64_t count) : path_(file) {

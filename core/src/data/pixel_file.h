@@ -33,7 +33,8 @@ class Writer {
 
   std::int64_t written() const { return static_cast<std::int64_t>(offsets_.size()); }
   void append(const Picture& picture);
-  void finish();  ///< all are there: writes the table, and everything to the disk
+  /// All are there: writes the table, and everything to the disk, and gives the file its name.
+  void finish(const std::filesystem::path& name);
 
  private:
   void resume(std::uint64_t key, std::int64_t count);

@@ -198,10 +198,10 @@ void sync_folder(const fs::path& folder) { sync(folder, fsync); }
 
 void remove_stale_temporaries(const fs::path& folder) {
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
-    const std::string name = entry.path().filename().string();
+  for (fs::directory_iterator entry(folder, error); !error && entry != fs::directory_iterator(); entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
     std::error_code ignored;
-    if (name.starts_with('.') && name.find(marker) != std::string::npos) fs::remove(entry.path(), ignored);
+    if (name.starts_with('.') && name.find(marker) != std::string::npos) fs::remove(entry->path(), ignored);
   }
 }
 

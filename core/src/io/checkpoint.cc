@@ -7,8 +7,10 @@
 #include <bit>
 #include <limits>
 
+#include "io/checkpoint_header.h"
 #include "io/hdf5.h"
 #include "qfw/atomic_file.h"
+#include "qfw/regular_file.h"
 
 namespace qfw {
 namespace {
@@ -16,9 +18,10 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* format_name = "qfw checkpoint";
-constexpr std::int64_t format_version = 1;
+constexpr const char* misfit = "it belongs to another model or quantizer";
 
-/// CRC-32 of everything a checkpoint says: the info, then every variable's name, type and bytes in order of name.
+/// The checksum of version 1: CRC-32 of everything a checkpoint says: the info, then every variable's name, type and bytes in
+/// order of name.
 class Checksum {
  public:
   void add(std::span<const std::byte> bytes) {
@@ -75,22 +78,35 @@ std::vector<std::string> link_names(hid_t group, const hdf5::Place& place) {
   return names;
 }
 
+[[noreturn]] void refuse(const fs::path& path, CheckpointError::Kind kind, const std::string& what, const std::string& remedy) {
+  throw CheckpointError(kind, fmt::format("[checkpoint] cannot use {}: {}; {}", path.string(), what, remedy));
+}
+
+std::vector<std::byte> bytes_of(const fs::path& path) try {
+  const RegularFile file(path);
+  std::vector<std::byte> bytes(file.size());
+  file.read(0, bytes);
+  return bytes;
+} catch (const Error& error) {
+  throw CheckpointError(CheckpointError::Kind::unreadable, error.what());
+}
+
 }  // namespace
+
+CheckpointError::CheckpointError(Kind kind, const std::string& message) : Error(Category::data, message), kind_(kind) {}
 
 void save_checkpoint(const fs::path& path, const CheckpointInfo& info, std::span<const CheckpointVariable> unsorted,
                      const ReadVariable& read) {
   const auto variables = sorted({unsorted.begin(), unsorted.end()});
+  const hdf5::Place place{path, {}};
   AtomicFile target(path);
-  Checksum checksum;
-  checksum.add(info);
+  Hdf5Memory image;
   {
     const hdf5::Lock lock;
-    const hdf5::Place place{path, {}};
-    Hdf5Memory image;
-    hdf5::Handle file = hdf5::create_file(image, place);
+    hdf5::Handle file = hdf5::create_file(image, place, checkpoint_header_bytes);
     {
       hdf5::write_attribute(file.get(), "format", std::string(format_name), place);
-      hdf5::write_attribute(file.get(), "version", format_version, place);
+      hdf5::write_attribute(file.get(), "version", std::int64_t{checkpoint_version}, place);
       hdf5::write_attribute(file.get(), "step", info.step, place);
       hdf5::write_attribute(file.get(), "data_epoch", info.data_epoch, place);
       hdf5::write_attribute(file.get(), "data_step", info.data_step, place);
@@ -106,53 +122,71 @@ void save_checkpoint(const fs::path& path, const CheckpointInfo& info, std::span
         read(variable.name, HostTensor{variable.type, bytes});
         const auto data_set = hdf5::create_data_set(group.get(), variable.name, variable.type, here);
         hdf5::write(data_set.get(), HostTensor{variable.type, bytes}, here);
-        checksum.add(variable, bytes);
       }
-      hdf5::write_attribute(file.get(), "checksum", checksum.value(), place);
     }
     hdf5::finish_file(file, image, place);
-    target.write(image.bytes());
   }
+  const auto contents = std::span(image.bytes()).subspan(checkpoint_header_bytes);
+  target.write(checkpoint_header(contents));
+  target.write(contents);
   target.commit();
 }
 
 struct Checkpoint::Impl {
-  explicit Impl(const fs::path& path) : path(path) {}
+  explicit Impl(const fs::path& path) : path(path), image(bytes_of(path)) {}
   ~Impl() {
     const hdf5::Lock lock;
     group = {}, file = {};
   }
 
   fs::path path;
+  Hdf5Memory image;
   hdf5::Handle file, group;
   CheckpointInfo info;
-  std::uint64_t checksum = 0;
   std::vector<CheckpointVariable> variables;
 
   void open();
-  void verify() const;
+  void open_version_1();
+  void parse();
+  void verify(std::uint64_t checksum) const;
 };
 
+/// Nothing is left to HDF5 but what is certainly as it was written.
 void Checkpoint::Impl::open() {
+  if (is_checkpoint_version_1(image.bytes())) return open_version_1();
+  if (const CheckpointFault fault = fault_of_checkpoint(image.bytes())) {
+    refuse(path, fault.other_version ? CheckpointError::Kind::foreign : CheckpointError::Kind::damaged, fault.what,
+           fault.remedy);
+  }
+  parse();
+}
+
+/// Here the checksum lies within the HDF5 file and covers what was read from it: the library meets the bytes first.
+void Checkpoint::Impl::open_version_1() try {
+  parse();
+  std::uint64_t checksum = 0;
+  hdf5::read_attribute(file.get(), "checksum", checksum, {path, {}});
+  verify(checksum);
+} catch (const CheckpointError&) {
+  throw;
+} catch (const Error& error) {
+  throw CheckpointError(CheckpointError::Kind::damaged, error.what());
+}
+
+void Checkpoint::Impl::parse() {
   const hdf5::Place place{path, {}};
-  file = hdf5::open_file(path);
+  file = hdf5::open_file(image, place);
   std::string format;
-  std::int64_t version = 0;
   if (H5Aexists(file.get(), "format") > 0) hdf5::read_attribute(file.get(), "format", format, place);
   if (format != format_name) {
-    hdf5::failed(fmt::format("open it as a checkpoint: attribute format is \"{}\", expected \"{}\"", format, format_name),
-                 place, "give a checkpoint, as qfw writes them");
-  }
-  hdf5::read_attribute(file.get(), "version", version, place);
-  if (version != format_version) {
-    hdf5::failed(fmt::format("read a checkpoint of format version {}, this program knows {}", version, format_version), place,
-                 "use the program that wrote it");
+    refuse(path, CheckpointError::Kind::foreign,
+           fmt::format("its attribute format is \"{}\", expected \"{}\"", format, format_name),
+           "give a checkpoint, as qfw writes them");
   }
   hdf5::read_attribute(file.get(), "step", info.step, place);
   hdf5::read_attribute(file.get(), "data_epoch", info.data_epoch, place);
   hdf5::read_attribute(file.get(), "data_step", info.data_step, place);
   hdf5::read_attribute(file.get(), "recipe", info.recipe, place);
-  hdf5::read_attribute(file.get(), "checksum", checksum, place);
   const auto metrics = open_group(file.get(), "metrics", {path, "metrics"});
   for (const auto& name : attribute_names(metrics.get(), place)) {
     hdf5::read_attribute(metrics.get(), name.c_str(), info.metrics[name], {path, "metrics"});
@@ -169,7 +203,7 @@ void Checkpoint::Impl::open() {
   variables = sorted(std::move(variables));
 }
 
-void Checkpoint::Impl::verify() const {
+void Checkpoint::Impl::verify(std::uint64_t checksum) const {
   Checksum found;
   found.add(info);
   std::vector<std::byte> bytes;
@@ -185,15 +219,15 @@ void Checkpoint::Impl::verify() const {
     found.add(variable, bytes);
   }
   if (found.value() != checksum) {
-    hdf5::failed(fmt::format("use it: its checksum is {:08x}, its contents give {:08x}", checksum, found.value()), {path, {}},
-                 "the file is damaged; use another checkpoint");
+    refuse(path, CheckpointError::Kind::damaged,
+           fmt::format("its checksum is {:08x}, its contents give {:08x}", checksum, found.value()),
+           "the file is damaged; use another checkpoint");
   }
 }
 
-Checkpoint::Checkpoint(const fs::path& path, Check check) : impl_(std::make_unique<Impl>(path)) {
+Checkpoint::Checkpoint(const fs::path& path) : impl_(std::make_unique<Impl>(path)) {
   const hdf5::Lock lock;
   impl_->open();
-  if (check == Check::checksum) impl_->verify();
 }
 Checkpoint::~Checkpoint() = default;
 
@@ -206,13 +240,11 @@ void Checkpoint::read(std::string_view name, HostTensor to) const {
   const auto found =
       std::find_if(impl_->variables.begin(), impl_->variables.end(), [&](const auto& v) { return v.name == name; });
   if (found == impl_->variables.end()) {
-    fail(Error::Category::data, "checkpoint", fmt::format("there is no variable {}", name), impl_->path.string(),
-         "it belongs to another model or quantizer");
+    refuse(impl_->path, CheckpointError::Kind::misfit, fmt::format("there is no variable {}", name), misfit);
   }
   if (found->type != to.type) {
-    fail(Error::Category::data, "checkpoint",
-         fmt::format("variable {} is {}, expected {}", name, found->type.str(), to.type.str()), impl_->path.string(),
-         "it belongs to another model or quantizer");
+    refuse(impl_->path, CheckpointError::Kind::misfit,
+           fmt::format("variable {} is {}, expected {}", name, found->type.str(), to.type.str()), misfit);
   }
   hdf5::read(hdf5::open_data_set(impl_->group.get(), found->name, here).get(), to, here);
 }

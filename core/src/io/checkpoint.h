@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "qfw/error.h"
 #include "qfw/tensor.h"
 
 namespace qfw {
@@ -32,16 +33,32 @@ struct CheckpointVariable {
 /// Fills `to` with the value of a variable, as Backend::read does.
 using ReadVariable = std::function<void(std::string_view name, HostTensor to)>;
 
-/// Writes all variables (in order of name) and a checksum of everything, by rename. Equal contents give equal bytes.
+/// Why a checkpoint cannot be used.
+class CheckpointError : public Error {
+ public:
+  enum class Kind {
+    unreadable,  ///< it may be whole: it is not there, may not be read, or reading failed
+    damaged,     ///< it is not what was written: cut, changed, or no checkpoint at all
+    foreign,     ///< whole, but of a format that this program does not know
+    misfit,      ///< whole, but of another model or quantizer: a variable is missing or of another type
+  };
+  CheckpointError(Kind kind, const std::string& message);
+  Kind kind() const noexcept { return kind_; }
+
+ private:
+  Kind kind_;
+};
+
+/// Writes all variables (in order of name) by rename, with a checksum of the whole file in front (io/checkpoint_header.h); what
+/// follows is an HDF5 file, and HDF5's tools open the whole. Equal contents give equal bytes.
 void save_checkpoint(const std::filesystem::path& path, const CheckpointInfo& info,
                      std::span<const CheckpointVariable> variables, const ReadVariable& read);
 
-/// An open checkpoint. Every failure is an Error::Category::data that names the file.
+/// An open checkpoint, held in memory. Every failure is a CheckpointError that names the file.
 class Checkpoint {
  public:
-  enum class Check { checksum, none };
-  /// With Check::checksum all of the file is read once and compared, so that nothing of a damaged one is ever used.
-  explicit Checkpoint(const std::filesystem::path& path, Check check = Check::checksum);
+  /// All of the file is compared with its checksum first, so that nothing of a damaged one is ever used.
+  explicit Checkpoint(const std::filesystem::path& path);
   Checkpoint(const Checkpoint&) = delete;
   Checkpoint& operator=(const Checkpoint&) = delete;
   ~Checkpoint();
@@ -57,7 +74,7 @@ class Checkpoint {
 
 /// FOLDER/step_000012345.h5
 std::filesystem::path checkpoint_path(const std::filesystem::path& folder, std::int64_t step);
-/// Every file of such a name, by step, oldest first; none if there is no such folder.
+/// Every file of such a name, by step, oldest first; none if there is no such folder. Throws for one that cannot be read.
 std::vector<std::filesystem::path> checkpoints_in(const std::filesystem::path& folder);
 std::optional<std::filesystem::path> newest_checkpoint(const std::filesystem::path& folder);
 /// Removes all but the newest `keep`.

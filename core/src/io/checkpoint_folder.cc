@@ -35,10 +35,13 @@ fs::path checkpoint_path(const fs::path& folder, std::int64_t step) {
 std::vector<fs::path> checkpoints_in(const fs::path& folder) {
   std::vector<std::pair<std::int64_t, fs::path>> found;
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
+  for (fs::directory_iterator entry(folder, error); !error && entry != fs::directory_iterator(); entry.increment(error)) {
     std::error_code ignored;
-    const auto step = step_of(entry.path().filename().string());
-    if (step && entry.is_regular_file(ignored)) found.emplace_back(*step, entry.path());
+    const auto step = step_of(entry->path().filename().string());
+    if (step && entry->is_regular_file(ignored)) found.emplace_back(*step, entry->path());
+  }
+  if (error && error != std::errc::no_such_file_or_directory) {
+    fail(Error::Category::data, "checkpoint", fmt::format("cannot read the folder {}: {}", folder.string(), error.message()));
   }
   std::sort(found.begin(), found.end());
   std::vector<fs::path> paths;

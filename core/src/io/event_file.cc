@@ -11,8 +11,10 @@
 #include <cmath>
 #include <cstring>
 #include <mutex>
+#include <utility>
 
 #include "event.pb.h"
+#include "io/log.h"
 #include "qfw/error.h"
 
 namespace qfw {
@@ -20,6 +22,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t most_pending = 16 << 20;
 
 /// The reflected polynomial 0x1edc6f41.
 constexpr auto crc_table = [] {
@@ -61,7 +65,10 @@ struct EventFile::Impl {
   fs::path path;
   int descriptor = -1;
   std::mutex mutex;
-  std::string pending;
+  std::string pending;    ///< not yet written
+  std::uint64_t end = 0;  ///< of what is written: a failed attempt is repeated at the same place
+  std::uint64_t dropped = 0;
+  bool failing = false;
   Clock::time_point flushed = Clock::now();
   double flush_seconds = 10;
 
@@ -80,7 +87,7 @@ void EventFile::Impl::open(const fs::path& folder) {
   const std::string host = host_name();
   for (int number = 0; number < 1000; ++number) {
     path = folder / fmt::format("events.out.tfevents.{:010}.{}", seconds + number, host);
-    descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
+    descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (descriptor >= 0 || errno != EEXIST) break;
   }
   if (descriptor < 0)
@@ -98,20 +105,25 @@ void EventFile::Impl::add(const events::Event& event) {
   if (std::chrono::duration<double>(Clock::now() - flushed).count() >= flush_seconds) flush();
 }
 
+/// Curves are not worth a training: what cannot be written now is said once and tried again with the next events.
 void EventFile::Impl::flush() {
-  std::size_t done = 0;
-  while (done < pending.size()) {
-    const ssize_t wrote = ::write(descriptor, pending.data() + done, pending.size() - done);
+  flushed = Clock::now();
+  for (std::size_t done = 0; done < pending.size();) {
+    const ssize_t wrote = pwrite(descriptor, pending.data() + done, pending.size() - done, static_cast<off_t>(end + done));
     if (wrote < 0 && errno == EINTR) continue;
     if (wrote <= 0) {
-      const int error = errno;
-      pending.erase(0, done);  // what is written is never written twice
-      fail(Error::Category::data, "events", fmt::format("cannot write {}: {}", path.string(), std::strerror(error)));
+      if (!std::exchange(failing, true)) {
+        logger().warn("cannot write {}: {}; training goes on, and what is missing there is written when that is possible",
+                      path.string(), std::strerror(errno));
+      }
+      if (pending.size() > most_pending) dropped += std::exchange(pending, {}).size();
+      return;
     }
     done += static_cast<std::size_t>(wrote);
   }
+  end += pending.size();
   pending.clear();
-  flushed = Clock::now();
+  failing = false;
 }
 
 EventFile::EventFile(const fs::path& folder, std::int64_t resumed_at, double flush_seconds) : impl_(std::make_unique<Impl>()) {
@@ -130,10 +142,9 @@ EventFile::EventFile(const fs::path& folder, std::int64_t resumed_at, double flu
 }
 
 EventFile::~EventFile() {
-  try {
-    impl_->flush();
-  } catch (const std::exception&) {
-    // Reported when it matters: by flush(). What is lost here is less than flush_seconds of curves.
+  impl_->flush();
+  if (const std::uint64_t lost = impl_->dropped + impl_->pending.size(); lost > 0) {
+    logger().warn("{} lacks {} bytes of curves that could not be written", impl_->path.string(), lost);
   }
 }
 

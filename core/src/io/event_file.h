@@ -11,7 +11,8 @@
 namespace qfw {
 
 /// Metrics as TensorBoard reads them: events.out.tfevents.SECONDS.HOST in the run folder, a new file for each process.
-/// Thread-safe. Writing failures throw Error::Category::data.
+/// Thread-safe. A file that cannot be made throws Error::Category::data; what cannot be written later is warned of once, tried
+/// again with every flush, and counted in the end.
 class EventFile {
  public:
   /// `resumed_at` is the step the run continues with; TensorBoard then drops what earlier files say of it and of later steps. 0: a new

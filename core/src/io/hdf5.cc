@@ -19,7 +19,8 @@ std::recursive_mutex& mutex() {
   return instance;
 }
 
-/// The library's innermost message of its last failure.
+/// The library's innermost message of its last failure, without the numbers of its own that it adds: of a failed system call
+/// only what the system said.
 std::string reason() {
   std::string text;
   H5Ewalk2(
@@ -30,7 +31,12 @@ std::string reason() {
       },
       &text);
   H5Eclear2(H5E_DEFAULT);
-  return text;
+  constexpr std::string_view said = "error message = '";
+  if (const auto at = text.find(said); at != std::string::npos) {
+    const auto begin = at + said.size();
+    return text.substr(begin, text.find('\'', begin) - begin);
+  }
+  return text.substr(0, text.find(" = "));
 }
 
 Handle copy_of(hid_t type) { return {H5Tcopy(type), H5Tclose}; }
@@ -85,8 +91,9 @@ Handle checked(hid_t id, Handle::Close close, std::string_view what, const Place
   return {id, close};
 }
 
-Handle create_file(Hdf5Storage& storage, const Place& place) {
+Handle create_file(Hdf5Storage& storage, const Place& place, std::uint64_t free_bytes) {
   const Handle create(H5Pcreate(H5P_FILE_CREATE), H5Pclose), access(storage.access_list(), H5Pclose);
+  check(H5Pset_userblock(create.get(), free_bytes), "set up", place);
   check(H5Pset_obj_track_times(create.get(), false), "set up", place);
   check(H5Pset_libver_bounds(access.get(), H5F_LIBVER_V110, H5F_LIBVER_V110), "set up", place);
   return checked(H5Fcreate(place.file.c_str(), H5F_ACC_TRUNC, create.get(), access.get()), H5Fclose, "create the file", place);
@@ -96,6 +103,11 @@ void finish_file(Handle& file, const Hdf5Storage& storage, const Place& place) {
   const herr_t status = file.close();
   storage.check();
   check(status, "finish the file", place);
+}
+
+Handle open_file(Hdf5Storage& storage, const Place& place) {
+  const Handle access(storage.access_list(), H5Pclose);
+  return checked(H5Fopen(place.file.c_str(), H5F_ACC_RDONLY, access.get()), H5Fclose, "open it as HDF5", place);
 }
 
 Handle open_file(const fs::path& path) {

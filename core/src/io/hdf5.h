@@ -61,9 +61,11 @@ inline void check(herr_t status, std::string_view what, const Place& place) {
 }
 
 /// A new file. Equal contents give equal bytes: no times, one fixed file format, whose metadata carries checksums.
-Handle create_file(Hdf5Storage& storage, const Place& place);  ///< `place` is the name it will get
+/// `place` is the name it will get; the first `free_bytes` (a power of two from 512 on) are left to the caller.
+Handle create_file(Hdf5Storage& storage, const Place& place, std::uint64_t free_bytes = 0);
 /// Closes it; throws if the storage failed.
 void finish_file(Handle& file, const Hdf5Storage& storage, const Place& place);
+Handle open_file(Hdf5Storage& storage, const Place& place);
 Handle open_file(const std::filesystem::path& path);  ///< tells "no such file", "not HDF5" and "damaged" apart
 
 Handle data_type(DType type);  ///< as stored: little-endian; bf16 is a float type of its own

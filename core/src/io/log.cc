@@ -1,9 +1,11 @@
 #include "io/log.h"
 
+#include <fmt/format.h>
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/basic_file_sink.h>
 
 #include <cstdlib>
+#include <exception>
 #include <memory>
 #include <mutex>
 
@@ -30,16 +32,24 @@ class OptionalFileSink final : public spdlog::sinks::base_sink<std::mutex> {
  public:
   void use(std::shared_ptr<spdlog::sinks::sink> file) {
     const std::lock_guard lock(mutex_);
-    if (file_) file_->flush();
+    guarded([&] { file_->flush(); });
     file_ = std::move(file);
   }
 
  private:
   void sink_it_(const spdlog::details::log_msg& message) override {
-    if (file_) file_->log(message);
+    guarded([&] { file_->log(message); });
   }
   void flush_() override {
-    if (file_) file_->flush();
+    guarded([&] { file_->flush(); });
+  }
+  /// A log that cannot be written stops no training: that is said once on the terminal, and the file is let go of.
+  template <class Action>
+  void guarded(Action action) try {
+    if (file_) action();
+  } catch (const std::exception& error) {
+    Terminal::standard_error().line(fmt::format("[warning] the log cannot be written: {}; it ends here", error.what()));
+    file_ = nullptr;
   }
   std::shared_ptr<spdlog::sinks::sink> file_;
 };

@@ -2,13 +2,13 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <system_error>
 
+#include "io/file_lock.h"
 #include "qfw/atomic_file.h"
 #include "qfw/error.h"
 
@@ -22,13 +22,10 @@ int lock(const fs::path& path) {
   const int descriptor = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   if (descriptor < 0)
     fail(Error::Category::data, "run", fmt::format("cannot create {}: {}", path.string(), std::strerror(errno)));
-  if (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
-    const int error = errno;
+  if (!lock_file(descriptor, path, Waiting::no)) {
     char text[32] = {};
     const ssize_t got = pread(descriptor, text, sizeof text - 1, 0);
     close(descriptor);
-    if (error != EWOULDBLOCK)
-      fail(Error::Category::data, "run", fmt::format("cannot lock {}: {}", path.string(), std::strerror(error)));
     std::string pid(text, got > 0 ? static_cast<std::size_t>(got) : 0);
     pid = pid.substr(0, pid.find_first_not_of("0123456789"));
     fail(Error::Category::usage, "run", fmt::format("process {} is running in this folder", pid.empty() ? "?" : pid),
@@ -38,7 +35,7 @@ int lock(const fs::path& path) {
   if (ftruncate(descriptor, 0) != 0 || pwrite(descriptor, pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size())) {
     const int error = errno;
     close(descriptor);
-    fail(Error::Category::data, "run", fmt::format("cannot write {}: {}", path.string(), std::strerror(error)));
+    fail_writing(path, error);
   }
   return descriptor;
 }

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
 #include <functional>
 #include <iterator>
 #include <map>
@@ -13,7 +12,9 @@
 #define BOOST_DLL_USE_STD_FS
 #include <boost/dll/library_info.hpp>
 
+#include "qfw/error.h"
 #include "qfw/plugin.h"
+#include "qfw/regular_file.h"
 
 namespace qfw {
 namespace {
@@ -21,10 +22,10 @@ namespace {
 constexpr char separator = '\x01';
 constexpr std::string_view tag_begin = "\x01QFW-PLUGIN\x01", tag_end = "\x01QFW-END\x01";
 
-std::optional<std::string> contents(const std::filesystem::path& file) {
-  std::ifstream stream(file, std::ios::binary);
-  if (!stream) return std::nullopt;
-  return std::string(std::istreambuf_iterator<char>(stream), {});
+std::optional<std::string> contents(const std::filesystem::path& file) try {
+  return read_text(file);
+} catch (const Error&) {
+  return std::nullopt;
 }
 
 std::vector<std::string> split(std::string_view text, std::string_view by) {

@@ -1,6 +1,7 @@
 #include "util/interrupt.h"
 
 #include <csignal>
+#include <initializer_list>
 
 namespace qfw {
 
@@ -13,18 +14,21 @@ extern "C" void on_signal(int signal) {
   std::signal(signal, SIG_DFL);
 }
 
+/// What is ignored stays so: of a background job, or of one that nohup started.
+void listen(bool on) {
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+    if (std::signal(number, on ? on_signal : SIG_DFL) == SIG_IGN) std::signal(number, SIG_IGN);
+  }
+}
+
 }  // namespace
 
 InterruptGuard::InterruptGuard() {
   interrupted = 0;
-  std::signal(SIGINT, on_signal);
-  std::signal(SIGTERM, on_signal);
+  listen(true);
 }
 
-InterruptGuard::~InterruptGuard() {
-  std::signal(SIGINT, SIG_DFL);
-  std::signal(SIGTERM, SIG_DFL);
-}
+InterruptGuard::~InterruptGuard() { listen(false); }
 
 bool InterruptGuard::requested() { return interrupted != 0; }
 

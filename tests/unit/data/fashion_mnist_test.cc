@@ -106,7 +106,7 @@ TEST_F(FashionMnistFiles, MissingFileNamesPackageAndOption) {
   EXPECT_THAT(error(), testing::AllOf(HasSubstr(labels_path().string()), HasSubstr("apt-get install dataset-fashion-mnist"),
                                       HasSubstr("dataset.data_dir")));
   fs::create_directory(labels_path());
-  EXPECT_THAT(error(), HasSubstr("cannot open"));
+  EXPECT_THAT(error(), HasSubstr("cannot read"));
 }
 
 TEST_F(FashionMnistFiles, AFailureMayBeRepairedAndTriedAgain) {
@@ -117,7 +117,7 @@ TEST_F(FashionMnistFiles, AFailureMayBeRepairedAndTriedAgain) {
   EXPECT_EQ(data->size("validation"), count);
 }
 
-TEST_F(FashionMnistFiles, RegularFilesAreRefused) {
+TEST_F(FashionMnistFiles, ForeignFilesAreRefused) {
   write(images_path(), "hello, world");
   EXPECT_THAT(error(), testing::AllOf(HasSubstr("not a gzip file"), HasSubstr("68 65"), HasSubstr(images_path().string())));
   write(images_path(), "");

@@ -1,6 +1,9 @@
 #include "io/event_file.h"
 
+#include <sys/resource.h>
+
 #include <cmath>
+#include <csignal>
 #include <cstring>
 #include <map>
 #include <optional>
@@ -220,6 +223,26 @@ histogram = accumulator.Histograms("bounds")[0].histogram_value
 sys.exit(0 if found == expected and histogram.num == 3 else str(found))
 )");
   EXPECT_EQ(std::system(("python3 '" + script.string() + "' '" + folder.path().string() + "'").c_str()), 0);
+}
+
+TEST(EventFile, WhatCannotBeWrittenIsWrittenLaterAndOnce) {
+  const test::TemporaryFolder whole, disturbed;
+  rlimit before{}, small{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  EventFile good(whole.path()), bad(disturbed.path());
+  for (int step = 0; step < 100; ++step) {
+    good.scalar("loss", step, step), bad.scalar("loss", step, step);
+    if (step % 10 != 5) continue;
+    small = before, small.rlim_cur = 300;
+    ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+    bad.flush();
+    setrlimit(RLIMIT_FSIZE, &before);
+  }
+  std::signal(SIGXFSZ, handler);
+  good.flush(), bad.flush();
+  EXPECT_EQ(test::slurp(bad.path()).size(), test::slurp(good.path()).size());
+  EXPECT_NE(test::slurp(bad.path()).size(), 300u);
 }
 
 }  // namespace

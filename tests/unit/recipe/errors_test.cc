@@ -215,7 +215,7 @@ TEST(RecipeErrors, IncludesThatGoRoundInCircles) {
   }
 }
 
-TEST(RecipeErrors, NameTheOriginInARegularFile) {
+TEST(RecipeErrors, NameTheOriginInAForeignFile) {
   const Folder folder;
   folder.write("base.txt", "train steps x\nmodel depht 5\n");
   folder.write("worse.txt", "bad key x\n");
