@@ -140,9 +140,9 @@ Dataset::Identity Tfds::identity(std::string_view name) const {
   std::string content = fmt::format("{} {} {}\n", name, info_.image_key, info_.label_key), storage;
   for (const std::string& name_of_class : info_.class_names) content += name_of_class + '\n';
   for (std::size_t i = 0; i < split.shards.size(); ++i) {
-    const FileState state = state_of(split.info->shards[i]);
-    content += fmt::format("{} {} {}\n", split.info->shards[i].filename().string(), split.info->shard_lengths[i], state.size);
-    storage += fmt::format("{} {} {}\n", state.inode, state.modified, state.changed);
+    const RegularFile shard(split.info->shards[i]);
+    content += fmt::format("{} {} {}\n", shard.path().filename().string(), split.info->shard_lengths[i], shard.size());
+    storage += fmt::format("{:x}\n", shard.identity());
   }
   return {.content = hash_of(content), .storage = hash_of(storage)};
 }

@@ -111,7 +111,7 @@ std::int64_t read_features(FolderInfo& info, const Wanted& wanted) {
 void read_classes(FolderInfo& info, std::int64_t classes) {
   const fs::path file = info.path / (info.label_key + ".labels.txt");
   if (is_there(file)) {
-    std::istringstream lines(read_text(file));
+    std::istringstream lines(read_short_text(file));
     for (std::string line; std::getline(lines, line);) {
       if (!line.empty()) info.class_names.push_back(line);
     }

@@ -24,7 +24,7 @@ struct Header {
   std::uint32_t sum = 0, reserved = 0;  ///< of the offsets
 };
 
-Header expected(const File& shard) {
+Header expected(const RegularFile& shard) {
   Header header;
   header.size = shard.size();
   header.modified = shard.modified();
@@ -35,17 +35,17 @@ Header expected(const File& shard) {
 std::optional<std::vector<std::uint64_t>> read_index(const std::filesystem::path& file, const Header& wanted) {
   std::error_code error;
   if (!std::filesystem::is_regular_file(file, error)) return std::nullopt;
-  const File index(file);
+  const RegularFile index(file);
   Header found;
   if (index.size() < sizeof found) return std::nullopt;
-  index.read(std::as_writable_bytes(std::span(&found, 1)), 0);
+  index.read(0, std::as_writable_bytes(std::span(&found, 1)));
   const std::uint64_t bytes = index.size() - sizeof found;
   if (found.magic != wanted.magic || found.size != wanted.size || found.modified != wanted.modified ||
       found.path != wanted.path || bytes % sizeof(std::uint64_t) != 0 || found.count != bytes / sizeof(std::uint64_t)) {
     return std::nullopt;
   }
   std::vector<std::uint64_t> offsets(found.count);
-  index.read(std::as_writable_bytes(std::span(offsets)), sizeof found);
+  index.read(sizeof found, std::as_writable_bytes(std::span(offsets)));
   if (found.sum != crc32c(std::as_bytes(std::span(offsets)))) return std::nullopt;
   for (std::size_t i = 0; i < offsets.size(); ++i) {
     const std::uint64_t end = i + 1 < offsets.size() ? offsets[i + 1] : wanted.size;
@@ -67,7 +67,7 @@ void write_index(const std::filesystem::path& file, Header header, const std::ve
 
 }  // namespace
 
-Records scan_records(const File& shard) {
+Records scan_records(const RegularFile& shard) {
   Records records;
   while (records.end < shard.size()) {
     const std::uint64_t at = records.end;
@@ -78,7 +78,7 @@ Records scan_records(const File& shard) {
     const std::uint64_t left = shard.size() - at;
     if (left < frame) return broken(fmt::format("the shard ends within a record ({} bytes are left)", left));
     std::array<std::byte, 12> head;
-    shard.read(head, at);
+    shard.read(at, std::as_writable_bytes(std::span(head)));
     std::uint64_t length;
     std::uint32_t sum;
     std::memcpy(&length, head.data(), sizeof length);
@@ -92,7 +92,7 @@ Records scan_records(const File& shard) {
   return records;
 }
 
-Records index_of(const File& shard, const std::filesystem::path& folder) {
+Records index_of(const RegularFile& shard, const std::filesystem::path& folder) {
   if (folder.empty()) return scan_records(shard);
   const Header header = expected(shard);
   const auto file = folder / fmt::format("{:016x}.index", header.path);

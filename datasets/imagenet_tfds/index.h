@@ -17,11 +17,11 @@ struct Records {
 };
 
 /// Walks from length to length, whose checksums it compares.
-Records scan_records(const File& shard);
+Records scan_records(const RegularFile& shard);
 
 /// The same from an index file in `folder`, if there is one made from this very shard (its path, size and time of change);
 /// else scans and, where there is no fault, leaves one there. A folder that cannot be written only costs the scan. Empty
 /// `folder`: none is kept.
-Records index_of(const File& shard, const std::filesystem::path& folder);
+Records index_of(const RegularFile& shard, const std::filesystem::path& folder);
 
 }  // namespace qfw::tfds

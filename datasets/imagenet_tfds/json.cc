@@ -30,12 +30,12 @@ void unfit(const std::filesystem::path& file, const std::string& what, const std
 }
 
 json::object read_object(const std::filesystem::path& file) {
-  const std::string text = read_text(file);
+  const std::string text = read_short_text(file);
   boost::system::error_code error;
   const json::value value = json::parse(text, error);
   if (!error && value.is_object()) return value.get_object();
   if (!error) unfit(file, "this is JSON, but not a JSON object");
-  const std::string disguise = disguise_of(File(file));
+  const std::string disguise = disguise_of(RegularFile(file));
   unfit(file, "this is not a JSON object: " + (disguise.empty() ? where_it_ends(text) : disguise));
 }
 

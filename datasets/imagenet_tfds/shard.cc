@@ -54,7 +54,7 @@ Shard::Record Shard::record(std::int64_t number, bool verify) const {
   const std::uint64_t size = (i + 1 < offsets.size() ? offsets[i + 1] : records_.end) - offsets[i];
   const auto bytes = buffer(size);
   const std::span<std::byte> frame = std::span(*bytes).first(size);
-  file_.read(frame, offsets[i]);
+  file_.read(offsets[i], frame);
   std::uint64_t length;
   std::uint32_t sum;
   std::memcpy(&length, frame.data(), sizeof length);

@@ -27,7 +27,7 @@ class Shard {
   std::string place(std::int64_t number) const;  ///< "file, record 12 at offset 48123"; without offset where there is none
 
  private:
-  File file_;
+  RegularFile file_;
   Records records_;
 };
 

@@ -32,7 +32,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if ((data[0] & 1) != 0) correct_checksums(bytes);
   const fuzz::MemoryFile file(bytes);
   fuzz::expect_no_worse_than_an_error([&] {
-    const auto records = static_cast<std::int64_t>(tfds::scan_records(tfds::File(file.path())).offsets.size());
+    const auto records = static_cast<std::int64_t>(tfds::scan_records(RegularFile(file.path())).offsets.size());
     const tfds::Shard shard(file.path(), records + 1, {});
     for (std::int64_t i = 0; i <= records; ++i) {  // the last one is not there
       fuzz::expect_no_worse_than_an_error([&] {

@@ -1,15 +1,14 @@
 #include "io/checkpoint.h"
 
 #include <fmt/format.h>
-#include <zlib.h>
 
 #include <algorithm>
-#include <bit>
-#include <limits>
 
 #include "io/checkpoint_header.h"
+#include "io/checkpoint_version_1.h"
 #include "io/hdf5.h"
 #include "qfw/atomic_file.h"
+#include "qfw/confined.h"
 #include "qfw/regular_file.h"
 
 namespace qfw {
@@ -19,36 +18,6 @@ namespace fs = std::filesystem;
 
 constexpr const char* format_name = "qfw checkpoint";
 constexpr const char* misfit = "it belongs to another model or quantizer";
-
-/// The checksum of version 1: CRC-32 of everything a checkpoint says: the info, then every variable's name, type and bytes in
-/// order of name.
-class Checksum {
- public:
-  void add(std::span<const std::byte> bytes) {
-    while (!bytes.empty()) {
-      const std::size_t some = std::min<std::size_t>(bytes.size(), std::numeric_limits<uInt>::max());
-      crc_ = crc32(crc_, reinterpret_cast<const Bytef*>(bytes.data()), static_cast<uInt>(some));
-      bytes = bytes.subspan(some);
-    }
-  }
-  void add(std::string_view text) {
-    add(static_cast<std::uint64_t>(text.size()));
-    add(std::as_bytes(std::span(text)));
-  }
-  void add(std::uint64_t number) { add(std::as_bytes(std::span(&number, 1))); }
-  void add(const CheckpointInfo& info) {
-    add(static_cast<std::uint64_t>(info.step)), add(info.data_epoch), add(info.data_step), add(std::string_view(info.recipe));
-    if (!info.data.empty()) add(std::string_view(info.data));
-    for (const auto& [name, value] : info.metrics) add(std::string_view(name)), add(std::bit_cast<std::uint64_t>(value));
-  }
-  void add(const CheckpointVariable& variable, std::span<const std::byte> bytes) {
-    add(std::string_view(variable.name)), add(std::string_view(variable.type.str())), add(bytes);
-  }
-  std::uint64_t value() const { return crc_; }
-
- private:
-  uLong crc_ = crc32(0, nullptr, 0);
-};
 
 std::vector<CheckpointVariable> sorted(std::vector<CheckpointVariable> variables) {
   std::sort(variables.begin(), variables.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
@@ -92,42 +61,46 @@ std::vector<std::byte> bytes_of(const fs::path& path) try {
   throw CheckpointError(CheckpointError::Kind::unreadable, error.what());
 }
 
+/// Makes `image` the whole file, with room for its header.
+void fill(Hdf5Memory& image, const fs::path& path, const CheckpointInfo& info, std::span<const CheckpointVariable> unsorted,
+          const ReadVariable& read) {
+  const auto variables = sorted({unsorted.begin(), unsorted.end()});
+  const hdf5::Place place{path, {}};
+  const hdf5::Lock lock;
+  hdf5::Handle file = hdf5::create_file(image, place, checkpoint_header_bytes);
+  {
+    hdf5::write_attribute(file.get(), "format", std::string(format_name), place);
+    hdf5::write_attribute(file.get(), "version", std::int64_t{checkpoint_version}, place);
+    hdf5::write_attribute(file.get(), "step", info.step, place);
+    hdf5::write_attribute(file.get(), "data_epoch", info.data_epoch, place);
+    hdf5::write_attribute(file.get(), "data_step", info.data_step, place);
+    hdf5::write_attribute(file.get(), "recipe", info.recipe, place);
+    if (!info.data.empty()) hdf5::write_attribute(file.get(), "data", info.data, place);
+    const auto metrics = hdf5::create_group(file.get(), "metrics", place);
+    for (const auto& [name, value] : info.metrics) hdf5::write_attribute(metrics.get(), name.c_str(), value, place);
+
+    const auto group = hdf5::create_group(file.get(), "variables", place);
+    std::vector<std::byte> bytes;
+    for (const auto& variable : variables) {
+      const hdf5::Place here{path, variable.name};
+      bytes.resize(variable.type.bytes());
+      read(variable.name, HostTensor{variable.type, bytes});
+      const auto data_set = hdf5::create_data_set(group.get(), variable.name, variable.type, here);
+      hdf5::write(data_set.get(), HostTensor{variable.type, bytes}, here);
+    }
+  }
+  hdf5::finish_file(file, image, place);
+}
+
 }  // namespace
 
 CheckpointError::CheckpointError(Kind kind, const std::string& message) : Error(Category::data, message), kind_(kind) {}
 
-void save_checkpoint(const fs::path& path, const CheckpointInfo& info, std::span<const CheckpointVariable> unsorted,
+void save_checkpoint(const fs::path& path, const CheckpointInfo& info, std::span<const CheckpointVariable> variables,
                      const ReadVariable& read) {
-  const auto variables = sorted({unsorted.begin(), unsorted.end()});
-  const hdf5::Place place{path, {}};
   AtomicFile target(path);
   Hdf5Memory image;
-  {
-    const hdf5::Lock lock;
-    hdf5::Handle file = hdf5::create_file(image, place, checkpoint_header_bytes);
-    {
-      hdf5::write_attribute(file.get(), "format", std::string(format_name), place);
-      hdf5::write_attribute(file.get(), "version", std::int64_t{checkpoint_version}, place);
-      hdf5::write_attribute(file.get(), "step", info.step, place);
-      hdf5::write_attribute(file.get(), "data_epoch", info.data_epoch, place);
-      hdf5::write_attribute(file.get(), "data_step", info.data_step, place);
-      hdf5::write_attribute(file.get(), "recipe", info.recipe, place);
-      if (!info.data.empty()) hdf5::write_attribute(file.get(), "data", info.data, place);
-      const auto metrics = hdf5::create_group(file.get(), "metrics", place);
-      for (const auto& [name, value] : info.metrics) hdf5::write_attribute(metrics.get(), name.c_str(), value, place);
-
-      const auto group = hdf5::create_group(file.get(), "variables", place);
-      std::vector<std::byte> bytes;
-      for (const auto& variable : variables) {
-        const hdf5::Place here{path, variable.name};
-        bytes.resize(variable.type.bytes());
-        read(variable.name, HostTensor{variable.type, bytes});
-        const auto data_set = hdf5::create_data_set(group.get(), variable.name, variable.type, here);
-        hdf5::write(data_set.get(), HostTensor{variable.type, bytes}, here);
-      }
-    }
-    hdf5::finish_file(file, image, place);
-  }
+  fill(image, path, info, variables, read);
   const auto contents = std::span(image.bytes()).subspan(checkpoint_header_bytes);
   target.write(checkpoint_header(contents));
   target.write(contents);
@@ -150,7 +123,7 @@ struct Checkpoint::Impl {
   void open();
   void open_version_1();
   void parse();
-  void verify(std::uint64_t checksum) const;
+  CheckpointContents verified() const;  ///< everything, as its checksum of version 1 says
 };
 
 /// Nothing is left to HDF5 but what is certainly as it was written.
@@ -163,14 +136,21 @@ void Checkpoint::Impl::open() {
   parse();
 }
 
-/// Here the checksum lies within the HDF5 file and covers what was read from it: the library meets the bytes first.
+/// Here the checksum lies within the HDF5 file and covers what was read from it: the library meets bytes that nothing vouches for.
+/// It does so in a child process, and what the child read is taken on in the form of today.
 void Checkpoint::Impl::open_version_1() try {
+  Confinement limits = confinement_for(RegularFile(path), "checkpoint");
+  limits.task = "reading a checkpoint of version 1", limits.place = path.string(), limits.remedy = "use another checkpoint";
+  const CheckpointContents old = take_contents(run_confined(limits, [this](Answer& answer) {
+    parse();
+    put_contents(answer, verified());
+  }));
+  image.resize(0);
+  fill(image, path, old.info, old.variables, [&](std::string_view name, HostTensor to) {
+    const auto found = std::ranges::find(old.variables, name, &CheckpointVariable::name);
+    std::ranges::copy(old.values[static_cast<std::size_t>(found - old.variables.begin())], to.bytes.begin());
+  });
   parse();
-  std::uint64_t checksum = 0;
-  hdf5::read_attribute(file.get(), "checksum", checksum, {path, {}});
-  verify(checksum);
-} catch (const CheckpointError&) {
-  throw;
 } catch (const Error& error) {
   throw CheckpointError(CheckpointError::Kind::damaged, error.what());
 }
@@ -206,10 +186,8 @@ void Checkpoint::Impl::parse() {
   variables = sorted(std::move(variables));
 }
 
-void Checkpoint::Impl::verify(std::uint64_t checksum) const {
-  Checksum found;
-  found.add(info);
-  std::vector<std::byte> bytes;
+CheckpointContents Checkpoint::Impl::verified() const {
+  CheckpointContents contents{.info = info, .variables = variables, .values = {}};
   for (const auto& variable : variables) {
     const hdf5::Place here{path, variable.name};
     const auto data_set = hdf5::open_data_set(group.get(), variable.name, here);
@@ -217,15 +195,16 @@ void Checkpoint::Impl::verify(std::uint64_t checksum) const {
     if (H5Dget_storage_size(data_set.get()) < variable.type.bytes()) {
       hdf5::failed(fmt::format("read {}: {} bytes are stored", variable.type.str(), H5Dget_storage_size(data_set.get())), here);
     }
-    bytes.resize(variable.type.bytes());
+    auto& bytes = contents.values.emplace_back(variable.type.bytes());
     hdf5::read(data_set.get(), HostTensor{variable.type, bytes}, here);
-    found.add(variable, bytes);
   }
-  if (found.value() != checksum) {
-    refuse(path, CheckpointError::Kind::damaged,
-           fmt::format("its checksum is {:08x}, its contents give {:08x}", checksum, found.value()),
+  std::uint64_t stored = 0;
+  hdf5::read_attribute(file.get(), "checksum", stored, {path, {}});
+  if (const std::uint64_t found = sum_of_version_1(contents); found != stored) {
+    refuse(path, CheckpointError::Kind::damaged, fmt::format("its checksum is {:08x}, its contents give {:08x}", stored, found),
            "the file is damaged; use another checkpoint");
   }
+  return contents;
 }
 
 Checkpoint::Checkpoint(const fs::path& path) : impl_(std::make_unique<Impl>(path)) {

@@ -65,6 +65,9 @@ class GuardedDataset final : public Guard<Dataset> {
   Identity identity(std::string_view split) const override {
     return call("identity()", [&] { return inner().identity(split); });
   }
+  std::vector<std::string> notes(std::string_view split) const override {
+    return call("notes()", [&] { return inner().notes(split); });
+  }
   std::string class_name(std::int64_t label) const override {
     return call(
         "class_name()", [&] { return fmt::format("label {}", label); }, [&] { return inner().class_name(label); });
@@ -82,6 +85,9 @@ auto part_of(std::string_view split, std::int64_t part) {
 class GuardedWriter final : public Guard<DatasetWriter> {
  public:
   using Guard::Guard;
+  bool takes(Example::Encoding encoding) const override {
+    return call("takes()", [&] { return inner().takes(encoding); });
+  }
   void begin(const Target& target) override {
     call("begin()", [&] { inner().begin(target); });
   }

@@ -71,6 +71,9 @@ class GuardedSchedule final : public Guard<Schedule> {
   double value(const Clock& clock) const override {
     return call("value()", step_of(clock), [&] { return inner().value(clock); });
   }
+  std::vector<std::string> notes(const Clock& end) const override {
+    return call("notes()", step_of(end), [&] { return inner().notes(end); });
+  }
 };
 
 }  // namespace

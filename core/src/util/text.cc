@@ -1,16 +1,13 @@
 #include "util/text.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
+#include <cstdint>
 
 #include "qfw/error.h"
+#include "qfw/regular_file.h"
 
 namespace qfw {
 namespace {
@@ -37,33 +34,6 @@ bool begins_as(std::string_view bytes, const Encoding& encoding) {
                     [](char wanted, char found) { return (wanted == '\0') == (found == '\0'); });
 }
 
-std::string read_regular(const fs::path& file, std::size_t most) {
-  const auto refuse = [&](const std::string& what, std::string_view remedy = "check that it is there and may be read") {
-    fail(Error::Category::usage, "file", what, file.string(), remedy);
-  };
-  const int descriptor = open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe must not keep us waiting
-  if (descriptor < 0) refuse(fmt::format("cannot read the file: {}", std::strerror(errno)));
-  const struct Closing {
-    int descriptor;
-    ~Closing() { close(descriptor); }
-  } closing{descriptor};
-  struct stat status {};
-  if (fstat(descriptor, &status) != 0) refuse(fmt::format("cannot read the file: {}", std::strerror(errno)));
-  if (S_ISDIR(status.st_mode)) refuse("it is a folder, not a file", "name a file in it");
-  if (!S_ISREG(status.st_mode)) refuse("it is a pipe or a device, not a file", "save what it gives to a file, and name that");
-  std::string text;
-  std::array<char, 1 << 16> block;
-  for (;;) {
-    const ssize_t got = read(descriptor, block.data(), block.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) refuse(fmt::format("cannot read the file: {}", std::strerror(errno)));
-    if (got == 0) return text;
-    text.append(block.data(), static_cast<std::size_t>(got));
-    if (text.size() > most)
-      refuse(fmt::format("it has more than {} MiB, which no such file needs", most >> 20), "name another file");
-  }
-}
-
 }  // namespace
 
 std::string line_and_column(std::string_view text, std::size_t offset) {
@@ -82,7 +52,17 @@ std::string encoding_fault(std::string_view bytes) {
 }
 
 std::string read_plain_text(const fs::path& file, std::size_t most) {
-  std::string text = read_regular(file, most);
+  std::string text;
+  try {
+    const RegularFile opened(file, "name a file that is there and may be read");
+    if (opened.size() <= most) text = opened.text();
+    if (std::max<std::uint64_t>(opened.size(), text.size()) > most) {
+      fail(Error::Category::usage, "file", fmt::format("it has more than {} MiB, which no such file needs", most >> 20),
+           file.string(), "name another file");
+    }
+  } catch (const Error& error) {
+    throw Error(Error::Category::usage, error.what());
+  }
   if (const std::string fault = encoding_fault(text); !fault.empty())
     fail(Error::Category::usage, "file", fault, file.string());
   if (text.starts_with(utf8_mark)) text.erase(0, utf8_mark.size());

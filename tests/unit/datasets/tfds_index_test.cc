@@ -68,7 +68,7 @@ TEST_F(TfdsIndex, AFolderThatCannotBeWrittenCostsOnlyTime) {
 }
 
 TEST_F(TfdsIndex, ScanFindsEveryRecord) {
-  const tfds::File file(shard("train", 0, 2));
+  const RegularFile file(shard("train", 0, 2));
   const std::size_t a = test::framed(test::record(items_[0])).size(), b = test::framed(test::record(items_[1])).size();
   EXPECT_THAT(tfds::scan_records(file).offsets, ElementsAre(0, a, a + b));
   EXPECT_EQ(tfds::index_of(file, index_folder()).offsets, tfds::index_of(file, index_folder()).offsets);
