@@ -109,8 +109,8 @@ for how in "variables:variables differ between phases: .*count is not declared i
 done
 
 # Numbers that are none.
-refused "schedule odd gives step 3 the learning rate nan" misfits --schedule.name=odd --schedule.is_nan=true
-refused "schedule odd gives step 3 the learning rate inf" misfits --schedule.name=odd --schedule.becomes=inf
+refused "schedule odd gives step 3 the learning rate nan" misfits --schedule.name=odd --schedule.instead=nan
+refused "schedule odd gives step 3 the learning rate inf" misfits --schedule.name=odd --schedule.instead=inf
 refused "schedule odd gives step 3 the learning rate -" misfits --schedule.name=odd --schedule.becomes=-1
 refused "augment:spoiled made an image in which 1 of 784 values are not finite;example [0-9]+ of train" misfits --augment.name=spoiled
 refused "augment:spoiled made an image;of validation" misfits --augment.name=spoiled --augment.training=false

@@ -63,9 +63,9 @@ QFW_WEATHER=fine expect 0 out '^quantizer' list
 printf '\xff\xfe[\x00m\x00]\x00' > wide.ini
 expect 2 err 'it is stored as UTF-16; save it as UTF-8 \(wide.ini\)' explain wide.ini
 mkfifo pipe.ini
-expect 2 err 'a pipe or a device, not a file \(pipe.ini\)' explain pipe.ini
+expect 2 err 'pipe.ini: it is a pipe, not a file' explain pipe.ini
 expect 2 err 'it is a folder, not a file' explain .
-expect 2 err 'No such file or directory \(absent.ini\)' explain absent.ini
+expect 2 err 'absent.ini: No such file or directory' explain absent.ini
 head -c 3000000 /dev/zero | tr '\0' '#' > large.ini
 expect 2 err 'more than 1 MiB' explain large.ini
 printf '{seed: 1}' > bad.json

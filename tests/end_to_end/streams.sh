@@ -42,7 +42,7 @@ cmp muted/checkpoints/step_000000002.h5 full/checkpoints/step_000000002.h5
 mkfifo pipe
 for what in pipe /dev/zero .; do
   ends 1 timeout 20 "$QFW" export closed "$what" > /dev/null 2> err
-  grep -Eq 'it is a (pipe|device|directory), not a file' err || fail "export to $what: $(cat err)"
+  grep -Eq 'it is a (pipe|device|folder), not a file' err || fail "export to $what: $(cat err)"
 done
 rm muted/checkpoints/*.h5 && mkfifo muted/checkpoints/step_000000002.h5
 ends 1 timeout 20 "$QFW" eval muted > /dev/null 2> err

@@ -19,7 +19,7 @@ std::string_view irregular(std::uint32_t mode) {
     case S_IFREG:
       return {};
     case S_IFDIR:
-      return "a directory";
+      return "a folder";
     case S_IFIFO:
       return "a pipe";
     case S_IFSOCK:

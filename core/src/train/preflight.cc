@@ -28,8 +28,9 @@ void check_an_image(Session& session, const std::string& split, bool training) {
       session.augment().apply(example, random, training, image);
       return;
     } catch (const Error& error) {
-      if (error.category() != Error::Category::data) throw;
-      if (!skip) throw Error(error.category(), fmt::format("{} ({})", error.what(), dataset.place(split, index)));
+      if (error.category() == Error::Category::usage) throw;
+      if (!skip || error.category() != Error::Category::data)
+        throw Error(error.category(), fmt::format("{} ({})", error.what(), dataset.place(split, index)));
     }
   }
   fail(Error::Category::data, "dataset", fmt::format("none of the {} examples of split {} can be read", dataset.size(split), split),

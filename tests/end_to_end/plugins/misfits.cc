@@ -83,19 +83,20 @@ class Odd final : public Schedule {
  public:
   struct Options {
     double becomes = 0.01;
-    bool is_nan = false;
+    std::string instead = "becomes";
     std::int64_t step = 3;
 
     static void declare(Declare<Options>& option) {
       option("becomes", &Options::becomes, "the rate");
-      option("is_nan", &Options::is_nan, "instead no number");
+      option("instead", &Options::instead, "what no recipe can say", {.choices = {"becomes", "nan", "inf"}});
       option("step", &Options::step, "from this step on");
     }
   };
   explicit Odd(const Options& options) : o_(options) {}
   double value(const Clock& clock) const override {
     if (clock.step < o_.step) return 0.01;
-    return o_.is_nan ? std::numeric_limits<double>::quiet_NaN() : o_.becomes;
+    if (o_.instead == "nan") return std::numeric_limits<double>::quiet_NaN();
+    return o_.instead == "inf" ? std::numeric_limits<double>::infinity() : o_.becomes;
   }
 
  private:

@@ -109,7 +109,7 @@ TEST_P(Weights, that_do_not_fit_are_refused_by_name) {
   EXPECT_NE(message("/initial", fewer).find("no place for: params/DenseAqt_0/bias"), std::string::npos);
   auto others = run.session().variables();
   std::ranges::find(others, "dense/bias", &Variable::name)->type.shape = {trace_.classes() + 1};
-  EXPECT_NE(message("/initial", others).find("params/DenseAqt_0/bias is f32["), std::string::npos);
+  EXPECT_NE(message("/initial", others).find("params/DenseAqt_0/bias is "), std::string::npos);
   auto more = run.session().variables();
   Variable extra = *std::ranges::find(more, "dense/bias", &Variable::name);
   extra.name = "stage9/block0/conv_1/kernel";

@@ -131,7 +131,7 @@ TEST_F(TfdsFolders, WhatIsNoJsonIsToldWithItsPlace) {
   EXPECT_THAT(message("features.json", "<!DOCTYPE html><html>"), HasSubstr("a web page (HTML)"));
   fs::remove(folder() / "features.json");
   ASSERT_EQ(mkfifo((folder() / "features.json").c_str(), 0600), 0);
-  EXPECT_THAT(error([&] { open(); }), AllOf(HasSubstr("features.json"), HasSubstr("a pipe or a device")));
+  EXPECT_THAT(error([&] { open(); }), AllOf(HasSubstr("features.json"), HasSubstr("it is a pipe")));
 }
 
 TEST_F(TfdsFolders, TheirIdentityIsThatOfTheirFiles) {

@@ -156,7 +156,7 @@ struct Bad {
 
 class BadJson : public ::testing::TestWithParam<Bad> {};
 
-TEST_P(BadJson, SaysExactlyWhatIsWrong) { EXPECT_EQ(error_of(GetParam().json), GetParam().message); }
+TEST_P(BadJson, SaysExactlyWhatIsWrong) { EXPECT_EQ(error_of(GetParam().json), GetParam().message + " (format:aqt)"); }
 
 INSTANTIATE_TEST_SUITE_P(
     Table, BadJson,

@@ -72,7 +72,7 @@ TEST_F(AtomicFileTest, WhatIsNoFileIsNeitherReadNorReplaced) {
   const fs::path pipe = folder_.path() / "pipe", link = folder_.path() / "link";
   ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
   fs::create_symlink("/dev/null", link);
-  for (const auto& [path, kind] : {std::pair{pipe, "pipe"}, {link, "device"}, {folder_.path(), "directory"}}) {
+  for (const auto& [path, kind] : {std::pair{pipe, "pipe"}, {link, "device"}, {folder_.path(), "folder"}}) {
     EXPECT_THAT(test::message_of(Error::Category::data, [&] { read_text(path); }),
                 testing::AllOf(HasSubstr(path.string()), HasSubstr(kind)));
     EXPECT_THAT(test::message_of(Error::Category::data, [&] { write_text_atomically(path, "x"); }),
@@ -122,7 +122,7 @@ TEST_F(AtomicFileTest, ARelativeNameWorks) {
 TEST_F(AtomicFileTest, FailuresNameTheFile) {
   EXPECT_THAT(test::message_of(Error::Category::data, [&] { read_text(path_); }),
               testing::AllOf(HasSubstr(path_.string()), HasSubstr("No such file")));
-  EXPECT_THAT(test::message_of(Error::Category::data, [&] { read_text(folder_.path()); }), HasSubstr("directory"));
+  EXPECT_THAT(test::message_of(Error::Category::data, [&] { read_text(folder_.path()); }), HasSubstr("folder"));
   const fs::path nowhere = folder_.path() / "missing" / "file.txt";
   EXPECT_THAT(test::message_of(Error::Category::data, [&] { write_text_atomically(nowhere, "x"); }),
               HasSubstr(nowhere.string()));

@@ -30,7 +30,7 @@ class RegularFiles : public testing::Test {
 TEST_F(RegularFiles, OnlyRegularFilesAreOpened) {
   const fs::path path = folder_.path() / "x";
   EXPECT_THAT(error(path), AllOf(HasSubstr("No such file"), HasSubstr(path.string())));
-  EXPECT_THAT(error(folder_.path()), HasSubstr("it is a directory"));
+  EXPECT_THAT(error(folder_.path()), HasSubstr("it is a folder"));
   EXPECT_THAT(error("/dev/zero"), HasSubstr("it is a device"));
   ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
   EXPECT_THAT(error(path), HasSubstr("it is a pipe"));

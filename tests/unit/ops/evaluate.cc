@@ -59,7 +59,8 @@ std::vector<Value> declare(GraphBuilder& g, const std::vector<TensorType>& types
   std::vector<Value> values;
   for (std::size_t i = 0; i < types.size(); ++i) {
     const std::string name = "operand" + std::to_string(i);
-    values.push_back(types[i].dtype == DType::f32 ? g.parameter(name, types[i].shape, Init::zeros()) : g.input(name, types[i]));
+    const bool parameter = types[i].dtype == DType::f32 && types[i].shape.count() > 0;  // variables have elements
+    values.push_back(parameter ? g.parameter(name, types[i].shape, Init::zeros()) : g.input(name, types[i]));
   }
   return values;
 }

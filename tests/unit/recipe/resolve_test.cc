@@ -258,7 +258,7 @@ TEST(Recipe, ResolvedTextOfTheSmallestRecipe) {
             "[schedule]\nname = cosine\nnum_epochs = 250\nbase_learning_rate = 0.1\nwarmup_epochs = 5\n\n"
             "[optimizer]\nname = sgd\nweight_decay = 1e-04\nmomentum = 0.9\n\n"
             "[dataset]\nname = images\nworkers = 0\nprefetch = 10\nshape = none\nclasses = none\ntrain_examples = "
-            "none\non_corrupt = fail\nmax_corrupt = 100\ncache = none\ncache_mib = 4096\ncache_image_size = 256\ncache_dir = \"\"\n"
+            "none\non_corrupt = fail\nmax_corrupt = 100\ncache = none\ncache_mib = 4096\ncache_image_size = 256\ntrain_split = train\nvalidation_split = validation\ncache_dir = \"\"\n"
             "data_dir = \"\"\norder = sorted\n"
             "mirror = none\n\n"
             "[augment]\nname = none\n\n"

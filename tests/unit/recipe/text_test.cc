@@ -103,7 +103,7 @@ TEST_F(RecipeFiles, WhatIsNoFileOrTooLargeIsNamed) {
   EXPECT_THAT(error_of_file("/dev/null"), HasSubstr("a device"));
   EXPECT_THAT(error_of_bytes(minimal + std::string(10 << 20, '#')), HasSubstr("more than 1 MiB"));
   EXPECT_THAT(error_of_file(folder_.write("a.ini", "include = pipe.ini\n")),
-              HasSubstr("a.ini:1: include: [file] it is a pipe"));
+              HasSubstr("pipe.ini: it is a pipe, not a file"));
 }
 
 TEST(RecipeNotes, WhatAPluginMakesNoUseOfIsSaidOnce) {
