@@ -18,12 +18,11 @@ RunSource find_run(const std::filesystem::path& given) {
     fail(Error::Category::usage, "run", "this is no run folder: it has no recipe.ini", given.string(),
          "name a folder that `qfw run` made");
   }
-  CheckpointFolder checkpoints(given / "checkpoints");
-  auto newest = checkpoints.newest();
-  if (!newest)
+  const auto checkpoints = checkpoints_in(given / "checkpoints");
+  if (checkpoints.empty())
     fail(Error::Category::data, "run", "the run has no checkpoint yet", given.string(),
          "let `qfw run` reach one, or stop it with Ctrl-C");
-  return {given / "recipe.ini", checkpoints.newest_path(), std::move(newest)};
+  return {given / "recipe.ini", checkpoints.back(), std::make_unique<Checkpoint>(checkpoints.back())};
 }
 
 }  // namespace qfw

@@ -13,8 +13,8 @@ struct RunSource {
   std::unique_ptr<Checkpoint> checkpoint;
 };
 
-/// Of a run folder (its newest whole checkpoint), or of a checkpoint file in one. Throws Error::Category::usage for anything
-/// else.
+/// Of a run folder (its newest checkpoint), or of a checkpoint file in one. Throws Error::Category::usage for anything else, and
+/// a CheckpointError for one that cannot be used: an older one in its place would give results of another state.
 RunSource find_run(const std::filesystem::path& given);
 
 }  // namespace qfw

@@ -13,7 +13,7 @@ for fault in "truncate -s 700" "truncate -s 0" "sed -i s/[a-z]/X/g"; do
   before=$(state spoilt)
   expect 1 "none of its 2 checkpoints is whole .*spoilt/checkpoints.*--run.dir" quick --run.dir=spoilt
   [ "$before" = "$(state spoilt)" ] || fail "a refused run changed files ($fault)"
-  expect 1 "none of its 2 checkpoints is whole" "$QFW" eval spoilt
+  expect 1 "cannot use spoilt/checkpoints/step_000000010.h5" "$QFW" eval spoilt
 done
 
 # The folder of checkpoints cannot be read: that is not an empty one.
@@ -67,12 +67,13 @@ folder --run.dir=between --eval.per_epoch=5 --checkpoint.every_steps=4 2> /dev/n
   fail "checkpoints left: $(ls between/checkpoints)"
 
 # Data that changed: said once when the run goes on; not for a copy elsewhere.
-cp -r pictures elsewhere && rm -rf goes_on && cp -r early goes_on
+folder --run.dir=half --eval.every_epochs=1 --train.steps=5 --schedule.num_epochs=2 2> half.log || fail "$(cat half.log)"
+cp -r pictures elsewhere && cp -r half goes_on
 folder --run.dir=goes_on --eval.every_epochs=1 --train.steps=20 --schedule.num_epochs=2 --dataset.data_dir=elsewhere > goes_on.log 2>&1 ||
   fail "$(cat goes_on.log)"
 grep "the data have changed" goes_on.log && fail "a copy passes for other data"
 for change in "cp $last ${last%/*}/new.${last##*.}" "rm ${last%/*}/new.${last##*.}"; do
-  rm -rf goes_on && cp -r early goes_on
+  rm -rf goes_on && cp -r half goes_on
   eval "$change"
   folder --run.dir=goes_on --eval.every_epochs=1 --train.steps=20 --schedule.num_epochs=2 > goes_on.log 2>&1 || fail "$(cat goes_on.log)"
   said=$(grep -c "the data have changed" goes_on.log || true)

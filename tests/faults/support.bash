@@ -67,10 +67,8 @@ describe() {
   case $1 in
     run | resume) command=("$QFW" run micro.ini --run.dir=r) results=('r/checkpoints/step_000000006.h5' r/best.h5) ;;
     eval) command=("$QFW" eval r --logits=logits.h5) results=(logits.h5) ;;
-    cache)
-      command=("$QFW" run cached.ini --run.dir=r)
-      results=('r/checkpoints/step_000000006.h5' 'cache/*.pixels')
-      ;;
+    # A cache that cannot be read is removed, and made again by the next start: what counts is what is trained with it.
+    cache) command=("$QFW" run cached.ini --run.dir=r) results=('r/checkpoints/step_000000006.h5') ;;
     convert_hdf5) command=("${convert[@]}" --to=hdf5 --writer.part_examples=8) results=('out/*') ;;
     convert_image_folder) command=("${convert[@]}" --to=image_folder --writer.part_examples=8) results=('out/*') ;;
     convert_tfds) command=("${convert[@]}" --to=tfds --writer.shard_examples=8) results=('out/*') ;;

@@ -137,10 +137,10 @@ TEST_F(TfdsRecords, WhatIsNoShardIsCalledByItsName) {
 TEST_F(TfdsRecords, APipeIsRefusedWithoutWaiting) {
   fs::remove(shard("test", 0, 1));
   ASSERT_EQ(mkfifo(shard("test", 0, 1).c_str(), 0600), 0);
-  EXPECT_THAT(error([&] { open()->get("test", 0); }), AllOf(HasSubstr("a pipe or a device"), HasSubstr("zoo-test.tfrecord")));
+  EXPECT_THAT(error([&] { open()->get("test", 0); }), AllOf(HasSubstr("it is a pipe"), HasSubstr("zoo-test.tfrecord")));
   fs::remove(shard("test", 0, 1));
   fs::create_symlink("/dev/zero", shard("test", 0, 1));
-  EXPECT_THAT(error([&] { open()->get("test", 0); }), HasSubstr("a pipe or a device"));
+  EXPECT_THAT(error([&] { open()->get("test", 0); }), HasSubstr("it is a device"));
 }
 
 TEST_F(TfdsRecords, AShardThatChangesWhileItIsOpenIsAnError) {
@@ -160,9 +160,9 @@ TEST_F(TfdsRecords, AShardThatChangesWhileItIsOpenIsAnError) {
   };
   const auto named = HasSubstr("zoo-train.tfrecord-00000-of-00002");
   EXPECT_THAT(change([&] { fs::resize_file(shard("train", 0, 2), first + 30); }),
-              AllOf(HasSubstr("cut short while it was open"), named));
+              AllOf(HasSubstr("it ends at byte"), named));
   EXPECT_THAT(change([&] { fs::resize_file(shard("train", 0, 2), 0); }),
-              AllOf(HasSubstr("cut short while it was open"), named));
+              AllOf(HasSubstr("it ends at byte"), named));
   EXPECT_THAT(change([&] { in_place(first + 40); }),
               AllOf(HasSubstr("do not fit their checksum"), named, HasSubstr("record 1")));
   EXPECT_THAT(change([&] { in_place(first); }), AllOf(HasSubstr("changed while it was open"), named, HasSubstr("record 1")));
