@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "io/json.h"
+#include "io/printable.h"
 #include "train/explanation.h"
 #include "train/notes.h"
 #include "verbs.h"
@@ -43,7 +44,7 @@ void print_table(const Explanation& explanation, Session& session) {
   for (const auto& layer : explanation.layers) {
     // The largest sum that data could lead to, of the 31 bits there are.
     const std::string sum = layer.largest_sum ? fmt::format("2^{:.1f}", std::log2(*layer.largest_sum + 1)) : "";
-    fmt::print("{:<{}}  {:<7} {:<22} {:<20} {:>15}  {:>5} {:>5} {:>9}  {}\n", layer.path, width, layer.op, layer.src.str(),
+    fmt::print("{:<{}}  {:<7} {:<22} {:<20} {:>15}  {:>5} {:>5} {:>9}  {}\n", printable(layer.path), width, layer.op, layer.src.str(),
                layer.weights.str(), layer.multiplications, bits(layer.weight_bits), bits(layer.act_bits), sum, in_words(layer));
   }
   const auto training = std::ranges::count_if(explanation.layers, [](const auto& layer) { return layer.training.integer(); });
@@ -173,7 +174,7 @@ void print_costs(const CostReport& report, bool json) {
   std::int64_t multiplications = 0;
   for (const auto& layer : report.layers) {
     multiplications += layer.multiplications;
-    fmt::print("{:<{}}  {:>15} {:>5} {:>5}  {}\n", layer.path, width, layer.multiplications, bits(layer.weight_bits),
+    fmt::print("{:<{}}  {:>15} {:>5} {:>5}  {}\n", printable(layer.path), width, layer.multiplications, bits(layer.weight_bits),
                bits(layer.act_bits), figures(layer.cost, layer.unquantized));
   }
   fmt::print("{:<{}}  {:>15} {:>5} {:>5}  {}\n", "total", width, multiplications, "", "",

@@ -148,7 +148,7 @@ Example Hdf5Dataset::get(std::string_view name, std::int64_t index) const {
     return example;
   }
   const auto encoding = image::encoding_of(bytes);
-  if (!encoding) bad(fmt::format("these {} bytes are neither a JPEG nor a PNG", count));
+  if (!encoding) bad(fmt::format("these {} bytes are neither a JPEG, a PNG nor a WebP", count));
   example.encoding = *encoding;
   return example;
 }

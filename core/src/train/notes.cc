@@ -53,6 +53,10 @@ class Notes {
       notes_.push_back(fmt::format("no gradient reaches {} of the parameters, which only weight decay changes: {}", untrained.size(),
                                    fmt::join(untrained, ", ")));
     }
+    if (const auto idle = parameters_without_update(); !idle.empty()) {
+      notes_.push_back(fmt::format("optimizer {} never changes {} of the parameters: {}", session_.recipe().name("optimizer"),
+                                   idle.size(), fmt::join(idle, ", ")));
+    }
     for (const std::string& note : session_.schedule().notes(session_.clock(total_, false))) notes_.push_back(note);
     return std::move(notes_);
   }
@@ -111,6 +115,16 @@ class Notes {
         notes_.push_back(fmt::format("{} of {} are clipped to a bound of 0, so all become 0", operands.name, layers_text(clipped)));
       }
     }
+  }
+
+  std::vector<std::string> parameters_without_update() const {
+    const Graph graph = session_.training_graph_at(total_ - 1);
+    std::vector<std::string> idle;
+    for (std::size_t i = 0; i < graph.variables.size(); ++i) {
+      const bool updated = std::ranges::any_of(graph.updates, [&](const auto& update) { return update.first == static_cast<int>(i); });
+      if (graph.variables[i].kind == Variable::Kind::parameter && !updated) idle.push_back(graph.variables[i].name);
+    }
+    return idle;
   }
 
   /// The quantizer's options that say when something begins, for a person to look at.

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <vector>
 
+#include "data/labels.h"
 #include "qfw/error.h"
 
 namespace qfw {
@@ -14,16 +15,12 @@ namespace {
 /// The first one that can be read; where corrupt ones may be skipped, the pipeline counts those before it.
 void check_an_image(Session& session, const std::string& split, bool training) {
   const Dataset& dataset = session.dataset(split);
+  require_labels(dataset, split);
   const bool skip = session.recipe().dataset().on_corrupt == "skip";
   std::vector<float> image(static_cast<std::size_t>(session.data().image.count()));
   for (std::int64_t index = 0; index < dataset.size(split); ++index) {
     try {
       const Example example = dataset.get(split, index);
-      if (example.label == -1) {
-        fail(Error::Category::usage, "dataset", fmt::format("split {} has images without labels", split),
-             dataset.place(split, index),
-             fmt::format("set dataset.{}_split to a split that has them", training ? "train" : "validation"));
-      }
       RandomStream random(session.seed(), 0, static_cast<std::uint64_t>(index));
       session.augment().apply(example, random, training, image);
       return;
