@@ -72,8 +72,8 @@ int print_info(const SurveyJob& job) {
                      {"encodings", std::move(encodings)},
                      {"classes", std::move(classes)},
                      {"notes", boost::json::array(notes.begin(), notes.end())}};
-    text += fmt::format("{}: {} records, {}, {}{}{}\n", split, found.records, size_text(found.bytes), fmt::join(kinds, ", "), unlabelled_text(found),
-                        found.bad > 0 ? fmt::format(", {} that cannot be read", found.bad) : "");
+    text += fmt::format("{}: {} records, {}, {}{}{}\n", split, found.records, size_text(found.bytes), fmt::join(kinds, ", "),
+                        unlabelled_text(found), found.bad > 0 ? fmt::format(", {} that cannot be read", found.bad) : "");
     for (const std::string& note : notes) text += fmt::format("  note: {}\n", printable(note));
     histograms.push_back(found.histogram);
   }

@@ -44,8 +44,9 @@ void print_table(const Explanation& explanation, Session& session) {
   for (const auto& layer : explanation.layers) {
     // The largest sum that data could lead to, of the 31 bits there are.
     const std::string sum = layer.largest_sum ? fmt::format("2^{:.1f}", std::log2(*layer.largest_sum + 1)) : "";
-    fmt::print("{:<{}}  {:<7} {:<22} {:<20} {:>15}  {:>5} {:>5} {:>9}  {}\n", printable(layer.path), width, layer.op, layer.src.str(),
-               layer.weights.str(), layer.multiplications, bits(layer.weight_bits), bits(layer.act_bits), sum, in_words(layer));
+    fmt::print("{:<{}}  {:<7} {:<22} {:<20} {:>15}  {:>5} {:>5} {:>9}  {}\n", printable(layer.path), width, layer.op,
+               layer.src.str(), layer.weights.str(), layer.multiplications, bits(layer.weight_bits), bits(layer.act_bits), sum,
+               in_words(layer));
   }
   const auto training = std::ranges::count_if(explanation.layers, [](const auto& layer) { return layer.training.integer(); });
   const auto evaluation =

@@ -7,8 +7,8 @@
 #include <cstdio>
 
 #include "actions.h"
-#include "qfw/atomic_file.h"
 #include "io/json.h"
+#include "qfw/atomic_file.h"
 #include "qfw/error.h"
 #include "recipe/source.h"
 #include "util/nearest.h"

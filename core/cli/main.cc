@@ -8,10 +8,10 @@
 #include <exception>
 #include <optional>
 
+#include "environment.h"
 #include "io/terminal.h"
 #include "plugin/called.h"
 #include "plugin/crash.h"
-#include "environment.h"
 #include "qfw/error.h"
 #include "util/nearest.h"
 #include "verbs.h"

@@ -9,7 +9,8 @@ RunSource find_run(const std::filesystem::path& given) {
   if (std::filesystem::is_regular_file(given)) {
     const auto folder = std::filesystem::absolute(given).parent_path();
     for (const auto& candidate : {folder, folder.parent_path()}) {
-      if (std::filesystem::exists(candidate / "recipe.ini")) return {candidate / "recipe.ini", given, std::make_unique<Checkpoint>(given)};
+      if (std::filesystem::exists(candidate / "recipe.ini"))
+        return {candidate / "recipe.ini", given, std::make_unique<Checkpoint>(given)};
     }
     fail(Error::Category::usage, "run", "there is no recipe.ini beside the checkpoint or above it", given.string(),
          "name a file inside a run folder");

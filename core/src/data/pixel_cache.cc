@@ -8,8 +8,8 @@
 #include <cerrno>
 #include <cstring>
 
-#include "io/file_lock.h"
 #include "data/cache_folder.h"
+#include "io/file_lock.h"
 #include "io/log.h"
 #include "io/progress.h"
 #include "qfw/error.h"

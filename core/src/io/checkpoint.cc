@@ -136,8 +136,8 @@ void Checkpoint::Impl::open() {
   parse();
 }
 
-/// Here the checksum lies within the HDF5 file and covers what was read from it: the library meets bytes that nothing vouches for.
-/// It does so in a child process, and what the child read is taken on in the form of today.
+/// Here the checksum lies within the HDF5 file and covers what was read from it: the library meets bytes that nothing vouches
+/// for. It does so in a child process, and what the child read is taken on in the form of today.
 void Checkpoint::Impl::open_version_1() try {
   Confinement limits = confinement_for(RegularFile(path), "checkpoint");
   limits.task = "reading a checkpoint of version 1", limits.place = path.string(), limits.remedy = "use another checkpoint";

@@ -12,8 +12,8 @@ namespace qfw {
 
 /// FOLDER/step_000012345.h5
 std::filesystem::path checkpoint_path(const std::filesystem::path& folder, std::int64_t step);
-/// Every file of such a name, by step, oldest first; none if there is no such folder. Throws Category::data if it cannot be read:
-/// what cannot be seen must not pass for what is not there.
+/// Every file of such a name, by step, oldest first; none if there is no such folder. Throws Category::data if it cannot be
+/// read: what cannot be seen must not pass for what is not there.
 std::vector<std::filesystem::path> checkpoints_in(const std::filesystem::path& folder);
 
 /// Checkpoints of one run: which to go on from, which to remove. Damaged ones are left where they are, and said once.

@@ -62,7 +62,8 @@ bool states_a_fact(std::string_view kind, std::string_view name) {
 
 std::string wrong(const Option& option, const FactoryBase& factory, const std::vector<Option>& core) {
   if (!can_be_a_key(option.name)) return "has a name that cannot be a key: only letters, digits and _";
-  if (option.name == "name" || (has(core, option.name) && !states_a_fact(factory.kind, option.name))) return fmt::format("is a key of the core's in [{}]", factory.kind);
+  if (option.name == "name" || (has(core, option.name) && !states_a_fact(factory.kind, option.name)))
+    return fmt::format("is a key of the core's in [{}]", factory.kind);
   if (std::ranges::count(factory.options, option.name, &Option::name) > 1) return "is declared twice";
   if (option.doc.empty()) return "has no doc";
   if (!option.set) return "cannot be set: declare it by Declare";

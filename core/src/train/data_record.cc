@@ -64,8 +64,9 @@ void check_same_data(std::string_view recorded, Session& session, const std::fil
   if (recorded.empty()) return;  // written before there were records
   const Record then = Record::parse(recorded), now = record_of(session);
   if (then.classes != now.classes) {
-    fail(Error::Category::usage, "resume", fmt::format("the run was trained on {} classes, the data set has {}", then.classes, now.classes),
-         checkpoint.string(), "restore the data, or choose another folder with --run.dir");
+    fail(Error::Category::usage, "resume",
+         fmt::format("the run was trained on {} classes, the data set has {}", then.classes, now.classes), checkpoint.string(),
+         "restore the data, or choose another folder with --run.dir");
   }
   std::vector<std::string> differing;
   if (then.names != now.names) differing.emplace_back("class names or their order");

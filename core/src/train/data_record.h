@@ -8,8 +8,8 @@
 
 namespace qfw {
 
-/// What a run is trained and evaluated on, as text for its checkpoints: class names, and of each split the number of examples and
-/// Dataset::Identity::content. Equal wherever the data lie.
+/// What a run is trained and evaluated on, as text for its checkpoints: class names, and of each split the number of examples
+/// and Dataset::Identity::content. Equal wherever the data lie.
 std::string data_record(Session& session);
 
 /// Compares what a checkpoint was trained on with what is there now. Another number of classes is refused (Category::usage);

@@ -40,7 +40,7 @@ void check_logits(Session& session, const Session::Compiled& compiled, std::int6
     fail(Error::Category::data, "evaluate",
          fmt::format("a logit is {} in the evaluation after step {}: the first value that is not finite comes from {}", *bad,
                      completed, origin.empty() ? "the logits themselves" : origin),
-         session.dataset("validation").place("validation", batch * session.eval_batch() + row),
+         session.dataset(session.validation_split()).place(session.validation_split(), batch * session.eval_batch() + row),
          "evaluations with such values are worth nothing and never the best; a checkpoint from before may still be good");
   }
 }

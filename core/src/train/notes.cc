@@ -24,7 +24,8 @@ constexpr Operands both[] = {{"activations", &QuantizedSite::src}, {"weights", &
 std::string layers_text(const std::vector<std::string>& paths) {
   constexpr std::size_t shown = 3;
   const auto end = paths.begin() + static_cast<std::ptrdiff_t>(std::min(shown, paths.size()));
-  std::string text = fmt::format("{} layer{} ({}", paths.size(), paths.size() == 1 ? "" : "s", fmt::join(paths.begin(), end, ", "));
+  std::string text =
+      fmt::format("{} layer{} ({}", paths.size(), paths.size() == 1 ? "" : "s", fmt::join(paths.begin(), end, ", "));
   return text + (paths.size() > shown ? ", ...)" : ")");
 }
 
@@ -50,8 +51,8 @@ class Notes {
       notes_.push_back(fmt::format("{} changes nothing: its layers have these options without it", section));
     }
     if (const auto untrained = untrained_parameters(session_); !untrained.empty()) {
-      notes_.push_back(fmt::format("no gradient reaches {} of the parameters, which only weight decay changes: {}", untrained.size(),
-                                   fmt::join(untrained, ", ")));
+      notes_.push_back(fmt::format("no gradient reaches {} of the parameters, which only weight decay changes: {}",
+                                   untrained.size(), fmt::join(untrained, ", ")));
     }
     if (const auto idle = parameters_without_update(); !idle.empty()) {
       notes_.push_back(fmt::format("optimizer {} never changes {} of the parameters: {}", session_.recipe().name("optimizer"),
@@ -112,7 +113,8 @@ class Notes {
         return most && *most > 0 && *most < as_good_as_nothing;
       });
       if (!clipped.empty()) {
-        notes_.push_back(fmt::format("{} of {} are clipped to a bound of 0, so all become 0", operands.name, layers_text(clipped)));
+        notes_.push_back(
+            fmt::format("{} of {} are clipped to a bound of 0, so all become 0", operands.name, layers_text(clipped)));
       }
     }
   }
@@ -121,7 +123,8 @@ class Notes {
     const Graph graph = session_.training_graph_at(total_ - 1);
     std::vector<std::string> idle;
     for (std::size_t i = 0; i < graph.variables.size(); ++i) {
-      const bool updated = std::ranges::any_of(graph.updates, [&](const auto& update) { return update.first == static_cast<int>(i); });
+      const bool updated =
+          std::ranges::any_of(graph.updates, [&](const auto& update) { return update.first == static_cast<int>(i); });
       if (graph.variables[i].kind == Variable::Kind::parameter && !updated) idle.push_back(graph.variables[i].name);
     }
     return idle;

@@ -30,8 +30,9 @@ void check_an_image(Session& session, const std::string& split, bool training) {
         throw Error(error.category(), fmt::format("{} ({})", error.what(), dataset.place(split, index)));
     }
   }
-  fail(Error::Category::data, "dataset", fmt::format("none of the {} examples of split {} can be read", dataset.size(split), split),
-       {}, "look at them with `qfw data verify`");
+  fail(Error::Category::data, "dataset",
+       fmt::format("none of the {} examples of split {} can be read", dataset.size(split), split), {},
+       "look at them with `qfw data verify`");
 }
 
 /// A checkpoint is written beside those that are there before one of them goes.

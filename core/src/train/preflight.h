@@ -5,8 +5,8 @@
 
 namespace qfw {
 
-/// What a run will need, looked at before its first step: both splits, an image of each as the model will see it, its label, and
-/// room for a checkpoint. Throws with what is missing and the key that mends it.
+/// What a run will need, looked at before its first step: both splits, an image of each as the model will see it, its label,
+/// and room for a checkpoint. Throws with what is missing and the key that mends it.
 void check_before_training(Session& session, const RunFolder& folder, std::int64_t variable_bytes);
 
 }  // namespace qfw

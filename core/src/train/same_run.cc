@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
 #include <map>
 #include <string>
 #include <vector>
@@ -33,9 +35,9 @@ std::map<std::string, std::string> keys_of(std::string_view text) {
 
 bool may_differ(std::string_view key) {
   if (key == "description") return true;
-  for (const std::string_view section :
-       {"train.epochs", "train.steps", "train.early_stop_steps", "eval.", "checkpoint.", "metrics.", "backend.",
-        "dataset.workers", "dataset.prefetch", "dataset.data_dir", "dataset.cache_mib", "dataset.cache_dir", "dataset.validation_split"}) {
+  for (const std::string_view section : {"train.epochs", "train.steps", "train.early_stop_steps", "eval.", "checkpoint.",
+                                         "metrics.", "backend.", "dataset.workers", "dataset.prefetch", "dataset.data_dir",
+                                         "dataset.cache_mib", "dataset.cache_dir", "dataset.validation_split"}) {
     if (key.starts_with(section)) return true;
   }
   return false;
@@ -75,6 +77,26 @@ void check_same_run(std::string_view checkpoint_recipe, const Recipe& recipe, co
          fmt::format("the run was started with another recipe: {}", fmt::join(differing, "; ")), checkpoint.string(),
          "choose another folder with --run.dir, or restore the recipe");
   }
+}
+
+void check_same_variables(const std::vector<CheckpointVariable>& stored, const std::vector<CheckpointVariable>& wanted,
+                          const std::filesystem::path& checkpoint) {
+  const auto texts = [](const std::vector<CheckpointVariable>& all) {
+    std::vector<std::string> texts;
+    for (const CheckpointVariable& variable : all) texts.push_back(variable.name + " " + variable.type.str());
+    std::ranges::sort(texts);
+    return texts;
+  };
+  const auto then = texts(stored), now = texts(wanted);
+  std::vector<std::string> extra, missing;
+  std::ranges::set_difference(then, now, std::back_inserter(extra));
+  std::ranges::set_difference(now, then, std::back_inserter(missing));
+  if (extra.empty() && missing.empty()) return;
+  const auto first = [](const std::vector<std::string>& all) { return all.empty() ? std::string("nothing") : all.front(); };
+  fail(Error::Category::usage, "resume",
+       fmt::format("the checkpoint does not fit: {} of its variables differ, it has {} where the model asks for {}",
+                   std::max(extra.size(), missing.size()), first(extra), first(missing)),
+       checkpoint.string(), "use the plugins that it was made with, or choose another folder with --run.dir");
 }
 
 }  // namespace qfw

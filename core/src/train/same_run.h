@@ -2,7 +2,9 @@
 
 #include <filesystem>
 #include <string_view>
+#include <vector>
 
+#include "io/checkpoint.h"
 #include "recipe/recipe.h"
 
 namespace qfw {
@@ -12,5 +14,10 @@ namespace qfw {
 /// Error::Category::usage listing each differing key with both values. Length, evaluation, checkpoints, metrics and backend
 /// may differ, and are logged. An option that the checkpoint's program did not know counts as its default.
 void check_same_run(std::string_view checkpoint_recipe, const Recipe& recipe, const std::filesystem::path& checkpoint);
+
+/// Whether a checkpoint has the variables of the model at hand; throws Error::Category::usage where not: the recipe is the
+/// same, so its plugins are not.
+void check_same_variables(const std::vector<CheckpointVariable>& stored, const std::vector<CheckpointVariable>& wanted,
+                          const std::filesystem::path& checkpoint);
 
 }  // namespace qfw

@@ -15,16 +15,10 @@
 #include "qfw/optimizer.h"
 #include "qfw/schedule.h"
 #include "recipe/recipe.h"
+#include "train/data_shape.h"
 #include "train/replicas.h"
 
 namespace qfw {
-
-/// What a recipe's data look like to the model.
-struct DataShape {
-  Shape image;  ///< [H, W, C] behind the augmentation
-  std::int64_t classes = 0;
-  std::int64_t train_examples = 0;  ///< 0 where the data are not there
-};
 
 /// The plugins of a recipe, brought to life, and the executables they give rise to. One thread uses it.
 class Session {

@@ -33,26 +33,6 @@ std::vector<CheckpointVariable> for_checkpoint(const std::vector<Variable>& vari
   return all;
 }
 
-/// The recipe is the same, so its plugins are not.
-void check_same_variables(const Checkpoint& checkpoint, const std::vector<Variable>& variables, const std::filesystem::path& path) {
-  const auto texts = [](const std::vector<CheckpointVariable>& all) {
-    std::vector<std::string> texts;
-    for (const CheckpointVariable& variable : all) texts.push_back(variable.name + " " + variable.type.str());
-    std::ranges::sort(texts);
-    return texts;
-  };
-  const auto stored = texts(checkpoint.variables()), wanted = texts(for_checkpoint(variables));
-  std::vector<std::string> extra, missing;
-  std::ranges::set_difference(stored, wanted, std::back_inserter(extra));
-  std::ranges::set_difference(wanted, stored, std::back_inserter(missing));
-  if (extra.empty() && missing.empty()) return;
-  const auto first = [](const std::vector<std::string>& all) { return all.empty() ? std::string("nothing") : all.front(); };
-  fail(Error::Category::usage, "resume",
-       fmt::format("the checkpoint does not fit: {} of its variables differ, it has {} where the model asks for {}",
-                   std::max(extra.size(), missing.size()), first(extra), first(missing)),
-       path.string(), "use the plugins that it was made with, or choose another folder with --run.dir");
-}
-
 }  // namespace
 
 Trainer::Trainer(const Recipe& recipe)
@@ -153,7 +133,7 @@ bool Trainer::resume() {
   const auto& path = checkpoints_.newest_path();
   check_same_data(checkpoint->info().data, session_, path);
   check_same_run(checkpoint->info().recipe, session_.recipe(), path);
-  check_same_variables(*checkpoint, session_.variables(), path);
+  check_same_variables(checkpoint->variables(), for_checkpoint(session_.variables()), path);
   session_.restore(*checkpoint, session_.variables());
   session_.continue_from(checkpoint->info());
   completed_ = saved_at_ = checkpoint->info().step;

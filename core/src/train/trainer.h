@@ -68,7 +68,7 @@ class Trainer {
 
   std::int64_t completed_ = 0, saved_at_ = -1, saved_evaluation_ = -1;
   std::optional<std::int64_t> passing_;  ///< step of the checkpoint kept until the next
-  float rate_ = 0, loss_ = 0;  // of the last step
+  float rate_ = 0, loss_ = 0;            // of the last step
   double accuracy_ = 0;
   // Speed, without evaluations and checkpoints.
   double seconds_ = 0, recent_speed_ = 0;

@@ -44,13 +44,14 @@ class LearningRate : public Schedule {
     const double ramps = o_.warmup_epochs + o_.cooldown_epochs;
     std::vector<std::string> notes;
     if (epochs < o_.warmup_epochs) {
-      notes.push_back(fmt::format("the run ends after {:.4g} epochs, within the warm-up of {:.4g} (schedule.warmup_epochs)", epochs,
-                                  o_.warmup_epochs));
+      notes.push_back(fmt::format("the run ends after {:.4g} epochs, within the warm-up of {:.4g} (schedule.warmup_epochs)",
+                                  epochs, o_.warmup_epochs));
     }
     if (ramps > o_.num_epochs) {
-      notes.push_back(fmt::format("warm-up and cool-down take {:.4g} + {:.4g} of {:.4g} epochs, so the rate never reaches its base "
-                                  "(schedule.warmup_epochs, cooldown_epochs, num_epochs)",
-                                  o_.warmup_epochs, o_.cooldown_epochs, o_.num_epochs));
+      notes.push_back(
+          fmt::format("warm-up and cool-down take {:.4g} + {:.4g} of {:.4g} epochs, so the rate never reaches its base "
+                      "(schedule.warmup_epochs, cooldown_epochs, num_epochs)",
+                      o_.warmup_epochs, o_.cooldown_epochs, o_.num_epochs));
     }
     return notes;
   }
