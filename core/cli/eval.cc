@@ -8,6 +8,7 @@
 #include "io/log.h"
 #include "run_source.h"
 #include "train/evaluate.h"
+#include "train/same_run.h"
 #include "util/interrupt.h"
 #include "verbs.h"
 
@@ -17,9 +18,11 @@ namespace {
 
 int run(const Arguments& arguments, const Catalog& catalog) {
   const RunSource source = find_run(arguments.positional.at(0));
+  if (arguments.has("logits")) refuse_own_file(source, arguments.get("logits"));
   const Recipe recipe = load_recipe(source.recipe, arguments.overrides, catalog, Session::Data::required);
   const Checkpoint& checkpoint = *source.checkpoint;
   Session session(recipe, Session::Data::required);
+  say_how_runs_differ(checkpoint.info().recipe, recipe, source.path);
   const std::int64_t completed = checkpoint.info().step;
   session.continue_from(checkpoint.info());
   session.restore(checkpoint, session.evaluation(completed).graph.variables);

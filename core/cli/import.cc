@@ -34,6 +34,7 @@ int run(const Arguments& arguments, const Catalog& catalog) {
   CheckpointInfo info{
       .step = step, .data_epoch = done / per_epoch, .data_step = done % per_epoch, .recipe = recipe.text(false), .metrics = {}};
   if (warm) info.metrics[Session::warm_start_key] = 1;
+  info.metrics[Session::seed_key] = static_cast<double>(session.seed());
   std::vector<CheckpointVariable> stored;
   std::map<std::string, const Variable*, std::less<>> by_name;
   for (const Variable& variable : variables) {
@@ -42,14 +43,21 @@ int run(const Arguments& arguments, const Catalog& catalog) {
   }
   write_text_atomically(folder.recipe(), recipe.text());  // first: the checkpoint makes it a run
   const auto path = checkpoint_path(folder.checkpoints(), step);
-  save_checkpoint(path, info, stored, [&](std::string_view name, HostTensor to) {
+  const auto value_of = [&](std::string_view name, HostTensor to) {
     const std::span<float> values(reinterpret_cast<float*>(to.bytes.data()), to.bytes.size() / sizeof(float));
     if (const auto found = imported.find(name); found != imported.end()) {
       std::ranges::copy(found->second, values.begin());
     } else {
       initialize(*by_name.find(name)->second, session.seed(), values);
     }
-  });
+  };
+  try {
+    save_checkpoint(path, info, stored, value_of);
+  } catch (const Error&) {  // a recipe alone would pass for a run that has yet to begin
+    std::error_code ignored;
+    std::filesystem::remove(folder.recipe(), ignored);
+    throw;
+  }
   fmt::print("{} of {} variables imported{}\n{}\n", imported.size(), variables.size(),
              warm ? "; bounds are set, so activations are quantized from the first step on" : "", path.string());
   return 0;

@@ -23,7 +23,16 @@ RunSource find_run(const std::filesystem::path& given) {
   if (checkpoints.empty())
     fail(Error::Category::data, "run", "the run has no checkpoint yet", given.string(),
          "let `qfw run` reach one, or stop it with Ctrl-C");
-  return {given / "recipe.ini", checkpoints.back(), std::make_unique<Checkpoint>(checkpoints.back())};
+  return {given / "recipe.ini", checkpoints.back(), open_checkpoint_of_run(checkpoints.back())};
+}
+
+void refuse_own_file(const RunSource& source, const std::filesystem::path& target) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  const fs::path run = fs::weakly_canonical(source.recipe.parent_path(), error), file = fs::weakly_canonical(target, error);
+  const bool inside = file.parent_path() == run / "checkpoints";
+  if (!inside && !(file.parent_path() == run && fs::exists(file, error))) return;
+  fail(Error::Category::usage, "run", "this would replace a file of the run itself", target.string(), "choose another name");
 }
 
 }  // namespace qfw

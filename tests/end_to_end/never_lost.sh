@@ -34,6 +34,33 @@ before=$(state synthetic)
 expect 2 "trained on 10 classes, the data set has 7" drawn --dataset.classes=7 --train.steps=4
 [ "$before" = "$(state synthetic)" ] || fail "a refused run changed files"
 
+# Another seed, a checkpoint under another name, results that would replace the run's own files: refused, or passed over with a word.
+cp -r whole again && rm again/checkpoints/step_000000010.h5
+expect 2 "run.seed = 0, now it is 5" quick --run.dir=again --run.seed=5
+cp whole/checkpoints/step_000000005.h5 again/checkpoints/step_000000100.h5
+expect 0 "holds the state after step 5: it was renamed or copied" quick --run.dir=again
+cmp whole/checkpoints/step_000000010.h5 again/checkpoints/step_000000010.h5 || fail "the run beside a renamed checkpoint differs"
+before=$(state whole)
+for target in whole/checkpoints/step_000000010.h5 whole/checkpoints/new.h5 whole/recipe.ini whole/best.h5; do
+  expect 2 "would replace a file of the run itself" "$QFW" export whole $target
+  expect 2 "would replace a file of the run itself" "$QFW" eval whole --logits=$target
+done
+[ "$before" = "$(state whole)" ] || fail "files of the run were replaced"
+
+# What follows the last checkpoint is made up for: the report, and recipe.ini, which eval and export read.
+rm whole/report.json
+expect 0 "this run is finished" quick --run.dir=whole
+[ "$(json_field status < whole/report.json)" = '"finished"' ] || fail "the missing report was not written"
+rm again/recipe.ini && expect 0 . "$QFW" run tiny.ini --run.dir=again --train.steps=11
+expect 0 "step 11" "$QFW" eval again --eval.examples=50
+
+# A log that is a pipe is not waited for; a checkpoint that cannot be written is known before the first step.
+rm -rf again && mkdir again && mkfifo again/log.txt
+expect 0 "there will be no log file" timeout 100 "$QFW" run tiny.ini --run.dir=again --train.steps=2
+mkdir -p blocked/best.h5
+expect 1 "cannot write blocked/best.h5: it is a folder" quick --run.dir=blocked
+[ -e blocked/checkpoints/step_000000005.h5 ] && fail "it trained before it looked"
+
 # A split that is not there is named before the first step, with the key that chooses it.
 expect 2 "there is no split test; the splits are train, validation.*dataset.validation_split" quick --run.dir=nosplit \
   --dataset.validation_split=test

@@ -19,6 +19,9 @@ noted "weights of .* have a single level" --quantizer.weight_prec=1
 explained --quantizer.weight_prec=1 --quantizer.weight_half_shift=true | grep "^note" && fail "half shift has two levels"
 noted "activations of .* clipped to a bound of 0" --quantizer.name=weights_and_fixed_acts --quantizer.bounds=0
 noted "layer:init_conv.* changes nothing" "--layer:init_conv.weight_prec=4"
+noted "activation_bound_start_step = 100" "--layer:init_conv.activation_bound_start_step=100"
+noted "arithmetic = integer has no effect on .*: activations are floats" --quantizer.activation_bound_start_step=-1
+noted "the schedule ends after 0.005 of the run's" --schedule.num_epochs=0.005 --train.epochs=0.05
 noted "within the warm-up" --schedule.num_epochs=0.05 --schedule.warmup_epochs=0.04
 noted "warm-up and cool-down take" --schedule.warmup_epochs=0.003 --schedule.cooldown_epochs=0.049
 

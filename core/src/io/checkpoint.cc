@@ -142,7 +142,11 @@ void Checkpoint::Impl::open_version_1() try {
   Confinement limits = confinement_for(RegularFile(path), "checkpoint");
   limits.task = "reading a checkpoint of version 1", limits.place = path.string(), limits.remedy = "use another checkpoint";
   const CheckpointContents old = take_contents(run_confined(limits, [this](Answer& answer) {
-    parse();
+    try {
+      parse();
+    } catch (const CheckpointError& error) {  // no checkpoint at all: the category tells the parent
+      throw Error(Error::Category::usage, error.what());
+    }
     put_contents(answer, verified());
   }));
   image.resize(0);
@@ -152,7 +156,12 @@ void Checkpoint::Impl::open_version_1() try {
   });
   parse();
 } catch (const Error& error) {
-  throw CheckpointError(CheckpointError::Kind::damaged, error.what());
+  using Kind = CheckpointError::Kind;
+  const auto category = error.category();
+  throw CheckpointError(category == Error::Category::usage  ? Kind::foreign
+                        : category == Error::Category::data ? Kind::damaged
+                                                            : Kind::unreadable,
+                        error.what());
 }
 
 void Checkpoint::Impl::parse() {

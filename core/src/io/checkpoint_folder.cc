@@ -53,11 +53,20 @@ std::vector<fs::path> checkpoints_in(const fs::path& folder) {
   return paths;
 }
 
+std::unique_ptr<Checkpoint> open_checkpoint_of_run(const fs::path& path) {
+  auto checkpoint = std::make_unique<Checkpoint>(path);
+  if (const std::int64_t step = checkpoint->info().step; step_of(path.filename().string()) != step) {
+    throw CheckpointError(CheckpointError::Kind::damaged,
+                          fmt::format("[checkpoint] {} holds the state after step {}: it was renamed or copied", path.string(), step));
+  }
+  return checkpoint;
+}
+
 std::unique_ptr<Checkpoint> CheckpointFolder::newest() {
   const auto paths = checkpoints_in(folder_);
   for (auto path = paths.rbegin(); path != paths.rend(); ++path) {
     try {
-      auto checkpoint = std::make_unique<Checkpoint>(*path);
+      auto checkpoint = open_checkpoint_of_run(*path);
       whole_.insert(*path);
       newest_ = *path;
       return checkpoint;
@@ -93,7 +102,7 @@ bool CheckpointFolder::is_whole(const fs::path& path) {
   if (whole_.contains(path)) return true;
   if (passed_over_.contains(path)) return false;
   try {
-    const Checkpoint checkpoint(path);
+    open_checkpoint_of_run(path);
     whole_.insert(path);
     return true;
   } catch (const CheckpointError& error) {

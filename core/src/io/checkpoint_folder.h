@@ -16,6 +16,9 @@ std::filesystem::path checkpoint_path(const std::filesystem::path& folder, std::
 /// read: what cannot be seen must not pass for what is not there.
 std::vector<std::filesystem::path> checkpoints_in(const std::filesystem::path& folder);
 
+/// One of those files. Throws a CheckpointError also if it holds the state of another step than its name says.
+std::unique_ptr<Checkpoint> open_checkpoint_of_run(const std::filesystem::path& path);
+
 /// Checkpoints of one run: which to go on from, which to remove. Damaged ones are left where they are, and said once.
 class CheckpointFolder {
  public:

@@ -8,10 +8,10 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 
 #include "io/printable.h"
 #include "io/terminal.h"
-#include "qfw/error.h"
 
 namespace qfw {
 namespace {
@@ -88,11 +88,13 @@ spdlog::logger& logger() { return logging().logger; }
 
 void log_to_file(const std::filesystem::path& path) {
   try {
+    std::error_code unknown;
+    if (std::filesystem::is_fifo(path, unknown)) throw std::runtime_error(path.string() + " is a pipe");  // it would be waited for
     auto file = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path.string(), false);
     file->set_pattern("%Y-%m-%d %H:%M:%S.%e [%l] %v");
     logging().file->use(std::move(file));
-  } catch (const spdlog::spdlog_ex& error) {
-    fail(Error::Category::data, "log", error.what(), path.string());
+  } catch (const std::exception& error) {
+    logger().warn("there will be no log file: {}", error.what());
   }
 }
 

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "graph/builder_access.h"
 #include "passes/differentiate.h"
 #include "passes/dump.h"
@@ -64,13 +67,37 @@ Graph evaluation_graph(const StepDescription& description) {
   return graph;
 }
 
+namespace {
+
+/// Which nodes the value of node `last` is made from: statistics beside it may hold what they like.
+std::vector<bool> leads_to(const Graph& graph, int last) {
+  std::vector<bool> marked(graph.nodes.size(), false);
+  marked[static_cast<std::size_t>(last)] = true;
+  for (std::size_t number = static_cast<std::size_t>(last) + 1; number-- > 0;) {
+    if (!marked[number]) continue;
+    for (const Use use : graph.nodes[number].inputs) marked[static_cast<std::size_t>(use.node)] = true;
+  }
+  return marked;
+}
+
+/// Constants, and what takes an infinite one on purpose, as the least of a selection does.
+bool is_meant_to_be_infinite(const Graph& graph, const Node& node) {
+  return node.op == Op::constant || std::ranges::any_of(node.inputs, [&](Use use) {
+           const Node& input = graph.nodes[static_cast<std::size_t>(use.node)];
+           return input.op == Op::constant && !std::isfinite(input.as<Number>().value);
+         });
+}
+
+}  // namespace
+
 Graph diagnosis_graph(const StepDescription& description, bool training) {
   GraphBuilder g({.training = training});
   const Value logits = quantized_logits(description, g);
-  if (training) mean_loss(description, g, logits);
-  const std::size_t forward = g.graph().nodes.size();
-  for (std::size_t number = 0; number < forward; ++number) {
+  const Value last = training ? mean_loss(description, g, logits) : logits;
+  const std::vector<bool> matters = leads_to(g.graph(), last.node());
+  for (std::size_t number = 0; number < matters.size(); ++number) {
     const Node node = g.graph().nodes[number];
+    if (!matters[number] || is_meant_to_be_infinite(g.graph(), node)) continue;
     if (node.op == Op::input && node.as<Slot>().index > 0) continue;
     for (std::size_t i = 0; i < node.outputs.size(); ++i) {
       if (!is_float(node.outputs[i].dtype)) continue;

@@ -2,6 +2,12 @@
 
 namespace qfw {
 
+namespace {
+
+constexpr double most_batch = 1 << 20;  ///< more is a slip
+
+}  // namespace
+
 void RunSettings::declare(Declare<RunSettings>& option) {
   option("dir", &RunSettings::dir, "folder of the run; empty: runs/<name of the recipe>");
   option("seed", &RunSettings::seed, "of initial values, shuffling, augmentation and random ops", {.min = 0});
@@ -12,12 +18,12 @@ void TrainSettings::declare(Declare<TrainSettings>& option) {
          {.max = 1e9, .above = 0, .inherits = "schedule.num_epochs"});
   option("steps", &TrainSettings::steps, "stop after this many steps, if that is earlier", {.min = 1});
   option("early_stop_steps", &TrainSettings::early_stop_steps, "the same, under the original's name; 0: none", {.min = 0});
-  option("batch_size", &TrainSettings::batch_size, "images per step, over all replicas", {.min = 1});
+  option("batch_size", &TrainSettings::batch_size, "images per step, over all replicas", {.min = 1, .max = most_batch});
 }
 
 void EvalSettings::declare(Declare<EvalSettings>& option) {
   option("batch_size", &EvalSettings::batch_size, "images per step of an evaluation",
-         {.min = 1, .inherits = "train.batch_size"});
+         {.min = 1, .max = most_batch, .inherits = "train.batch_size"});
   option("per_epoch", &EvalSettings::per_epoch, "evaluations per epoch, the first after its first step; 0: none", {.min = 0});
   option("per_epoch_late", &EvalSettings::per_epoch_late, "the same in the last tenth of the run", {.min = 0});
   option("every_epochs", &EvalSettings::every_epochs, "one more at the end of every so many epochs", {.min = 1});

@@ -16,6 +16,7 @@ bool History::add(std::int64_t step, double accuracy, double loss, bool competes
   eval_accuracy = accuracy;
   eval_loss = loss;
   eval_step = step;
+  if (competes && !best_smoothed) smoothed_sum = smoothed_weight = 0;  // of this phase alone
   smoothed_sum = smoothing * smoothed_sum + (1 - smoothing) * accuracy;
   smoothed_weight = smoothing * smoothed_weight + (1 - smoothing);
   if (!competes) return false;

@@ -45,6 +45,7 @@ class Notes {
     const Graph end = session_.evaluation_graph_at(total_);
     begins_late(end);
     leaves_nothing(end);
+    stays_float(end);
     std::vector<std::string> paths;
     for (const QuantizedSite& site : end.sites) paths.push_back(site.path);
     for (const std::string& section : session_.recipe().idle_layer_sections(paths)) {
@@ -85,14 +86,14 @@ class Notes {
       });
       if (!never.empty()) {
         notes_.push_back(fmt::format("{} of {} are never quantized in this run: that would begin after its last step, {}{}",
-                                     operands.name, layers_text(never), total_, starts()));
+                                     operands.name, layers_text(never), total_, starts(never.front())));
       }
       const auto late = layers(end, [&](const QuantizedSite& site) {
         return quantized_in(end, site, operands) && !quantized_in(middle, site, operands);
       });
       if (!late.empty()) {
         notes_.push_back(fmt::format("{} of {} stay floats for more than half of the run's {} steps{}", operands.name,
-                                     layers_text(late), total_, starts()));
+                                     layers_text(late), total_, starts(late.front())));
       }
     }
   }
@@ -119,6 +120,15 @@ class Notes {
     }
   }
 
+  /// Integer arithmetic that is asked for and not there.
+  void stays_float(const Graph& end) {
+    if (session_.recipe().quantizer().arithmetic != "integer" || session_.recipe().name("quantizer") == "none") return;
+    const auto floats = layers(end, [](const QuantizedSite& site) { return !site.integer; });
+    if (floats.empty()) return;
+    const auto first = std::ranges::find(end.sites, floats.front(), &QuantizedSite::path);
+    notes_.push_back(fmt::format("quantizer.arithmetic = integer has no effect on {}: {}", layers_text(floats), first->reason));
+  }
+
   std::vector<std::string> parameters_without_update() const {
     const Graph graph = session_.training_graph_at(total_ - 1);
     std::vector<std::string> idle;
@@ -131,9 +141,9 @@ class Notes {
   }
 
   /// The quantizer's options that say when something begins, for a person to look at.
-  std::string starts() const {
+  std::string starts(const std::string& layer) const {
     std::vector<std::string> options;
-    for (const auto& [name, value] : session_.recipe().settings("quantizer")) {
+    for (const auto& [name, value] : session_.recipe().quantizer_settings(layer)) {
       if (name.ends_with("start_step")) options.push_back(fmt::format("{} = {}", name, to_string(value)));
     }
     return options.empty() ? "" : fmt::format(" ({})", fmt::join(options, ", "));

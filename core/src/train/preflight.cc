@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "data/labels.h"
+#include "io/checkpoint_folder.h"
+#include "qfw/atomic_file.h"
 #include "qfw/error.h"
 
 namespace qfw {
@@ -52,6 +54,8 @@ void check_before_training(Session& session, const RunFolder& folder, std::int64
   check_an_image(session, session.train_split(), true);
   check_an_image(session, session.validation_split(), false);
   check_room(folder.checkpoints(), variable_bytes);
+  for (const auto& file : {checkpoint_path(folder.checkpoints(), session.total_steps()), folder.best()}) AtomicFile{file};
+  session.evaluation(session.total_steps());  // its memory, too
 }
 
 }  // namespace qfw

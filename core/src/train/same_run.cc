@@ -33,11 +33,15 @@ std::map<std::string, std::string> keys_of(std::string_view text) {
   return keys;
 }
 
-bool may_differ(std::string_view key) {
+/// Of keys, those that decide nothing about the values that training arrives at, or that mend what stopped it.
+bool may_differ(std::string_view key, std::string_view before, std::string_view after) {
+  if (key == "dataset.cache") return before != "disk" && after != "disk";  // that one keeps smaller pictures
+
   if (key == "description") return true;
   for (const std::string_view section : {"train.epochs", "train.steps", "train.early_stop_steps", "eval.", "checkpoint.",
                                          "metrics.", "backend.", "dataset.workers", "dataset.prefetch", "dataset.data_dir",
-                                         "dataset.cache_mib", "dataset.cache_dir", "dataset.validation_split"}) {
+                                         "dataset.cache_mib", "dataset.cache_dir", "dataset.validation_split", "dataset.on_corrupt",
+        "dataset.max_corrupt", "dataset.validation_labels", "dataset.index_dir"}) {
     if (key.starts_with(section)) return true;
   }
   return false;
@@ -45,7 +49,14 @@ bool may_differ(std::string_view key) {
 
 }  // namespace
 
-void check_same_run(std::string_view checkpoint_recipe, const Recipe& recipe, const std::filesystem::path& checkpoint) {
+namespace {
+
+/// "key was THIS, is THAT": of keys that may differ, and of others.
+struct Differences {
+  std::vector<std::string> harmless, decisive;
+};
+
+Differences differences(std::string_view checkpoint_recipe, const Recipe& recipe) {
   auto then = keys_of(checkpoint_recipe);
   const auto now = keys_of(recipe.text(false));
   for (const Recipe::Row& row : recipe.table()) {
@@ -53,7 +64,7 @@ void check_same_run(std::string_view checkpoint_recipe, const Recipe& recipe, co
     const auto known = now.find(key);
     if (row.is_default && known != now.end() && !row.section.starts_with("layer:")) then.insert(*known);
   }
-  std::vector<std::string> differing;
+  Differences found;
   const auto value = [](const auto& keys, const std::string& key) {
     const auto found = keys.find(key);
     return found == keys.end() ? std::string("absent") : found->second;
@@ -62,21 +73,31 @@ void check_same_run(std::string_view checkpoint_recipe, const Recipe& recipe, co
     const std::string before = value(then, key), after = value(now, key);
     if (before == after) return;
     const std::string text = fmt::format("{} was {}, is {}", key, before, after);
-    if (may_differ(key)) {
-      logger().info("continuing with another setting: {}", text);
-    } else {
-      differing.push_back(text);
-    }
+    (may_differ(key, before, after) ? found.harmless : found.decisive).push_back(text);
   };
   for (const auto& [key, unused] : then) compare(key);
   for (const auto& [key, unused] : now) {
     if (!then.contains(key)) compare(key);
   }
-  if (!differing.empty()) {
+  return found;
+}
+
+}  // namespace
+
+void check_same_run(std::string_view checkpoint_recipe, const Recipe& recipe, const std::filesystem::path& checkpoint) {
+  const Differences found = differences(checkpoint_recipe, recipe);
+  for (const std::string& text : found.harmless) logger().info("continuing with another setting: {}", text);
+  if (!found.decisive.empty()) {
     fail(Error::Category::usage, "resume",
-         fmt::format("the run was started with another recipe: {}", fmt::join(differing, "; ")), checkpoint.string(),
+         fmt::format("the run was started with another recipe: {}", fmt::join(found.decisive, "; ")), checkpoint.string(),
          "choose another folder with --run.dir, or restore the recipe");
   }
+}
+
+void say_how_runs_differ(std::string_view checkpoint_recipe, const Recipe& recipe, const std::filesystem::path& checkpoint) {
+  const Differences found = differences(checkpoint_recipe, recipe);
+  if (found.decisive.empty()) return;
+  logger().warn("the checkpoint was trained under another recipe: {} ({})", fmt::join(found.decisive, "; "), checkpoint.string());
 }
 
 void check_same_variables(const std::vector<CheckpointVariable>& stored, const std::vector<CheckpointVariable>& wanted,

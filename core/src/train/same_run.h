@@ -15,6 +15,9 @@ namespace qfw {
 /// may differ, and are logged. An option that the checkpoint's program did not know counts as its default.
 void check_same_run(std::string_view checkpoint_recipe, const Recipe& recipe, const std::filesystem::path& checkpoint);
 
+/// The same for a checkpoint that is to be evaluated, where it may be meant: said in a warning.
+void say_how_runs_differ(std::string_view checkpoint_recipe, const Recipe& recipe, const std::filesystem::path& checkpoint);
+
 /// Whether a checkpoint has the variables of the model at hand; throws Error::Category::usage where not: the recipe is the
 /// same, so its plugins are not.
 void check_same_variables(const std::vector<CheckpointVariable>& stored, const std::vector<CheckpointVariable>& wanted,

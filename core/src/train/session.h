@@ -93,6 +93,7 @@ class Session {
   /// For a checkpoint's metrics, so that the next start knows.
   bool warm_start() const { return warm_start_; }
   static constexpr const char* warm_start_key = "warm_start";
+  static constexpr const char* seed_key = "seed";
   /// The variables that evaluation needs, or all of a training step, from a checkpoint.
   void restore(const Checkpoint& checkpoint, std::span<const Variable> wanted);
 

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "io/json.h"
 #include "io/log.h"
 #include "qfw/atomic_file.h"
 #include "qfw/error.h"
@@ -51,13 +52,31 @@ double Trainer::images_per_second() const {
 
 Trainer::Outcome Trainer::run() {
   start();
-  if (is_complete()) return Outcome::already_finished;
+  if (is_complete()) {
+    if (!report_fits()) write_report("finished");
+    return Outcome::already_finished;
+  }
   try {
     return train();
   } catch (const Error& error) {
-    write_report(history_.first_nan_step == completed_ ? "diverged" : "failed", error.what());
+    report_failure(error);
     throw;
   }
+}
+
+/// Whether report.json is of this state: a run may have been killed before it was written.
+bool Trainer::report_fits() const try {
+  const auto report = read_json(folder_.report());
+  return report.at("status") == "finished" && report.at("steps").to_number<std::int64_t>() == completed_;
+} catch (const std::exception&) {
+  return false;
+}
+
+/// Never instead of the error itself, which may be that nothing can be written.
+void Trainer::report_failure(const Error& error) try {
+  write_report(history_.first_nan_step == completed_ ? "diverged" : "failed", error.what());
+} catch (const Error& other) {
+  logger().warn("no report: {}", other.what());
 }
 
 /// Nothing is left to train or to evaluate.
@@ -112,19 +131,24 @@ void Trainer::start() {
   check_before_training(session_, folder_, session_.variable_bytes());
   notes_ = notes_on(session_);
   for (const std::string& note : notes_) logger().warn("{}", note);
-  if (!resumed) {
-    session_.initialize_variables();
-    write_text_atomically(folder_.recipe(), recipe.text());
-  }
+  if (!resumed) session_.initialize_variables();
+  write_text_atomically(folder_.recipe(), recipe.text());  // of a run that goes on, too: eval and export read it
   data_record_ = data_record(session_);
   write_environment(folder_.environment(), session_);
 
-  if (recipe.metrics().tensorboard) events_ = std::make_unique<EventFile>(folder_.path(), completed_);
+  if (recipe.metrics().tensorboard) open_events();
   progress_ = std::make_unique<Progress>("training");
   if (completed_ >= session_.total_steps()) return;
   for (int i = 0; i < session_.replicas().count(); ++i) {
     feeds_.push_back(std::make_unique<TrainingFeed>(session_, i, completed_));
   }
+}
+
+/// Curves are not worth a training.
+void Trainer::open_events() try {
+  events_ = std::make_unique<EventFile>(folder_.path(), completed_);
+} catch (const Error& error) {
+  logger().warn("{}; training goes on without curves for TensorBoard", error.what());
 }
 
 bool Trainer::resume() {
@@ -133,6 +157,7 @@ bool Trainer::resume() {
   const auto& path = checkpoints_.newest_path();
   check_same_data(checkpoint->info().data, session_, path);
   check_same_run(checkpoint->info().recipe, session_.recipe(), path);
+  check_same_seed(checkpoint->info());
   check_same_variables(checkpoint->variables(), for_checkpoint(session_.variables()), path);
   session_.restore(*checkpoint, session_.variables());
   session_.continue_from(checkpoint->info());
@@ -142,6 +167,14 @@ bool Trainer::resume() {
   history_.ends_in(session_.evaluation_phase(session_.total_steps()));
   logger().info("resuming after step {} from {}", completed_, path.filename().string());
   return true;
+}
+
+void Trainer::check_same_seed(const CheckpointInfo& info) const {
+  const auto then = info.metrics.find(Session::seed_key);
+  const auto now = static_cast<double>(session_.seed());
+  if (then == info.metrics.end() || then->second == now) return;
+  fail(Error::Category::usage, "resume", fmt::format("the run was started with run.seed = {}, now it is {}", then->second, now),
+       folder_.path().string(), "choose another folder with --run.dir, or restore the seed");
 }
 
 void Trainer::step(std::int64_t number) {
@@ -250,6 +283,7 @@ void Trainer::save(const std::filesystem::path& path) {
                       .data = data_record_,
                       .metrics = history_.to_metrics()};
   if (session_.warm_start()) info.metrics[Session::warm_start_key] = 1;
+  info.metrics[Session::seed_key] = static_cast<double>(session_.seed());
   const auto variables = for_checkpoint(session_.variables());
   qfw::save_checkpoint(path, info, variables, [&](std::string_view name, HostTensor to) { session_.read(name, to); });
 }

@@ -41,7 +41,11 @@ class Trainer {
 
   void start();
   bool resume();
+  void check_same_seed(const CheckpointInfo& info) const;
   bool is_complete() const;
+  bool report_fits() const;
+  void report_failure(const Error& error);
+  void open_events();
   Outcome train();
   void step(std::int64_t number);
   [[noreturn]] void stop_on_bad_loss(std::int64_t number, const std::string& origin);

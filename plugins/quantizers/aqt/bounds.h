@@ -34,7 +34,7 @@ struct BoundsOptions {
            {.min = 0, .max = 1});
     option("reset_stats", &O::reset_stats, "zero the statistics after each update of the bounds");
     option("ema_coeff", &O::ema_coeff, "weight of the newest batch in the running averages; none: 1/n, the plain average",
-           {.min = 0, .max = 1});
+           {.max = 1, .above = 0});
     option("use_cams", &O::use_cams, "old rule: |mean| + stddev_coeff * deviation from the mean");
     option("exclude_zeros", &O::exclude_zeros, "leave exact zeros out of all statistics");
     option("use_mean_of_max", &O::use_mean_of_max, "old rule: the mean of the batches' largest |x|, unless use_cams");

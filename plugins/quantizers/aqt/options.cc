@@ -65,6 +65,10 @@ void Options::check() const {
     fail(Error::Category::usage, "aqt", fmt::format("activation_bound_start_step is {}", activation_bound_start_step), {},
          "give a step, or -1 for never");
   }
+  if (initial_bound != -1 && !(initial_bound > 0)) {
+    fail(Error::Category::usage, "aqt", fmt::format("initial_bound is {}, which leaves nothing of activations", initial_bound), {},
+         "give a number above 0, or -1 for none yet");
+  }
   if (activation_bound_update_freq == 0 || activation_bound_update_freq < -1) {
     fail(Error::Category::usage, "aqt", fmt::format("activation_bound_update_freq is {}", activation_bound_update_freq), {},
          "give a number of steps, or -1 for one update");

@@ -22,7 +22,7 @@ class LearningRate : public Schedule {
     template <class Struct>
     static void declare(Declare<Struct>& option) {
       option("base_learning_rate", &Options::base_learning_rate, "the rate for a batch of 256; scaled by batch_size / 256",
-             {.above = 0});
+             {.max = 1e30, .above = 0});
       option("warmup_epochs", &Options::warmup_epochs, "length of the linear rise from 0 at the start", {.min = 0});
       option("cooldown_epochs", &Options::cooldown_epochs, "length of the linear fall to 0 at the end, on top of the schedule",
              {.min = 0});
@@ -52,6 +52,11 @@ class LearningRate : public Schedule {
           fmt::format("warm-up and cool-down take {:.4g} + {:.4g} of {:.4g} epochs, so the rate never reaches its base "
                       "(schedule.warmup_epochs, cooldown_epochs, num_epochs)",
                       o_.warmup_epochs, o_.cooldown_epochs, o_.num_epochs));
+    }
+    if (epochs > 1.001 * o_.num_epochs) {
+      notes.push_back(fmt::format("the schedule ends after {:.4g} of the run's {:.4g} epochs: from there on the rate is that of its end "
+                                  "(schedule.num_epochs)",
+                                  o_.num_epochs, epochs));
     }
     return notes;
   }

@@ -107,6 +107,14 @@ TEST_F(CheckpointFolderTest, OneWrittenAnewIsWhole) {
   EXPECT_THAT(steps(), ElementsAre(3));
 }
 
+TEST_F(CheckpointFolderTest, OneUnderAnothersNameCountsForNothing) {
+  for (const int step : {1, 2, 3}) write(step);
+  fs::copy_file(file(1), file(100));
+  EXPECT_EQ(checkpoints_.newest()->info().step, 3);
+  checkpoints_.prune(1);
+  EXPECT_THAT(steps(), ElementsAre(3, 100));
+}
+
 TEST_F(CheckpointFolderTest, OneThatCannotBeRemovedEndsNothing) {
   checkpoints_.remove(7);
   EXPECT_THAT(steps(), ElementsAre());
