@@ -1,7 +1,10 @@
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <unistd.h>
 
 #include <boost/json.hpp>
+#include <cerrno>
 #include <thread>
 
 #include "actions.h"
@@ -12,6 +15,7 @@
 #include "data_tools/convert.h"
 #include "data_tools/survey.h"
 #include "data_tools/throughput.h"
+#include "io/file_lock.h"
 #include "io/json.h"
 #include "io/log.h"
 #include "qfw/atomic_file.h"
@@ -116,16 +120,36 @@ void claim_folder(const std::filesystem::path& folder, const std::string& purpos
   const auto note = folder / "conversion.txt";
   if (std::filesystem::exists(note)) {
     if (read_text(note) == purpose) return;
-    fail(Error::Category::usage, "convert", "another conversion was made in this folder; conversion.txt says which",
+    fail(Error::Category::usage, "convert", "another conversion was made in this folder, or of data that have changed since; conversion.txt says which",
          folder.string(), "choose another --output, or delete the folder");
   }
-  remove_stale_temporaries(folder);  // of a conversion that was killed
+  remove_stale_temporaries(folder);  // of a conversion that was killed; nobody else writes here
   if (std::filesystem::exists(folder) && !std::filesystem::is_empty(folder)) {
     fail(Error::Category::usage, "convert", "the folder is not empty", folder.string(), "choose another --output");
   }
-  std::filesystem::create_directories(folder);
   write_text_atomically(note, purpose);
 }
+
+/// A folder that one conversion writes to, locked as long as it lives.
+class OutputFolder {
+ public:
+  explicit OutputFolder(const std::filesystem::path& folder) {
+    std::error_code error;
+    std::filesystem::create_directories(folder, error);
+    if (!error) descriptor_ = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor_ < 0) fail_writing(folder, error ? error.value() : errno);
+    if (lock_file(descriptor_, folder, Waiting::no)) return;
+    close(descriptor_);
+    fail(Error::Category::usage, "convert", "another conversion is writing to this folder", folder.string(),
+         "wait for it to end, or choose another --output");
+  }
+  OutputFolder(const OutputFolder&) = delete;
+  OutputFolder& operator=(const OutputFolder&) = delete;
+  ~OutputFolder() { close(descriptor_); }
+
+ private:
+  int descriptor_ = -1;
+};
 
 int convert_data(const Arguments& arguments, Job& job, const std::vector<std::string>& writer_options, const Catalog& catalog) {
   if (!arguments.has("to") || !arguments.has("output")) {
@@ -144,7 +168,12 @@ int convert_data(const Arguments& arguments, Job& job, const std::vector<std::st
   }
   const bool skip = job.recipe.dataset().on_corrupt == "skip";
   if (skip) purpose += "without corrupt examples\n";
+  for (const std::string& split : job.splits) {
+    const auto [content, storage] = job.dataset->identity(split);
+    purpose += fmt::format("{}: {} examples, {:016x} {:016x}\n", split, job.dataset->size(split), content, storage.value_or(0));
+  }
   const std::filesystem::path folder = arguments.get("output");
+  const OutputFolder output(folder);
   claim_folder(folder, purpose);
 
   const InterruptGuard guard;

@@ -56,11 +56,7 @@ class Finder {
   }
   void find_filters(hid_t properties) {
     for (int i = 0; i < H5Pget_nfilters(properties); ++i) {
-      unsigned flags = 0, config = 0;
-      std::size_t count = 0;
-      std::array<char, 64> name{};
-      switch (const H5Z_filter_t filter = H5Pget_filter2(properties, static_cast<unsigned>(i), &flags, &count, nullptr,
-                                                         name.size(), name.data(), &config)) {
+      switch (const auto [number, name] = filter_at(properties, i); number) {
         case H5Z_FILTER_SHUFFLE:
           break;  // of elements of one byte it changes nothing
         case H5Z_FILTER_DEFLATE:
@@ -68,7 +64,7 @@ class Finder {
           gzip_ = true, gzip_place_ = i;
           break;
         default:
-          unfit(fmt::format("it is stored through filter {} ({})", static_cast<int>(filter), name.data()));
+          unfit(fmt::format("it is stored through filter {} ({})", number, name));
       }
     }
     unsigned options = 0;

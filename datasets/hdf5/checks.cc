@@ -12,8 +12,6 @@ namespace qfw::hdf5_dataset {
 
 namespace {
 
-constexpr std::int64_t unlabelled = -1;
-
 [[noreturn]] void refuse(const std::string& what, const std::string& place, std::string_view remedy) {
   fail(Error::Category::data, tag, what, place, remedy);
 }

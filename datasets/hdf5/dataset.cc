@@ -132,7 +132,7 @@ Example Hdf5Dataset::get(std::string_view name, std::int64_t index) const {
   };
   Example example;
   example.label = split.labels[number];
-  if (example.label < 0 || example.label >= classes_)
+  if (example.label < unlabelled || example.label >= classes_)
     bad(fmt::format("the label is {} of {} classes", example.label, classes_));
   if (!split.names.empty()) example.name = split.names[number];
   if (count == 0) bad("the picture has no bytes");

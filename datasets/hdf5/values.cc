@@ -16,11 +16,22 @@ namespace {
 
 constexpr std::uint64_t most_elements = std::uint64_t{1} << 28, most_text = std::uint64_t{1} << 28;
 
+/// Why the library could not: for want of a filter, as h5py's lzf, or for damage.
+[[noreturn]] void unreadable(hid_t data, const std::string& place) {
+  const Handle properties(H5Dget_create_plist(data), H5Pclose);
+  for (int i = 0; i < H5Pget_nfilters(properties); ++i) {
+    const auto [number, name] = filter_at(properties, i);
+    if (H5Zfilter_avail(number) > 0) continue;
+    fail(Error::Category::data, tag, fmt::format("it is stored through filter {} ({})", number, name), place,
+         "store it with no filter but gzip and shuffle");
+  }
+  unfit("it cannot be read, it is damaged", place);
+}
+
 template <class T>
 std::vector<T> all_of(hid_t data, hid_t as, std::uint64_t count, const std::string& place) {
   std::vector<T> values(count);
-  if (count > 0 && H5Dread(data, as, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) < 0)
-    unfit("it cannot be read, it is damaged", place);
+  if (count > 0 && H5Dread(data, as, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) < 0) unreadable(data, place);
   return values;
 }
 
@@ -80,6 +91,15 @@ Handle open_data(hid_t group, const char* name, const std::string& place) {
   return data;
 }
 
+Filter filter_at(hid_t properties, int place) {
+  unsigned flags = 0, config = 0;
+  std::size_t count = 0;
+  std::array<char, 64> name{};
+  const H5Z_filter_t number =
+      H5Pget_filter2(properties, static_cast<unsigned>(place), &flags, &count, nullptr, name.size() - 1, name.data(), &config);
+  return {number, name.data()};
+}
+
 std::vector<std::uint64_t> extents_of(hid_t data, const std::string& place) {
   const Handle space(H5Dget_space(data), H5Sclose);
   std::array<hsize_t, H5S_MAX_RANK> extents{};
@@ -114,8 +134,7 @@ std::vector<std::string> strings(hid_t group, const char* name, const std::strin
   const std::uint64_t size = H5Tget_size(type);
   if (size == 0 || count > most_text / size) unfit(fmt::format("its {} strings have {} bytes each", count, size), place);
   std::vector<char> texts(count * size);
-  if (count > 0 && H5Dread(data, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, texts.data()) < 0)
-    unfit("it cannot be read, it is damaged", place);
+  if (count > 0 && H5Dread(data, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, texts.data()) < 0) unreadable(data, place);
   for (std::size_t i = 0; i < count; ++i) values.emplace_back(&texts[i * size], strnlen(&texts[i * size], size));
   return values;
 }

@@ -14,6 +14,12 @@ namespace qfw::hdf5_dataset {
 
 bool has(hid_t group, const char* name, const std::string& place);
 Handle open_data(hid_t group, const char* name, const std::string& place);
+struct Filter {
+  H5Z_filter_t number;
+  std::string name;  ///< as the file has it
+};
+/// The filter at this place among those of a data set.
+Filter filter_at(hid_t properties, int place);
 std::vector<std::uint64_t> extents_of(hid_t data, const std::string& place);
 
 /// A list of whole numbers, [N] or [N, 1], stored as integers or as floats.

@@ -41,13 +41,17 @@ std::filesystem::path with_home(const std::string& path) {
                                                                     : std::filesystem::path(path);
 }
 
-Bytes read_bytes(const std::filesystem::path& path) {
+Bytes read_bytes(const std::filesystem::path& path, std::uint64_t most) {
   constexpr const char* remedy = "check that it is there and may be read, or set dataset.on_corrupt = skip";
   const Descriptor file(path, O_RDONLY | O_NONBLOCK);  // a pipe must not make it wait
   struct stat status {};
   if (file.number() < 0 || fstat(file.number(), &status) != 0) failed("read", path, errno, remedy);
   if (!S_ISREG(status.st_mode)) failed("read", path, S_ISDIR(status.st_mode) ? EISDIR : EINVAL, remedy);
   Bytes bytes{.memory = nullptr, .size = static_cast<std::size_t>(status.st_size)};
+  if (bytes.size > most) {
+    fail(Error::Category::data, tag, fmt::format("the file has {} bytes, at most {} are taken", bytes.size, most),
+         path.string(), "it is hardly what its name says: replace or remove it");
+  }
   bytes.memory = std::make_shared_for_overwrite<std::byte[]>(bytes.size);
   for (std::size_t done = 0; done < bytes.size;) {
     const ssize_t got = ::read(file.number(), bytes.memory.get() + done, bytes.size - done);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <span>
@@ -18,10 +19,13 @@ struct Bytes {
   std::shared_ptr<std::byte[]> memory;
   std::size_t size = 0;
 };
-/// All of a file. Throws Error::Category::data naming it.
-Bytes read_bytes(const std::filesystem::path& path);
+inline constexpr std::uint64_t most_picture = 1 << 30, most_list = 64 << 20;  ///< bytes
 
-/// Writes a file under another name and renames it, so that it is there whole or not at all (short of a power cut, see sync_file_system).
+/// All of a file, which may have no more than `most` bytes. Throws Error::Category::data naming it.
+Bytes read_bytes(const std::filesystem::path& path, std::uint64_t most = most_picture);
+
+/// Writes a file under another name and renames it, so that it is there whole or not at all (short of a power cut, see
+/// sync_file_system).
 void write_bytes(const std::filesystem::path& path, std::span<const std::byte> bytes);
 
 }  // namespace qfw::image_folder

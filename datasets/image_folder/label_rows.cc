@@ -80,7 +80,7 @@ bool match(LabelList::Row& row, const Names& names, bool file_first) {
 }
 
 std::string text_of(const std::filesystem::path& path) {
-  const Bytes bytes = read_bytes(path);
+  const Bytes bytes = read_bytes(path, most_list);
   std::string text(reinterpret_cast<const char*>(bytes.memory.get()), bytes.size);
   const LabelList list{.path = path, .rows = {}};
   if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff"))

@@ -115,7 +115,7 @@ std::vector<std::string> read_class_list(const fs::path& root) {
   const fs::path file = root / class_list_name;
   std::error_code error;
   if (!fs::exists(file, error)) return {};
-  const Bytes bytes = read_bytes(file);
+  const Bytes bytes = read_bytes(file, most_list);
   std::istringstream text(std::string(reinterpret_cast<const char*>(bytes.memory.get()), bytes.size));
   std::vector<std::string> names;
   for (std::string name; std::getline(text, name);) names.push_back(std::move(name));

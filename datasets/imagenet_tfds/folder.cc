@@ -31,7 +31,7 @@ std::int64_t integer_of(const json::value& value, const fs::path& file, const ch
   if (number < 0 || number > most) unfit(file, fmt::format("{} is {}", meaning, json::serialize(value)));
   return number;
 }
-constexpr std::int64_t most_records = std::int64_t{1} << 32, most_classes = std::int64_t{1} << 24;
+constexpr std::int64_t most_records = std::int64_t{1} << 32, most_classes = std::int64_t{1} << 20;
 
 bool is_there(const fs::path& path) {
   std::error_code error;
@@ -111,10 +111,15 @@ std::int64_t read_features(FolderInfo& info, const Wanted& wanted) {
 void read_classes(FolderInfo& info, std::int64_t classes) {
   const fs::path file = info.path / (info.label_key + ".labels.txt");
   if (is_there(file)) {
-    std::istringstream lines(read_short_text(file));
+    std::string text = read_short_text(file);
+    if (text.starts_with("\xef\xbb\xbf")) text.erase(0, 3);  // a byte order mark
+    std::istringstream lines(std::move(text));
     for (std::string line; std::getline(lines, line);) {
+      if (line.ends_with('\r')) line.pop_back();
       if (!line.empty()) info.class_names.push_back(line);
     }
+    if (static_cast<std::int64_t>(info.class_names.size()) > most_classes)
+      unfit(file, fmt::format("it names {} classes, at most {} are taken", info.class_names.size(), most_classes));
     if (classes >= 0 && classes != static_cast<std::int64_t>(info.class_names.size())) {
       unfit(file, fmt::format("it names {} classes, features.json says {}", info.class_names.size(), classes));
     }

@@ -14,6 +14,7 @@ namespace qfw::tfds {
 namespace {
 
 constexpr const char* remedy = "fetch or make this shard again";
+constexpr std::uint64_t most_bytes = 1 << 30;  ///< of a record
 
 /// The thread's buffer again, unless its last record is still held: fresh memory costs more than reading from the page cache.
 std::shared_ptr<std::vector<std::byte>> buffer(std::size_t size) {
@@ -35,6 +36,11 @@ Shard::Shard(const std::filesystem::path& path, std::int64_t records, const std:
   }
   const std::string counts = fmt::format("the shard holds {} records, dataset_info.json says {}", found, records);
   if (found > records) fail(Error::Category::data, "tfds", counts, path.string(), remedy);
+  if (found == records && !records_.fault.empty()) {
+    fail(Error::Category::data, "tfds",
+         fmt::format("more follows the {} records that dataset_info.json names: {}", records, records_.fault), path.string(),
+         remedy);
+  }
   if (found < records && records_.fault.empty()) records_.fault = counts;
 }
 
@@ -52,6 +58,10 @@ Shard::Record Shard::record(std::int64_t number, bool verify) const {
     fail(Error::Category::data, "tfds", "the record cannot be reached: " + records_.fault, place(number), remedy);
   }
   const std::uint64_t size = (i + 1 < offsets.size() ? offsets[i + 1] : records_.end) - offsets[i];
+  if (size > most_bytes) {
+    fail(Error::Category::data, "tfds", fmt::format("the record has {} bytes, at most {} are taken", size, most_bytes),
+         place(number), remedy);
+  }
   const auto bytes = buffer(size);
   const std::span<std::byte> frame = std::span(*bytes).first(size);
   file_.read(offsets[i], frame);

@@ -15,7 +15,7 @@ namespace qfw::tfds {
 class Shard {
  public:
   /// `records`: how many there should be. Of a shard that is damaged or ends early what comes before can be read. Throws
-  /// Error::Category::data where it cannot be read at all, or holds more.
+  /// Error::Category::data where it cannot be read at all, or holds more, be it only part of a record.
   Shard(const std::filesystem::path& path, std::int64_t records, const std::filesystem::path& index_folder);
 
   struct Record {

@@ -38,6 +38,17 @@ std::string record_of(std::string_view data) {
   return record;
 }
 
+/// label.labels.txt holds one name a line.
+void check_class_names(const std::vector<std::string>& names) {
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (!names[i].empty() && names[i].find_first_of("\r\n") == std::string::npos) continue;
+    fail(Error::Category::data, "tfds",
+         fmt::format("the name of class {} {}, and this form has a line for each", i,
+                     names[i].empty() ? "is empty" : "holds a line break"),
+         {}, "rename the class in the data set that is converted, or convert to another form");
+  }
+}
+
 json::object feature(const char* kind, const char* key, json::object body) {
   return {{"pythonClassName", fmt::format("tensorflow_datasets.core.features.{}", kind)}, {key, std::move(body)}};
 }
@@ -53,6 +64,7 @@ TfdsWriter::TfdsWriter(const Options& options) : options_(options) {
 
 void TfdsWriter::begin(const Target& target) {
   target_ = target;
+  check_class_names(target.class_names);
   for (const Split& split : target.splits) {
     if (!is_identifier(split.name)) fail(Error::Category::usage, "tfds", fmt::format("a split's name is '{}'", split.name));
   }

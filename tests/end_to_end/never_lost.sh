@@ -52,6 +52,7 @@ rm whole/report.json
 expect 0 "this run is finished" quick --run.dir=whole
 [ "$(json_field status < whole/report.json)" = '"finished"' ] || fail "the missing report was not written"
 rm again/recipe.ini && expect 0 . "$QFW" run tiny.ini --run.dir=again --train.steps=11
+rm again/checkpoints/step_000000100.h5
 expect 0 "step 11" "$QFW" eval again --eval.examples=50
 
 # A log that is a pipe is not waited for; a checkpoint that cannot be written is known before the first step.

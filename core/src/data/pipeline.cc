@@ -18,6 +18,7 @@
 
 #include "data/labels.h"
 #include "data/shuffle.h"
+#include "data/with_place.h"
 #include "qfw/error.h"
 #include "util/signals.h"
 
@@ -250,7 +251,7 @@ std::int64_t Pipeline::Impl::decode(std::int64_t index, std::uint64_t epoch, std
   try {
     augment_.apply(example, random, settings_.training, image);
   } catch (const Error& error) {
-    throw Error(error.category(), fmt::format("{} ({})", error.what(), dataset_.place(settings_.split, index)));
+    throw with_place(error, dataset_.place(settings_.split, index));
   }
   return example.label;
 }

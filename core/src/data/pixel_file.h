@@ -73,7 +73,6 @@ class Reader {
   int descriptor_ = -1;
   std::size_t size_ = 0;
   std::vector<std::uint64_t> offsets_;
-  std::unique_ptr<std::atomic<bool>[]> checked_;  ///< pictures whose checksum was compared once
 };
 
 }  // namespace pixel_file

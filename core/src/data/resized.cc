@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "data/with_place.h"
 #include "qfw/error.h"
 #include "qfw/image.h"
 
@@ -53,7 +54,7 @@ Example Resized::get(std::string_view split, std::int64_t index) const {
     result.owner = std::make_shared<std::pair<std::shared_ptr<const void>, std::shared_ptr<const void>>>(example.owner, memory);
     return result;
   } catch (const Error& error) {
-    throw Error(error.category(), fmt::format("{} ({})", error.what(), place(split, index)));
+    throw with_place(error, place(split, index));
   }
 }
 

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <functional>
 
+#include "data/with_place.h"
+#include "io/log.h"
 #include "io/progress.h"
 #include "qfw/error.h"
 #include "qfw/image.h"
@@ -47,7 +49,7 @@ Finding examine(const Dataset& dataset, std::string_view split, std::int64_t ind
       try {
         decoder.decode(example);
       } catch (const Error& error) {
-        finding.error = fmt::format("{} ({})", error.what(), dataset.place(split, index));
+        finding.error = with_place(error, dataset.place(split, index)).what();
       }
     }
   } catch (const Error& error) {
@@ -108,7 +110,11 @@ Survey survey(const Dataset& dataset, std::string_view split, Depth depth, int w
 std::vector<std::int64_t> readable_examples(const Dataset& dataset, std::string_view split, int workers) {
   std::vector<std::int64_t> readable;
   examine_all(dataset, split, Depth::decode, workers, [&](std::int64_t index, const Finding& finding) {
-    if (finding.error.empty()) readable.push_back(index);
+    if (finding.error.empty()) {
+      readable.push_back(index);
+    } else {
+      logger().warn("left out: {}", finding.error);
+    }
   });
   return readable;
 }

@@ -34,6 +34,16 @@ void on_message(j_common_ptr codec, int level) {
   if (level < 0 && (codec->err->msg_code == JWRN_JPEG_EOF || codec->err->msg_code == JWRN_HIT_MARKER)) leave(codec);
 }
 
+/// Each scan of a progressive picture goes over all of it: a small file of thousands would take minutes.
+constexpr int most_scans = 500;
+
+void limit_scans(j_common_ptr codec) {
+  if (reinterpret_cast<j_decompress_ptr>(codec)->input_scan_number <= most_scans) return;
+  auto* errors = reinterpret_cast<Errors*>(codec->err);
+  std::snprintf(errors->message, sizeof errors->message, "it has more than %d scans", most_scans);
+  std::longjmp(errors->way_out, 1);
+}
+
 void set_up(Errors& errors) {
   jpeg_std_error(&errors.manager);
   errors.manager.error_exit = leave;
@@ -121,6 +131,8 @@ class Codec {
       jpeg_destroy_decompress(&codec_);
       bad(errors_.message);
     }
+    progress_.progress_monitor = limit_scans;
+    codec_.progress = &progress_;
   }
   Codec(const Codec&) = delete;
   Codec& operator=(const Codec&) = delete;
@@ -143,6 +155,7 @@ class Codec {
  private:
   std::size_t size_;
   jpeg_decompress_struct codec_;
+  jpeg_progress_mgr progress_{};
   Errors errors_;
 };
 
@@ -189,11 +202,10 @@ bool compress(jpeg_compress_struct& codec, Errors& errors, const Pixels& pixels,
 
 }  // namespace
 
-void check_size(std::int64_t height, std::int64_t width) {
+void check_size(std::int64_t height, std::int64_t width, std::int64_t most) {
   if (height < 1 || width < 1) fail(Error::Category::data, "image", fmt::format("a picture of {} x {} pixels", height, width));
-  if (height * width > max_pixels) {
-    fail(Error::Category::data, "image",
-         fmt::format("a picture of {} x {} pixels; {} are the limit", height, width, max_pixels));
+  if (height * width > most) {
+    fail(Error::Category::data, "image", fmt::format("a picture of {} x {} pixels; {} are the limit", height, width, most));
   }
 }
 

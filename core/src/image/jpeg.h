@@ -11,7 +11,8 @@
 namespace qfw::image {
 
 /// Pictures of more pixels are refused before anything is allocated for them: a hostile header must not take the memory.
-constexpr std::int64_t max_pixels = std::int64_t{1} << 28;
+/// A WebP of a few bytes may be rightly of any size, and its library takes seven bytes a pixel.
+constexpr std::int64_t max_pixels = std::int64_t{1} << 28, max_webp_pixels = std::int64_t{1} << 26;
 
 Size jpeg_size(std::span<const std::byte> bytes);
 /// A window, or all of it, as [height, width, 3] into `pixels`, whose capacity is reused.
@@ -25,6 +26,6 @@ Size decode_webp(std::span<const std::byte> bytes, std::vector<std::uint8_t>& pi
 
 /// Throws Error::Category::data for a window that is not within the picture.
 void check_window(const Window& window, Size picture);
-void check_size(std::int64_t height, std::int64_t width);
+void check_size(std::int64_t height, std::int64_t width, std::int64_t most = max_pixels);
 
 }  // namespace qfw::image

@@ -32,7 +32,7 @@ Size webp_size(std::span<const std::byte> bytes) {
   if (features.has_animation) {
     fail(Error::Category::data, "webp", "this WebP is animated, and only still ones are read", {}, "store one of its frames");
   }
-  check_size(features.height, features.width);
+  check_size(features.height, features.width, max_webp_pixels);
   return {features.height, features.width};
 }
 

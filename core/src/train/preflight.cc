@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "data/labels.h"
+#include "data/with_place.h"
 #include "io/checkpoint_folder.h"
 #include "qfw/atomic_file.h"
 #include "qfw/error.h"
@@ -29,7 +30,7 @@ void check_an_image(Session& session, const std::string& split, bool training) {
     } catch (const Error& error) {
       if (error.category() == Error::Category::usage) throw;
       if (!skip || error.category() != Error::Category::data)
-        throw Error(error.category(), fmt::format("{} ({})", error.what(), dataset.place(split, index)));
+        throw with_place(error, dataset.place(split, index));
     }
   }
   fail(Error::Category::data, "dataset",

@@ -1,3 +1,5 @@
+#include "data/labels.h"
+#include "data_tools/survey.h"
 #include "hdf5_files.h"
 
 /// What is refused before training: shapes, types, counts and labels that other programs' files have, and ours may not.
@@ -96,6 +98,18 @@ TEST_F(Hdf5Checks, ALabelOutOfRangeIsNamed) {
   EXPECT_EQ(open()->classes(), 10);
   labelled({0, 1, 3, 4});  // class 2 has no example here
   EXPECT_EQ(open()->classes(), 5);
+}
+
+TEST_F(Hdf5Checks, ASplitWithoutLabelsIsRead) {
+  labelled({-1, -1, -1}, {"a", "b"});
+  const auto dataset = open();
+  EXPECT_EQ(dataset->get("train", 2).label, -1);
+  const Survey found = survey(*dataset, "train", Depth::decode, 1);
+  EXPECT_EQ(found.unlabelled, 3);
+  EXPECT_EQ(found.bad, 0);
+  EXPECT_THAT(found.encodings, testing::ElementsAre(testing::Pair("pixels", 3)));
+  EXPECT_THAT(test::message_of(Error::Category::data, [&] { require_labels(*dataset, "train"); }),
+              HasSubstr("split train has no labels"));
 }
 
 TEST_F(Hdf5Checks, ManyClassesAreTaken) {

@@ -107,6 +107,25 @@ TEST_F(Hdf5Foreign, VirtualDataSetsAreRefused) {
   EXPECT_THAT(ends(), AllOf(HasSubstr("train/images"), HasSubstr("virtual")));
 }
 
+TEST_F(Hdf5Foreign, AnUnknownFilterIsNamed) {
+  constexpr H5Z_filter_t lzf = 32000;
+  const auto write = [&](const char* name, hid_t type, const std::vector<hsize_t>& extents) {
+    const int rank = static_cast<int>(extents.size());
+    const hid_t properties = H5Pcreate(H5P_DATASET_CREATE), space = H5Screate_simple(rank, extents.data(), nullptr);
+    H5Pset_chunk(properties, rank, extents.data());
+    H5Pset_filter(properties, lzf, H5Z_FLAG_OPTIONAL, 0, nullptr);
+    const hid_t data = H5Dcreate2(group_, name, type, space, H5P_DEFAULT, properties, H5P_DEFAULT);
+    ASSERT_GE(data, 0);
+    const std::vector<hsize_t> first(extents.size());
+    const std::vector<unsigned char> compressed(20);
+    ASSERT_GE(H5Dwrite_chunk(data, H5P_DEFAULT, 0, first.data(), compressed.size(), compressed.data()), 0);
+    H5Dclose(data), H5Sclose(space), H5Pclose(properties);
+  };
+  images(group_);
+  write("labels", H5T_STD_I64LE, {count});
+  EXPECT_THAT(ends(), AllOf(HasSubstr("train/labels"), HasSubstr("filter 32000"), HasSubstr("gzip")));
+}
+
 TEST_F(Hdf5Foreign, AHugeArrayAsksForNoMemory) {
   labels();
   const hsize_t extents[] = {count, 60'000, 60'000, 3};

@@ -33,6 +33,18 @@ TEST_F(ImageFolders, EncodingIsToldByContent) {
   EXPECT_EQ(open()->get("train", 0).encoding, Example::Encoding::png);
 }
 
+TEST_F(ImageFolders, HugeFilesAskForNoMemory) {
+  for (const char* path : {"train/a/1.jpg", "train/a/2.jpg", "val/v.jpg"}) add(path);
+  fs::resize_file(root() / "train/a/2.jpg", std::uintmax_t{1} << 40);  // sparse
+  const auto dataset = open();
+  EXPECT_EQ(dataset->get("train", 0).label, 0);
+  EXPECT_THAT(data_error([&] { dataset->get("train", 1); }), AllOf(HasSubstr("at most 1073741824"), HasSubstr("2.jpg")));
+  test::store(folder_.path() / "labels.txt", "a\n");
+  fs::resize_file(folder_.path() / "labels.txt", std::uintmax_t{1} << 40);
+  EXPECT_THAT(data_error([&] { open("labels.txt")->size("validation"); }),
+              AllOf(HasSubstr("at most 67108864"), HasSubstr("labels.txt")));
+}
+
 TEST_F(ImageFolders, LinksAreFollowedAndCirclesFound) {
   add("elsewhere/x.jpg");
   add("train/a/1.jpg");

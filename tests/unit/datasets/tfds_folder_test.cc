@@ -174,6 +174,39 @@ TEST_F(TfdsFolders, TheirClassesHaveNames) {
   EXPECT_THAT(error([&] { open(); }), AllOf(HasSubstr("label.labels.txt"), HasSubstr("how many classes")));
 }
 
+TEST_F(TfdsFolders, ClassNamesMayHaveAnySystemsLineEnds) {
+  for (const std::string& text : {std::string("ant\r\nbee\r\ncat\r\n"),
+                                  std::string("\xef\xbb\xbf"
+                                              "ant\nbee\ncat"),
+                                  std::string("\xef\xbb\xbf"
+                                              "ant\r\n\r\nbee\r\ncat")}) {
+    test::store(folder() / "label.labels.txt", text);
+    const auto dataset = open();
+    ASSERT_EQ(dataset->classes(), 3);
+    EXPECT_EQ(dataset->class_name(0), "ant");
+    EXPECT_EQ(dataset->class_name(2), "cat");
+  }
+}
+
+TEST_F(TfdsFolders, MillionsOfClassesAreRefused) {
+  const auto features = [&](int classes) {
+    const json::object label{{"pythonClassName", "x.ClassLabel"}, {"classLabel", {{"numClasses", std::to_string(classes)}}}},
+        image{{"pythonClassName", "x.Image"}};
+    test::store(folder() / "features.json",
+                json::serialize(json::object{{"featuresDict", {{"features", {{"image", image}, {"label", label}}}}}}));
+  };
+  fs::remove(folder() / "label.labels.txt");
+  features(1 << 20);
+  EXPECT_EQ(open()->class_name(1 << 19), "524288");
+  features((1 << 20) + 1);
+  EXPECT_THAT(error([&] { open(); }), HasSubstr("the number of classes is \"1048577\""));
+  fs::remove(folder() / "features.json");
+  std::string names;
+  for (int i = 0; i <= 1 << 20; ++i) names += "a\n";
+  test::store(folder() / "label.labels.txt", names);
+  EXPECT_THAT(error([&] { open(); }), AllOf(HasSubstr("label.labels.txt"), HasSubstr("1048577 classes")));
+}
+
 TEST_F(TfdsFolders, FeaturesMayHaveOtherNames) {
   const auto feature = [](const char* kind, json::object more = {}) {
     more["pythonClassName"] = std::string("tensorflow_datasets.core.features.") + kind;
@@ -239,6 +272,19 @@ TEST_F(TfdsFolders, UnfitInfoIsRefused) {
   EXPECT_THAT(message(R"({"splits": [{"name": "train", "shardLengths": [-4]}]})"), HasSubstr("shard length is -4"));
   EXPECT_THAT(message(R"({"fileFormat": "riegeli", "splits": [{"name": "train", "shardLengths": [1]}]})"),
               HasSubstr("riegeli"));
+}
+
+TEST(TfdsWriter, RefusesClassNamesThatAreNoLine) {
+  const test::TemporaryFolder folder;
+  const auto writer = test::make_plugin<DatasetWriter>("dataset_imagenet_tfds", "tfds", {});
+  const auto message = [&](const std::string& name) {
+    return test::message_of(Error::Category::data, [&] {
+      writer->begin({.folder = folder.path() / "set", .splits = {}, .class_names = {"ant", name}});
+    });
+  };
+  EXPECT_THAT(message(""), AllOf(HasSubstr("class 1 is empty"), HasSubstr("rename")));
+  for (const char* name : {"a\nb", "a\r", "\n"}) EXPECT_THAT(message(name), HasSubstr("class 1 holds a line break"));
+  EXPECT_FALSE(fs::exists(folder.path() / "set"));
 }
 
 TEST(TfdsWriter, RefusesNamesThatAreNone) {

@@ -100,6 +100,24 @@ TEST_F(TfdsRecords, OneRecordTooManyIsNotOverlooked) {
   EXPECT_THAT(error([&] { open()->get("test", 0); }), HasSubstr("holds 2 records, dataset_info.json says 1"));
 }
 
+TEST_F(TfdsRecords, WhatFollowsTheLastRecordIsNotOverlooked) {
+  const std::string whole = test::contents(shard("test", 0, 1)), offset = "offset " + std::to_string(whole.size());
+  const std::string next = test::framed(test::record(items_[0]));
+  for (const std::string& more : {next.substr(0, 5), next.substr(0, next.size() - 1), std::string(100, 'x')}) {
+    test::store(shard("test", 0, 1), whole + more);
+    EXPECT_THAT(error([&] { open()->get("test", 0); }),
+                AllOf(HasSubstr("more follows the 1 records"), HasSubstr(offset), HasSubstr("zoo-test.tfrecord")));
+  }
+}
+
+TEST_F(TfdsRecords, AHugeRecordAsksForNoMemory) {
+  const std::uint64_t length = std::uint64_t{1} << 40;
+  const auto raw = [](auto value) { return std::string(reinterpret_cast<const char*>(&value), sizeof value); };
+  test::store(shard("test", 0, 1), raw(length) + raw(tfds::masked_crc32c(std::as_bytes(std::span(&length, 1)))));
+  fs::resize_file(shard("test", 0, 1), length + 16);  // sparse
+  EXPECT_THAT(error([&] { open()->get("test", 0); }), AllOf(HasSubstr("at most 1073741824"), HasSubstr("record 0")));
+}
+
 TEST_F(TfdsRecords, AMissingShardIsNamedAtOnce) {
   fs::remove(shard("train", 1, 2));
   EXPECT_THAT(error([&] { open()->size("train"); }),
@@ -159,10 +177,8 @@ TEST_F(TfdsRecords, AShardThatChangesWhileItIsOpenIsAnError) {
     file.seekp(static_cast<std::streamoff>(at)).put(static_cast<char>(whole[at] ^ 1));
   };
   const auto named = HasSubstr("zoo-train.tfrecord-00000-of-00002");
-  EXPECT_THAT(change([&] { fs::resize_file(shard("train", 0, 2), first + 30); }),
-              AllOf(HasSubstr("it ends at byte"), named));
-  EXPECT_THAT(change([&] { fs::resize_file(shard("train", 0, 2), 0); }),
-              AllOf(HasSubstr("it ends at byte"), named));
+  EXPECT_THAT(change([&] { fs::resize_file(shard("train", 0, 2), first + 30); }), AllOf(HasSubstr("it ends at byte"), named));
+  EXPECT_THAT(change([&] { fs::resize_file(shard("train", 0, 2), 0); }), AllOf(HasSubstr("it ends at byte"), named));
   EXPECT_THAT(change([&] { in_place(first + 40); }),
               AllOf(HasSubstr("do not fit their checksum"), named, HasSubstr("record 1")));
   EXPECT_THAT(change([&] { in_place(first); }), AllOf(HasSubstr("changed while it was open"), named, HasSubstr("record 1")));

@@ -198,6 +198,25 @@ TEST(Jpeg, ALyingHeaderTakesNoMemory) {
   FAIL() << "no frame header";
 }
 
+TEST(Jpeg, ThousandsOfScansAreNotGoneThrough) {
+  const auto good = jpeg_of(Picture(16, 16), {.progressive = true});
+  const std::byte start[] = {std::byte{0xff}, std::byte{0xda}};
+  const auto last = std::ranges::find_end(good, start).begin(), end = good.end() - 2;
+  const auto with = [&](int scans) {
+    std::vector<std::byte> bytes(good.begin(), end);
+    for (int i = 0; i < scans; ++i) bytes.insert(bytes.end(), last, end);
+    bytes.insert(bytes.end(), end, good.end());
+    return bytes;
+  };
+  EXPECT_EQ(decoded(with(400)).size(), 16u * 16 * 3);
+  EXPECT_THAT(message_for(with(600)), HasSubstr("more than 500 scans"));
+  EXPECT_THAT(test::message_of(Error::Category::data,
+                               [&] {
+                                 image::Decoder().decode(example_of(with(600)), {4, 4, 4, 4});
+                               }),
+              HasSubstr("more than 500 scans"));
+}
+
 TEST(Jpeg, WindowsLieWithinThePicture) {
   const auto bytes = jpeg_of(Picture(10, 20), {});
   image::Decoder decoder;

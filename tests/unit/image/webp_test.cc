@@ -72,6 +72,18 @@ TEST(Webp, OnePixelIsAPicture) {
   EXPECT_EQ(decoder.decode(example_of(lossless(Picture(1, 1)))).data.size(), 3u);
 }
 
+TEST(Webp, AFewBytesAskForNoMemory) {
+  auto bytes = lossless(Picture(1, 1));
+  const auto claim = [&](std::uint32_t height, std::uint32_t width) {  // 14 bits each, behind the byte 0x2f
+    const std::uint32_t sizes = (width - 1) | (height - 1) << 14 | std::to_integer<std::uint32_t>(bytes[24]) >> 4 << 28;
+    std::memcpy(&bytes[21], &sizes, sizeof sizes);
+    return data_error([&] { image::Decoder().size(example_of(bytes)); });
+  };
+  EXPECT_THAT(claim(16383, 16383), HasSubstr("67108864 are the limit"));
+  EXPECT_THAT(data_error([&] { image::Decoder().decode(example_of(bytes)); }), HasSubstr("are the limit"));
+  EXPECT_THAT(claim(8193, 8192), HasSubstr("are the limit"));
+}
+
 TEST(Webp, AnimatedOnesAreRefused) {
   image::Decoder decoder;
   const auto bytes = animated();
