@@ -72,3 +72,16 @@ expect 1 "a shard of split train is missing" "$QFW" run "${bad[@]}" --run.dir=mi
 expect 0 "^pipeline +1 +[0-9]+" "$QFW" data bench --dataset.name=imagenet_tfds --dataset.data_dir=tfds --augment.name=imagenet_train --threads=2 --examples=200
 expect 0 "^sheet.png$" "$QFW" data show --dataset.name=imagenet_tfds --dataset.data_dir=tfds --augment.name=imagenet_train --augment.image_size=48 --rows=3 --columns=4 --output=sheet.png
 head -c 8 sheet.png | od -An -c | grep -q 'P   N   G' || fail "sheet.png is no PNG"
+
+# A conversion knows the data that it began with, and its folder belongs to one process at a time.
+again=("$QFW" data convert --dataset.name=image_folder --dataset.data_dir=image_folder --to=tfds --output=known)
+"${again[@]}" > /dev/null 2>&1
+touch "$(find image_folder/train -type f | sort | head -n 1)"
+expect 2 "data that have changed since" "${again[@]}"
+mkdir held && flock held sleep 5 &
+wait_for held
+sleep 0.2
+expect 2 "another conversion is writing to this folder" "$QFW" data convert --dataset.name=image_folder --dataset.data_dir=image_folder \
+  --to=tfds --output=held
+expect 1 "cannot write /proc/nowhere" "$QFW" data convert --dataset.name=image_folder --dataset.data_dir=image_folder --to=tfds \
+  --output=/proc/nowhere
