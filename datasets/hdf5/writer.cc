@@ -253,10 +253,9 @@ void Hdf5Writer::write_file(hid_t file) const {
   for (const Split& split : target_.splits) write_split(file, split);
 }
 
-void Hdf5Writer::finish() {
-  if (finished_) return;
+/// In a child process: should the library crash, nothing but this file is lost.
+void Hdf5Writer::assemble() const {
   AtomicFile target(file_);
-  // In a child process: should the library crash, nothing but this file is lost.
   run_confined({.tag = tag, .task = "writing the file", .place = file_.string(), .remedy = "convert again"}, [&](Answer&) {
     H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
     Hdf5InFile storage(target);
@@ -269,6 +268,10 @@ void Hdf5Writer::finish() {
     made(closed, file_, "it");
   });
   target.commit();
+}
+
+void Hdf5Writer::finish() {
+  if (!finished_) assemble();
   std::error_code error;
   fs::remove_all(parts_, error);
   if (error) fail(Error::Category::data, tag, fmt::format("cannot remove it: {}", error.message()), parts_.string());

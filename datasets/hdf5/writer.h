@@ -45,6 +45,7 @@ class Hdf5Writer final : public DatasetWriter {
   /// Throws unless pictures of this form can join those that a split has already.
   void join(std::string_view split, const Form& form, const std::string& place);
   void write_split(hid_t file, const Split& split) const;
+  void assemble() const;
   void write_file(hid_t file) const;
 
   Options options_;
