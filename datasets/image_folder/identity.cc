@@ -1,12 +1,16 @@
 #include "identity.h"
 
+#include <fmt/format.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <thread>
 
+#include "files.h"
+#include "qfw/error.h"
 #include "qfw/random.h"
 
 namespace qfw::image_folder {
@@ -15,7 +19,13 @@ namespace {
 
 struct Digests {
   std::uint64_t content = 0, storage = 0;
+  int error = 0;  ///< of a look that failed
 };
+
+/// Of a file that is not there, or may not be looked at, that is its state; other failures pass.
+bool is_lasting(int error) {
+  return error == ENOENT || error == EACCES || error == EPERM || error == ENOTDIR || error == ELOOP || error == ENAMETOOLONG;
+}
 
 /// A file's own numbers, hashed as they lie in memory.
 template <std::size_t count>
@@ -29,7 +39,8 @@ Digests digests_of(const Listing::File& file, const std::string& path, std::uint
   const int error = stat(path.c_str(), &status) == 0 ? 0 : errno;
   const auto name = static_cast<std::int64_t>(hash_of(file.name));
   return {hash_of_numbers<5>({static_cast<std::int64_t>(folder), name, file.label, status.st_size, error}),
-          hash_of_numbers<4>({status.st_mtim.tv_sec, status.st_mtim.tv_nsec, status.st_ctim.tv_sec, status.st_ctim.tv_nsec})};
+          hash_of_numbers<4>({status.st_mtim.tv_sec, status.st_mtim.tv_nsec, status.st_ctim.tv_sec, status.st_ctim.tv_nsec}),
+          error};
 }
 
 }  // namespace
@@ -54,6 +65,12 @@ Dataset::Identity identity_of(const Listing& listing, const std::filesystem::pat
   for (std::size_t i = 1; i < threads; ++i) others.emplace_back(work, begin_of(i), begin_of(i + 1));
   work(0, begin_of(1));
   others.clear();
+  for (std::size_t i = 0; i < digests.size(); ++i) {
+    if (const int error = digests[i].error; error != 0 && !is_lasting(error)) {
+      fail(Error::Category::data, tag, fmt::format("cannot look at the file: {}", std::strerror(error)), listing.path(i).string(),
+           "try again, or check the disk");
+    }
+  }
 
   std::string content, storage;
   for (const std::string& name : class_names) content.append(name).append("\n");
