@@ -20,7 +20,7 @@ std::string type_of(const Option& option) {
   return text;
 }
 
-/// `1 .. 8`, `>= 0`, `a | b`, or nothing where anything goes.
+/// `1 .. 8`, `>= 0`, `> 0, <= 1`, `a | b`, or nothing where anything goes.
 std::string allowed_of(const Option& option) {
   std::string text;
   for (const std::string& choice : option.choices) text += (text.empty() ? "" : " | ") + choice;
@@ -29,7 +29,7 @@ std::string allowed_of(const Option& option) {
              high = std::isfinite(option.max) && option.max < 2147483647.0;
   std::string range;
   if (std::isfinite(option.above)) {
-    range = "> " + to_string(option.above);
+    range = "> " + to_string(option.above) + (high ? ", <= " + to_string(option.max) : "");
   } else if (low && high) {
     range = to_string(option.min) + " .. " + to_string(option.max);
   } else if (low) {

@@ -73,10 +73,17 @@ expect 0 "^pipeline +1 +[0-9]+" "$QFW" data bench --dataset.name=imagenet_tfds -
 expect 0 "^sheet.png$" "$QFW" data show --dataset.name=imagenet_tfds --dataset.data_dir=tfds --augment.name=imagenet_train --augment.image_size=48 --rows=3 --columns=4 --output=sheet.png
 head -c 8 sheet.png | od -An -c | grep -q 'P   N   G' || fail "sheet.png is no PNG"
 
+# What a conversion leaves out is named.
+cp -r image_folder holed
+first=$(find holed/train -type f | sort | sed -n 1p)
+head -c 50 "$first" > cut && mv cut "$first"
+expect 0 "left out: .*$(basename "$first")" "$QFW" data convert --dataset.name=image_folder --dataset.data_dir=holed --to=hdf5 \
+  --output=holed_hdf5 --dataset.on_corrupt=skip
+
 # A conversion knows the data that it began with, and its folder belongs to one process at a time.
 again=("$QFW" data convert --dataset.name=image_folder --dataset.data_dir=image_folder --to=tfds --output=known)
 "${again[@]}" > /dev/null 2>&1
-touch "$(find image_folder/train -type f | sort | head -n 1)"
+touch "$(find image_folder/train -type f | sort | sed -n 1p)"
 expect 2 "data that have changed since" "${again[@]}"
 mkdir held && flock held sleep 5 &
 wait_for held

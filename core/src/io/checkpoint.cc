@@ -53,7 +53,7 @@ std::vector<std::string> link_names(hid_t group, const hdf5::Place& place) {
 }
 
 std::vector<std::byte> bytes_of(const fs::path& path) try {
-  const RegularFile file(path);
+  const RegularFile file(path, "make it readable, or take it away to go on from an older one");
   std::vector<std::byte> bytes(file.size());
   file.read(0, bytes);
   return bytes;

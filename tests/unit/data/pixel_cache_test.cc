@@ -1,5 +1,7 @@
 #include "data/pixel_cache.h"
 
+#include <sys/stat.h>
+
 #include <fstream>
 
 #include "data/cache_folder.h"
@@ -126,6 +128,29 @@ TEST_F(PixelCacheTest, reads_a_damaged_picture_from_the_data_set_and_is_made_ane
   const auto anew = cache(fails_);
   anew->prepare("train");
   EXPECT_EQ(pictures_->gets, 600);
+}
+
+TEST_F(PixelCacheTest, notices_damage_done_after_a_picture_was_read) {
+  const auto made = cache(fails_);
+  made->prepare("train");
+  expect_equal(made->get("train", 0), Pictures(600).get("train", 0));
+  for (std::streamoff at = 40; at < 400; ++at) damage(files().at(0), at);
+  expect_equal(made->get("train", 0), Pictures(600).get("train", 0));
+}
+
+TEST_F(PixelCacheTest, waits_for_no_pipe_and_follows_no_link) {
+  cache(fails_)->prepare("train");
+  const fs::path file = files().at(0), victim = folder_.path() / "victim";
+  fs::remove(file);
+  ASSERT_EQ(mkfifo(file.c_str(), 0600), 0);
+  const auto made = cache(fails_);
+  EXPECT_THAT(logged([&] { made->prepare("train"); }), HasSubstr("it is no file; it is made anew"));
+  expect_equal(made->get("train", 3), Pictures(600).get("train", 3));
+  fs::remove(file);
+  std::ofstream(victim) << "precious";
+  fs::create_symlink(victim, file.string() + ".partial");
+  EXPECT_THAT(test::message_of(Error::Category::data, [&] { cache(fails_)->prepare("train"); }), HasSubstr(".partial"));
+  EXPECT_EQ(fs::file_size(victim), 8u);
 }
 
 TEST_F(PixelCacheTest, whose_table_or_header_is_damaged_is_made_anew) {
