@@ -42,7 +42,9 @@ struct Record {
   }
 };
 
-Record record_of(Session& session) {
+}  // namespace
+
+std::string data_record(Session& session) {
   const auto split_of = [&](const std::string& split) {
     const Dataset& dataset = session.dataset(split);
     return Record::Split{split, dataset.size(split), dataset.identity(split).content};
@@ -53,16 +55,12 @@ Record record_of(Session& session) {
   std::string names;
   for (std::int64_t label = 0; label < record.classes; ++label) names += dataset.class_name(label) + '\n';
   record.names = hash_of(names);
-  return record;
+  return record.text();
 }
 
-}  // namespace
-
-std::string data_record(Session& session) { return record_of(session).text(); }
-
-void check_same_data(std::string_view recorded, Session& session, const std::filesystem::path& checkpoint) {
+void check_same_data(std::string_view recorded, std::string_view found, const std::filesystem::path& checkpoint) {
   if (recorded.empty()) return;  // written before there were records
-  const Record then = Record::parse(recorded), now = record_of(session);
+  const Record then = Record::parse(recorded), now = Record::parse(found);
   if (then.classes != now.classes) {
     fail(Error::Category::usage, "resume",
          fmt::format("the run was trained on {} classes, the data set has {}", then.classes, now.classes), checkpoint.string(),
@@ -81,7 +79,7 @@ void check_same_data(std::string_view recorded, Session& session, const std::fil
   compare(then.train, now.train), compare(then.validation, now.validation);
   if (differing.empty()) return;
   logger().warn("the data have changed since this run began: {} ({}); what was trained so far was trained on the others",
-                fmt::join(differing, "; "), session.recipe().name("dataset"));
+                fmt::join(differing, "; "), checkpoint.string());
 }
 
 }  // namespace qfw

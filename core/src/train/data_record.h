@@ -12,8 +12,8 @@ namespace qfw {
 /// and Dataset::Identity::content. Equal wherever the data lie.
 std::string data_record(Session& session);
 
-/// Compares what a checkpoint was trained on with what is there now. Another number of classes is refused (Category::usage);
+/// Compares the record in a checkpoint, if it has one, with what is found now. Another number of classes is refused (Category::usage);
 /// everything else that differs is said in one warning.
-void check_same_data(std::string_view recorded, Session& session, const std::filesystem::path& checkpoint);
+void check_same_data(std::string_view recorded, std::string_view found, const std::filesystem::path& checkpoint);
 
 }  // namespace qfw

@@ -53,7 +53,10 @@ double Trainer::images_per_second() const {
 Trainer::Outcome Trainer::run() {
   start();
   if (is_complete()) {
-    if (!report_fits()) write_report("finished");
+    if (!report_fits()) {
+      notes_ = notes_on(session_);
+      write_report("finished");
+    }
     return Outcome::already_finished;
   }
   try {
@@ -125,7 +128,9 @@ void Trainer::start() {
   logger().info("{} in {}", recipe.description().empty() ? recipe.stem() : recipe.description(), folder_.path().string());
   logger().info("backend {}", session_.backend().describe());
   session_.training(0);  // declares all variables
+  data_record_ = data_record(session_);
   const bool resumed = resume();
+  history_.ends_in(session_.evaluation_phase(session_.total_steps()));
   if (resumed && is_complete()) return;
   check_phases(session_);
   check_before_training(session_, folder_, session_.variable_bytes());
@@ -133,7 +138,6 @@ void Trainer::start() {
   for (const std::string& note : notes_) logger().warn("{}", note);
   if (!resumed) session_.initialize_variables();
   write_text_atomically(folder_.recipe(), recipe.text());  // of a run that goes on, too: eval and export read it
-  data_record_ = data_record(session_);
   write_environment(folder_.environment(), session_);
 
   if (recipe.metrics().tensorboard) open_events();
@@ -155,7 +159,7 @@ bool Trainer::resume() {
   const auto checkpoint = checkpoints_.newest();
   if (!checkpoint) return false;
   const auto& path = checkpoints_.newest_path();
-  check_same_data(checkpoint->info().data, session_, path);
+  check_same_data(checkpoint->info().data, data_record_, path);
   check_same_run(checkpoint->info().recipe, session_.recipe(), path);
   check_same_seed(checkpoint->info());
   check_same_variables(checkpoint->variables(), for_checkpoint(session_.variables()), path);
@@ -164,7 +168,6 @@ bool Trainer::resume() {
   completed_ = saved_at_ = checkpoint->info().step;
   history_ = History::from_metrics(checkpoint->info().metrics);
   saved_evaluation_ = history_.eval_step;
-  history_.ends_in(session_.evaluation_phase(session_.total_steps()));
   logger().info("resuming after step {} from {}", completed_, path.filename().string());
   return true;
 }
@@ -254,7 +257,6 @@ void Trainer::evaluate_unless_interrupted() {
 
 void Trainer::evaluate_now() {
   const Scores scores = evaluate(session_, completed_);
-  history_.ends_in(session_.evaluation_phase(session_.total_steps()));
   const bool competes = session_.evaluation_phase(completed_) == history_.best_phase;
   const bool best = history_.add(completed_, scores.top1(), scores.loss(), competes);
   progress_->report(fmt::format("step {}: eval accuracy {:.2f} %, top-5 {:.2f} %, loss {:.4f} on {} images{}", completed_,
