@@ -3,8 +3,8 @@
 #include <boost/json.hpp>
 #include <cstdio>
 
+#include "inspect/benchmark.h"
 #include "io/json.h"
-#include "train/benchmark.h"
 #include "verbs.h"
 
 namespace qfw {
@@ -12,14 +12,15 @@ namespace qfw {
 namespace {
 
 void print_table(const Benchmark& result, const std::string& backend) {
-  fmt::print("{:.2f} images/s, {:.1f} ms a step of {} images (median of {}; {})\n", result.images_per_second(), result.median_milliseconds(),
-             result.batch, result.milliseconds.size(), result.phase);
-  fmt::print("memory: intermediate values {:.0f} MiB, peak of the process {:.0f} MiB\nbackend {}\n\n", static_cast<double>(result.arena_bytes) / (1 << 20),
-             static_cast<double>(result.peak_bytes) / (1 << 20), backend);
+  fmt::print("{:.2f} images/s, {:.1f} ms a step of {} images (median of {}; {})\n", result.images_per_second(),
+             result.median_milliseconds(), result.batch, result.milliseconds.size(), result.phase);
+  fmt::print("memory: intermediate values {:.0f} MiB, peak of the process {:.0f} MiB\nbackend {}\n\n",
+             static_cast<double>(result.arena_bytes) / (1 << 20), static_cast<double>(result.peak_bytes) / (1 << 20), backend);
   double total = 0;
   for (const auto& kind : result.kinds) total += kind.milliseconds;
   for (const auto& kind : result.kinds) {
-    fmt::print("{:<28} {:>9.2f} ms {:>5.1f} % {:>6} calls\n", kind.kind, kind.milliseconds, 100 * kind.milliseconds / total, kind.calls);
+    fmt::print("{:<28} {:>9.2f} ms {:>5.1f} % {:>6} calls\n", kind.kind, kind.milliseconds, 100 * kind.milliseconds / total,
+               kind.calls);
   }
 }
 
@@ -31,7 +32,8 @@ void print_json(const Benchmark& result, const std::string& backend) {
   object["steps"] = boost::json::value_from(result.milliseconds);
   object["phase"] = result.phase;
   boost::json::array kinds;
-  for (const auto& kind : result.kinds) kinds.push_back({{"kind", kind.kind}, {"milliseconds", kind.milliseconds}, {"calls", kind.calls}});
+  for (const auto& kind : result.kinds)
+    kinds.push_back({{"kind", kind.kind}, {"milliseconds", kind.milliseconds}, {"calls", kind.calls}});
   object["kinds"] = std::move(kinds);
   object["arena_bytes"] = result.arena_bytes;
   object["peak_bytes"] = result.peak_bytes;
@@ -60,9 +62,13 @@ Verb bench_verb() {
   verb.positional = "RECIPE";
   verb.min_positional = verb.max_positional = 1;
   verb.summary = "time a recipe's step on random images: images/s, and milliseconds by kind of op";
-  verb.doc = "Works without the data where the recipe has dataset.shape and dataset.classes. Recipe keys may follow as --section.key=value.";
+  verb.doc =
+      "Works without the data where the recipe has dataset.shape and dataset.classes. Recipe keys may follow as "
+      "--section.key=value.";
   verb.takes_overrides = true;
-  verb.options = {{"json", "", "print one JSON object"}, {"steps", "N", "timed steps (10)"}, {"eval", "", "time evaluation instead of training"}};
+  verb.options = {{"json", "", "print one JSON object"},
+                  {"steps", "N", "timed steps (10)"},
+                  {"eval", "", "time evaluation instead of training"}};
   verb.run = run;
   return verb;
 }

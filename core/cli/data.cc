@@ -24,7 +24,7 @@
 #include "qfw/regular_file.h"
 #include "recipe/recipe.h"
 #include "recipe/value.h"
-#include "train/open_dataset.h"
+#include "run/open_dataset.h"
 #include "util/interrupt.h"
 #include "util/nearest.h"
 #include "verbs.h"
@@ -120,7 +120,8 @@ void claim_folder(const std::filesystem::path& folder, const std::string& purpos
   const auto note = folder / "conversion.txt";
   if (std::filesystem::exists(note)) {
     if (read_text(note) == purpose) return;
-    fail(Error::Category::usage, "convert", "another conversion was made in this folder, or of data that have changed since; conversion.txt says which",
+    fail(Error::Category::usage, "convert",
+         "another conversion was made in this folder, or of data that have changed since; conversion.txt says which",
          folder.string(), "choose another --output, or delete the folder");
   }
   remove_stale_temporaries(folder);  // of a conversion that was killed; nobody else writes here

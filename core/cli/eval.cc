@@ -6,9 +6,9 @@
 #include "io/checkpoint.h"
 #include "io/json.h"
 #include "io/log.h"
+#include "run/evaluate.h"
+#include "run/same_run.h"
 #include "run_source.h"
-#include "train/evaluate.h"
-#include "train/same_run.h"
 #include "util/interrupt.h"
 #include "verbs.h"
 

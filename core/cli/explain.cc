@@ -5,10 +5,10 @@
 #include <cmath>
 #include <cstdio>
 
+#include "inspect/explanation.h"
 #include "io/json.h"
 #include "io/printable.h"
-#include "train/explanation.h"
-#include "train/notes.h"
+#include "run/notes.h"
 #include "verbs.h"
 
 namespace qfw {

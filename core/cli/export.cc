@@ -2,9 +2,9 @@
 
 #include <cstdio>
 
+#include "interchange/foreign_weights.h"
+#include "run/session.h"
 #include "run_source.h"
-#include "train/foreign_weights.h"
-#include "train/session.h"
 #include "verbs.h"
 
 namespace qfw {

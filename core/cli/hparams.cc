@@ -1,4 +1,4 @@
-#include "train/hparams.h"
+#include "interchange/hparams.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

@@ -3,12 +3,12 @@
 #include <cstdio>
 
 #include "graph/init.h"
+#include "interchange/foreign_weights.h"
 #include "io/checkpoint_folder.h"
 #include "io/run_folder.h"
 #include "qfw/atomic_file.h"
 #include "qfw/error.h"
-#include "train/foreign_weights.h"
-#include "train/session.h"
+#include "run/session.h"
 #include "verbs.h"
 
 namespace qfw {

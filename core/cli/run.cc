@@ -2,9 +2,9 @@
 
 #include <cstdio>
 
+#include "interchange/hparams.h"
 #include "io/log.h"
-#include "train/hparams.h"
-#include "train/trainer.h"
+#include "run/trainer.h"
 #include "verbs.h"
 
 namespace qfw {

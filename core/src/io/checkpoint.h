@@ -20,7 +20,7 @@ struct CheckpointInfo {
   std::int64_t step = 0;                        ///< completed steps
   std::uint64_t data_epoch = 0, data_step = 0;  ///< where the data pipeline goes on
   std::string recipe;                           ///< resolved, without [run]
-  std::string data;                             ///< what it was trained on, see train/data_record.h; empty: not recorded
+  std::string data;                             ///< what it was trained on, see run/data_record.h; empty: not recorded
   std::map<std::string, double> metrics;
 };
 

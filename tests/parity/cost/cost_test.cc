@@ -1,4 +1,4 @@
-#include "train/cost.h"
+#include "inspect/cost.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -8,10 +8,10 @@
 #include <fstream>
 #include <sstream>
 
+#include "inspect/explanation.h"
 #include "support/evaluate.h"
 #include "support/files.h"
 #include "support/golden.h"
-#include "train/explanation.h"
 
 namespace qfw::parity {
 namespace {

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "train/session.h"
+#include "run/session.h"
 
 namespace qfw::parity {
 

@@ -3,9 +3,9 @@
 #include <gtest/gtest.h>
 
 #include "passes/quantize.h"
+#include "run/session.h"
 #include "support/evaluate.h"
 #include "support/files.h"
-#include "train/session.h"
 
 namespace qfw::parity {
 namespace {

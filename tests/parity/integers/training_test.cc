@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
+#include "inspect/explanation.h"
 #include "parity/integers/network.h"
-#include "train/explanation.h"
 
 namespace qfw::parity {
 namespace {

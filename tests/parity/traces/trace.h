@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "run/session.h"
 #include "support/files.h"
 #include "support/golden.h"
-#include "train/session.h"
 
 namespace qfw::parity {
 

@@ -4,12 +4,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "interchange/foreign_weights.h"
 #include "io/checkpoint.h"
 #include "parity/tolerances.h"
 #include "parity/traces/trace.h"
 #include "qfw/error.h"
 #include "support/evaluate.h"
-#include "train/foreign_weights.h"
 
 namespace qfw::parity {
 namespace {

@@ -1,0 +1,22 @@
+#pragma once
+
+#include "run/session.h"
+
+namespace qfw {
+
+struct Benchmark {
+  std::string phase;  ///< that was timed
+  std::int64_t batch = 0;
+  std::vector<double> milliseconds;              ///< of each timed step
+  std::vector<Executable::Timing> kinds;         ///< per step, longest first
+  std::int64_t arena_bytes = 0, peak_bytes = 0;  ///< peak: resident memory of the process
+
+  double median_milliseconds() const;
+  double images_per_second() const { return 1000 * static_cast<double>(batch) / median_milliseconds(); }
+};
+
+/// Times steps on random images, without a data set: training steps in their last phase (each earlier phase runs once, so that
+/// bounds are set), or evaluation. Ctrl-C ends it early.
+Benchmark benchmark(Session& session, std::int64_t steps, bool training);
+
+}  // namespace qfw

@@ -1,0 +1,129 @@
+#include "inspect/explanation.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <map>
+
+#include "passes/quantize.h"
+#include "qfw/error.h"
+#include "run/phases.h"
+
+namespace qfw {
+
+namespace {
+
+int bits_of(const QuantizedSite::Side& side) {
+  return side.grid ? std::max(1, static_cast<int>(std::bit_width(static_cast<unsigned>(side.grid->levels() - 1)))) : 0;
+}
+
+Shape of_one_image(const Shape& shape) {
+  std::vector<std::int64_t> extents(shape.begin(), shape.end());
+  extents[0] = 1;
+  return Shape(extents);
+}
+
+std::int64_t multiplications_of(const QuantizedSite& site) {
+  const Shape dst = of_one_image(site.dst_type.shape);
+  return dst.count() / dst.channels() * site.weights_type.shape.count();
+}
+
+/// The conv2d or dense whose result, scaled and cast, is the layer's.
+const Node& product_of(const Graph& graph, const QuantizedSite& site) {
+  for (Use use = site.product; use.node >= 0;) {
+    const Node& node = graph.nodes[use.node];
+    if (node.op == site.op) return node;
+    if (node.op != Op::multiply && node.op != Op::cast) break;
+    use = node.inputs[0];
+  }
+  fail(Error::Category::internal, "explain", fmt::format("the {} of this layer is not in the graph", name_of(site.op)),
+       "layer " + site.path);
+}
+
+Arithmetic arithmetic_of(const Graph& graph, const QuantizedSite& site) {
+  const Node& product = product_of(graph, site);
+  return {graph.type(product.inputs[0]).dtype, graph.type(product.inputs[1]).dtype, product.outputs[0].dtype, site.reason};
+}
+
+Explanation::LayerRow row_of(const QuantizedSite& site, const Graph& training, const Graph& evaluation) {
+  Explanation::LayerRow row;
+  row.path = site.path;
+  row.op = name_of(site.op);
+  row.src = of_one_image(site.src_type.shape), row.weights = site.weights_type.shape,
+  row.dst = of_one_image(site.dst_type.shape);
+  row.multiplications = multiplications_of(site);
+  row.products = row.weights.count() / row.weights.channels();
+  row.weight_bits = bits_of(site.weights), row.act_bits = bits_of(site.src);
+  row.evaluation = arithmetic_of(evaluation, site);
+  const auto same = std::ranges::find_if(training.sites, [&](const QuantizedSite& other) { return other.path == site.path; });
+  if (same == training.sites.end()) {
+    fail(Error::Category::graph, "explain", "evaluation has this layer, training has not", "layer " + site.path);
+  }
+  row.training = arithmetic_of(training, *same);
+  if (row.evaluation.integer()) row.largest_sum = largest_sum(site);
+  return row;
+}
+
+std::int64_t count_integer(const Graph& graph) {
+  return std::ranges::count_if(graph.sites, [&](const QuantizedSite& site) { return arithmetic_of(graph, site).integer(); });
+}
+
+void find_phases(const Session& session, Explanation& explanation) {
+  std::map<std::vector<Phase>, std::int64_t> integer;
+  for_each_phase(session, [&](std::int64_t step, const std::vector<Phase>& phases) {
+    if (!integer.contains(phases)) integer[phases] = count_integer(session.training_graph_at(step));
+    explanation.phases.push_back({step, session.phase_text(session.clock(step, true)), integer[phases]});
+  });
+}
+
+}  // namespace
+
+std::string Arithmetic::str() const { return fmt::format("{} x {} -> {}", name_of(src), name_of(weights), name_of(sums)); }
+
+Explanation explain(Session& session) {
+  Explanation explanation;
+  const std::int64_t total = session.total_steps();
+  const Session::Compiled& training = session.training(total - 1);
+  const Graph& evaluation = session.evaluation(total).graph;
+  for (const QuantizedSite& site : evaluation.sites) {
+    explanation.layers.push_back(row_of(site, training.graph, evaluation));
+    explanation.multiplications += explanation.layers.back().multiplications;
+    explanation.matmul_weights += explanation.layers.back().weights.count();
+  }
+  find_phases(session, explanation);
+  for (const Variable& variable : training.graph.variables) {
+    explanation.variable_bytes += static_cast<std::int64_t>(variable.type.bytes());
+    if (variable.kind == Variable::Kind::parameter) explanation.parameters += variable.type.shape.count();
+  }
+  explanation.arena_bytes = training.executables.front()->arena_bytes();
+  return explanation;
+}
+
+CostReport costs(const Session& session) {
+  CostReport report;
+  const std::int64_t total = session.total_steps();
+  const Graph end = session.evaluation_graph_at(total),
+              later = session.evaluation_graph_at(std::max(total, Session::long_after));
+  for (std::size_t i = 0; i < later.sites.size(); ++i) {
+    const QuantizedSite& site = later.sites[i];
+    CostReport::LayerRow row{.path = site.path,
+                             .multiplications = multiplications_of(site),
+                             .weights = site.weights_type.shape.count(),
+                             .weight_bits = bits_of(site.weights),
+                             .act_bits = bits_of(site.src),
+                             .cost = {},
+                             .unquantized = {}};
+    row.cost = cost_of(row.multiplications, row.weights, row.weight_bits, row.act_bits);
+    row.unquantized = cost_of(row.multiplications, row.weights, 0, 0);
+    report.total += row.cost;
+    report.unquantized += row.unquantized;
+    const bool same =
+        i < end.sites.size() && bits_of(end.sites[i].weights) == row.weight_bits && bits_of(end.sites[i].src) == row.act_bits;
+    if (!same) ++report.later;
+    report.layers.push_back(std::move(row));
+  }
+  return report;
+}
+
+}  // namespace qfw

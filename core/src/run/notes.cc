@@ -1,0 +1,161 @@
+#include "run/notes.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "run/phase_check.h"
+
+namespace qfw {
+
+namespace {
+
+using Side = QuantizedSite::Side;
+
+/// One operand of every layer.
+struct Operands {
+  const char* name;
+  Side QuantizedSite::*side;
+};
+constexpr Operands both[] = {{"activations", &QuantizedSite::src}, {"weights", &QuantizedSite::weights}};
+
+std::string layers_text(const std::vector<std::string>& paths) {
+  constexpr std::size_t shown = 3;
+  const auto end = paths.begin() + static_cast<std::ptrdiff_t>(std::min(shown, paths.size()));
+  std::string text =
+      fmt::format("{} layer{} ({}", paths.size(), paths.size() == 1 ? "" : "s", fmt::join(paths.begin(), end, ", "));
+  return text + (paths.size() > shown ? ", ...)" : ")");
+}
+
+/// The largest number that a side's codes can stand for, where its scale is a number.
+std::optional<double> largest(const Graph& graph, const Side& side) {
+  if (!side.grid || side.scale.node < 0) return std::nullopt;
+  const Node& scale = graph.nodes[static_cast<std::size_t>(side.scale.node)];
+  if (scale.op != Op::constant) return std::nullopt;
+  return std::max(std::abs(side.grid->low), std::abs(side.grid->high)) / std::abs(scale.as<Number>().value);
+}
+
+class Notes {
+ public:
+  explicit Notes(const Session& session) : session_(session), total_(session.total_steps()) {}
+
+  std::vector<std::string> all() {
+    const Graph end = session_.evaluation_graph_at(total_);
+    begins_late(end);
+    leaves_nothing(end);
+    stays_float(end);
+    std::vector<std::string> paths;
+    for (const QuantizedSite& site : end.sites) paths.push_back(site.path);
+    for (const std::string& section : session_.recipe().idle_layer_sections(paths)) {
+      notes_.push_back(fmt::format("{} changes nothing: its layers have these options without it", section));
+    }
+    if (const auto untrained = untrained_parameters(session_); !untrained.empty()) {
+      notes_.push_back(fmt::format("no gradient reaches {} of the parameters, which only weight decay changes: {}",
+                                   untrained.size(), fmt::join(untrained, ", ")));
+    }
+    if (const auto idle = parameters_without_update(); !idle.empty()) {
+      notes_.push_back(fmt::format("optimizer {} never changes {} of the parameters: {}", session_.recipe().name("optimizer"),
+                                   idle.size(), fmt::join(idle, ", ")));
+    }
+    for (const std::string& note : session_.schedule().notes(session_.clock(total_, false))) notes_.push_back(note);
+    return std::move(notes_);
+  }
+
+ private:
+  template <class Condition>
+  std::vector<std::string> layers(const Graph& graph, Condition condition) const {
+    std::vector<std::string> paths;
+    for (const QuantizedSite& site : graph.sites) {
+      if (condition(site)) paths.push_back(site.path);
+    }
+    return paths;
+  }
+
+  void begins_late(const Graph& end) {
+    const Graph middle = session_.evaluation_graph_at(total_ / 2 + 1),
+                later = session_.evaluation_graph_at(std::max(total_, Session::long_after));
+    const auto quantized_in = [](const Graph& graph, const QuantizedSite& site, const Operands& operands) {
+      const auto same = std::ranges::find(graph.sites, site.path, &QuantizedSite::path);
+      return same != graph.sites.end() && ((*same).*operands.side).grid.has_value();
+    };
+    for (const Operands& operands : both) {
+      const auto never = layers(later, [&](const QuantizedSite& site) {
+        return quantized_in(later, site, operands) && !quantized_in(end, site, operands);
+      });
+      if (!never.empty()) {
+        notes_.push_back(fmt::format("{} of {} are never quantized in this run: that would begin after its last step, {}{}",
+                                     operands.name, layers_text(never), total_, starts(never.front())));
+      }
+      const auto late = layers(end, [&](const QuantizedSite& site) {
+        return quantized_in(end, site, operands) && !quantized_in(middle, site, operands);
+      });
+      if (!late.empty()) {
+        notes_.push_back(fmt::format("{} of {} stay floats for more than half of the run's {} steps{}", operands.name,
+                                     layers_text(late), total_, starts(late.front())));
+      }
+    }
+  }
+
+  void leaves_nothing(const Graph& end) {
+    constexpr double as_good_as_nothing = 1e-6;
+    for (const Operands& operands : both) {
+      const auto constant = layers(end, [&](const QuantizedSite& site) {
+        const auto& grid = (site.*operands.side).grid;
+        return grid && grid->levels() == 1;
+      });
+      if (!constant.empty()) {
+        notes_.push_back(fmt::format("{} of {} have a single level, so all become equal: one bit has two only with half shift",
+                                     operands.name, layers_text(constant)));
+      }
+      const auto clipped = layers(end, [&](const QuantizedSite& site) {
+        const auto most = largest(end, site.*operands.side);
+        return most && *most > 0 && *most < as_good_as_nothing;
+      });
+      if (!clipped.empty()) {
+        notes_.push_back(
+            fmt::format("{} of {} are clipped to a bound of 0, so all become 0", operands.name, layers_text(clipped)));
+      }
+    }
+  }
+
+  /// Integer arithmetic that is asked for and not there.
+  void stays_float(const Graph& end) {
+    if (session_.recipe().quantizer().arithmetic != "integer" || session_.recipe().name("quantizer") == "none") return;
+    const auto floats = layers(end, [](const QuantizedSite& site) { return !site.integer; });
+    if (floats.empty()) return;
+    const auto first = std::ranges::find(end.sites, floats.front(), &QuantizedSite::path);
+    notes_.push_back(fmt::format("quantizer.arithmetic = integer has no effect on {}: {}", layers_text(floats), first->reason));
+  }
+
+  std::vector<std::string> parameters_without_update() const {
+    const Graph graph = session_.training_graph_at(total_ - 1);
+    std::vector<std::string> idle;
+    for (std::size_t i = 0; i < graph.variables.size(); ++i) {
+      const bool updated =
+          std::ranges::any_of(graph.updates, [&](const auto& update) { return update.first == static_cast<int>(i); });
+      if (graph.variables[i].kind == Variable::Kind::parameter && !updated) idle.push_back(graph.variables[i].name);
+    }
+    return idle;
+  }
+
+  /// The quantizer's options that say when something begins, for a person to look at.
+  std::string starts(const std::string& layer) const {
+    std::vector<std::string> options;
+    for (const auto& [name, value] : session_.recipe().quantizer_settings(layer)) {
+      if (name.ends_with("start_step")) options.push_back(fmt::format("{} = {}", name, to_string(value)));
+    }
+    return options.empty() ? "" : fmt::format(" ({})", fmt::join(options, ", "));
+  }
+
+  const Session& session_;
+  const std::int64_t total_;
+  std::vector<std::string> notes_;
+};
+
+}  // namespace
+
+std::vector<std::string> notes_on(const Session& session) { return Notes(session).all(); }
+
+}  // namespace qfw

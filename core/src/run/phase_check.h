@@ -1,0 +1,20 @@
+#pragma once
+
+#include "run/session.h"
+
+namespace qfw {
+
+/// Builds, without compiling, the training and evaluation graphs of every phase that the run will meet, so that what would stop
+/// it hours later stops it now: a quantizer that fails in a later phase, variables that differ between phases, an op that the
+/// backend does not take.
+void check_phases(Session& session);
+
+/// Throws unless `graph` has the variables of `first`, a training graph: else a checkpoint would depend on when it was written.
+/// A graph for evaluation may lack some. `when` is of `graph`.
+void check_same_variables(const Graph& first, const Graph& graph, const std::string& when);
+
+/// The parameters that the loss's gradient reaches in no phase of the run: they keep their initial values, but for weight
+/// decay.
+std::vector<std::string> untrained_parameters(const Session& session);
+
+}  // namespace qfw

@@ -1,0 +1,274 @@
+#include "run/session.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "data/pipeline.h"
+#include "graph/init.h"
+#include "io/log.h"
+#include "passes/dump.h"
+#include "passes/finish.h"
+#include "qfw/error.h"
+#include "qfw/random.h"
+#include "run/open_dataset.h"
+#include "run/phase_check.h"
+
+namespace qfw {
+
+namespace {
+
+Shape batch_of(std::int64_t batch, const Shape& image) { return {batch, image[0], image[1], image[2]}; }
+
+std::vector<std::string> paths_of(const Recipe& recipe, const Layer& model, const DataShape& data) {
+  StepDescription description;
+  description.model = &model;
+  description.model_name = recipe.name("model");
+  description.images = batch_of(1, data.image);
+  description.classes = data.classes;
+  std::vector<std::string> paths;
+  for (const Node& node : model_graph(description, false).nodes) {
+    if (node.op == Op::conv2d || node.op == Op::dense) paths.push_back(node.path);
+  }
+  return paths;
+}
+
+}  // namespace
+
+Session::Session(const Recipe& recipe, Data data)
+    : recipe_(recipe),
+      corrupt_(std::make_unique<CorruptExamples>(recipe.dataset().on_corrupt == "skip", recipe.dataset().max_corrupt)),
+      augment_(recipe.make<Augment>()),
+      model_(recipe.make<Layer>()),
+      schedule_(recipe.make<Schedule>()),
+      optimizer_(recipe.make<Optimizer>()),
+      replicas_(recipe) {
+  open_data(data);
+  data_ = shape_of(recipe_, dataset_.get(), *augment_);
+  count_steps();
+  recipe_.check_layers(paths_of(recipe_, *model_, data_));
+}
+
+void Session::open_data(Data data) {
+  if (data == Data::required) {
+    dataset_ = open_dataset(recipe_, workers(), *corrupt_);
+    return;
+  }
+  if (!recipe_.dataset_available()) return;
+  try {
+    dataset_ = open_dataset(recipe_, workers(), *corrupt_);
+  } catch (const Error& error) {
+    if (!shape_without_data(recipe_, *augment_)) throw;
+    logger().warn("{}; going on with what the recipe says of it", error.what());
+  }
+}
+
+void Session::count_steps() {
+  const auto& train = recipe_.train();
+  if (const int replicas = replicas_.size(); train.batch_size % replicas != 0) {
+    fail(Error::Category::usage, "train",
+         fmt::format("a batch of {} cannot be shared evenly by {} replicas", train.batch_size, replicas), {},
+         "choose a multiple for train.batch_size");
+  }
+  if (data_.train_examples > 0) {
+    steps_per_epoch_ = qfw::steps_per_epoch(data_.train_examples, train_batch(), replicas_.size(), true);
+    if (steps_per_epoch_ == 0) {
+      fail(Error::Category::usage, "train",
+           fmt::format("a batch of {} is more than the {} training images", train.batch_size, data_.train_examples), {},
+           "make train.batch_size smaller");
+    }
+  }
+  const double epochs = train.epochs.value_or(1);
+  total_steps_ = std::max<std::int64_t>(1, std::llround(epochs * static_cast<double>(steps_per_epoch_)));
+  if (train.steps) total_steps_ = std::min(total_steps_, *train.steps);
+  if (train.early_stop_steps && *train.early_stop_steps > 0) total_steps_ = std::min(total_steps_, *train.early_stop_steps);
+}
+
+const Dataset& Session::dataset(std::string_view split) {
+  if (!dataset_) fail(Error::Category::data, "dataset", "the data set " + recipe_.name("dataset") + " is not there");
+  check_split(*dataset_, split, split == validation_split() ? "dataset.validation_split" : "dataset.train_split");
+  if (noted_.emplace(split).second) {
+    for (const std::string& note : dataset_->notes(split)) logger().warn("data set: {}", note);
+  }
+  prepare_split(*dataset_, split);
+  return *dataset_;
+}
+
+int Session::workers() const {
+  const std::int64_t asked = recipe_.dataset().workers;
+  return asked > 0 ? static_cast<int>(asked) : std::max(1, backend().threads() * replicas_.count());
+}
+
+std::int64_t Session::eval_batch() const {
+  const std::int64_t together = recipe_.eval().batch_size.value_or(recipe_.train().batch_size);
+  return (together + replicas_.size() - 1) / replicas_.size();
+}
+
+Clock Session::clock(std::int64_t step, bool training) const {
+  return {.step = step,
+          .epoch = step / steps_per_epoch_,
+          .steps_per_epoch = steps_per_epoch_,
+          .total_steps = total_steps_,
+          .training = training,
+          .warm_start = warm_start_};
+}
+
+double Session::rate(std::int64_t step) const {
+  const double rate = schedule_->value(clock(step, true)) * static_cast<double>(recipe_.train().batch_size) / 256;
+  if (rate >= 0 && rate <= std::numeric_limits<float>::max()) return rate;
+  fail(Error::Category::plugin, "schedule",
+       fmt::format("schedule {} gives step {} the learning rate {} (for a batch of {})", recipe_.name("schedule"), step, rate,
+                   recipe_.train().batch_size),
+       {}, "a rate is a finite number, at least 0: look at the schedule's options, or mend the plugin");
+}
+
+std::vector<Phase> Session::phases(const Clock& clock) const {
+  std::vector<Phase> phases;
+  for (const auto& quantizer : recipe_.quantizers()) phases.push_back(quantizer->phase(clock));
+  return phases;
+}
+
+std::uint32_t Session::evaluation_phase(std::int64_t completed) const {
+  std::string text;
+  for (const Phase phase : phases(clock(completed, false))) text += fmt::format("{} ", phase);
+  const std::uint64_t hash = hash_of(text);
+  return static_cast<std::uint32_t>(hash ^ hash >> 32);
+}
+
+std::string Session::phase_text(const Clock& clock) const {
+  std::vector<std::string> names;
+  for (const auto& quantizer : recipe_.quantizers()) {
+    const std::string name = quantizer->phase_name(quantizer->phase(clock));
+    if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+  }
+  return fmt::format("{}", fmt::join(names, " | "));
+}
+
+StepDescription Session::describe(const Clock& clock, std::int64_t batch) const {
+  StepDescription description;
+  description.model = model_.get();
+  description.model_name = recipe_.name("model");
+  description.images = batch_of(batch, data_.image);
+  description.classes = data_.classes;
+  description.quantizer_of = [this, clock](std::string_view path) {
+    const auto quantizer = recipe_.quantizer_for(path);
+    return SiteQuantizer{quantizer.get(), quantizer->phase(clock)};  // the recipe keeps every quantizer it made
+  };
+  description.quantization = {.integer = recipe_.quantizer().arithmetic == "integer",
+                              .require_integer = recipe_.quantizer().require_integer,
+                              .compute = recipe_.backend().compute == "bf16" ? DType::bf16 : DType::f32,
+                              .quantizer = recipe_.name("quantizer")};
+  description.replicas = replicas_.size();
+  return description;
+}
+
+Graph Session::training_graph_at(std::int64_t step) const {
+  return training_graph(describe(clock(step, true), train_batch()), *optimizer_, recipe_.optimizer().weight_decay);
+}
+
+Graph Session::evaluation_graph_at(std::int64_t step) const {
+  return evaluation_graph(describe(clock(step, false), eval_batch()));
+}
+
+Graph Session::diagnosis_graph_at(std::int64_t step, bool training) const {
+  return diagnosis_graph(describe(clock(step, training), training ? train_batch() : eval_batch()), training);
+}
+
+Graph Session::prepared(Graph graph) const {
+  const Backend& backend = this->backend();
+  graph = expand_composites(
+      graph, [&](const Node& node) { return !backend.supports(graph, node).yes; }, replicas_.size());
+  dump("expand", graph);
+  for (const Node& node : graph.nodes) {
+    if (const auto support = backend.supports(graph, node); !support.yes) {
+      fail(Error::Category::device, "backend",
+           fmt::format("{} does not take {}: {}", recipe_.name("backend"), name_of(node.op), support.reason),
+           "layer " + node.path, "choose another backend");
+    }
+  }
+  return graph;
+}
+
+Session::Compiled Session::compile(Graph graph) {
+  graph = prepared(std::move(graph));
+  std::vector<std::unique_ptr<Executable>> executables(static_cast<std::size_t>(replicas_.count()));
+  replicas_.each([&](int i) {
+    executables[static_cast<std::size_t>(i)] = replicas_.backend(i).compile(graph, replicas_.communicator(i));
+  });
+  return {std::move(graph), std::move(executables)};
+}
+
+void Session::run(const Compiled& compiled, std::int64_t step, std::span<const Exchange> exchanges) {
+  replicas_.each([&](int i) {
+    const auto place = static_cast<std::size_t>(i);
+    const Exchange& exchange = exchanges[place];
+    compiled.executables[place]->run({.index = step, .seed = seed()}, exchange.feeds, exchange.fetches);
+  });
+}
+
+Session::Compiled& Session::training(std::int64_t step) {
+  const auto key = phases(clock(step, true));
+  if (const auto known = training_.find(key); known != training_.end()) return known->second;
+  logger().info("step {}: compiling a training step ({})", step, phase_text(clock(step, true)));
+  Compiled compiled = compile(training_graph_at(step));
+  if (!training_.empty()) {
+    check_same_variables(training_.begin()->second.graph, compiled.graph, fmt::format("from step {}", step));
+  }
+  return training_.emplace(key, std::move(compiled)).first->second;
+}
+
+Session::Compiled& Session::evaluation(std::int64_t step) {
+  const auto key = phases(clock(step, false));
+  if (const auto known = evaluation_.find(key); known != evaluation_.end()) return known->second;
+  return evaluation_.emplace(key, compile(evaluation_graph_at(step))).first->second;
+}
+
+std::vector<Variable> Session::variables() { return training(0).graph.variables; }
+
+std::int64_t Session::variable_bytes() {
+  std::int64_t bytes = 0;
+  for (const Variable& variable : variables()) bytes += static_cast<std::int64_t>(variable.type.bytes());
+  return bytes;
+}
+
+void Session::initialize_variables() {
+  for (const Variable& variable : variables()) {
+    std::vector<float> values(static_cast<std::size_t>(variable.type.shape.count()));
+    initialize(variable, seed(), values);
+    write(variable.name, {variable.type, std::as_bytes(std::span(values))});
+  }
+}
+
+void Session::continue_from(const CheckpointInfo& info) { warm_start_ = info.metrics.contains(warm_start_key); }
+
+void Session::restore(const Checkpoint& checkpoint, std::span<const Variable> wanted) {
+  for (const Variable& variable : wanted) {
+    std::vector<std::byte> bytes(variable.type.bytes());
+    checkpoint.read(variable.name, {variable.type, bytes});
+    write(variable.name, {variable.type, bytes});
+  }
+}
+
+std::vector<std::string> layer_paths(const Recipe& recipe) {
+  const auto augment = recipe.make<Augment>();
+  const auto model = recipe.make<Layer>();
+  std::unique_ptr<Dataset> dataset;
+  if (!shape_without_data(recipe, *augment) || !recipe.dataset().classes) dataset = recipe.make<Dataset>();
+  return paths_of(recipe, *model, shape_of(recipe, dataset.get(), *augment));
+}
+
+Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides, const Catalog& catalog,
+                   Session::Data data) {
+  LoadOptions options;
+  options.dataset_optional = data == Session::Data::optional;
+  options.layer_paths = layer_paths;
+  Recipe recipe = Recipe::load(file, overrides, catalog, options);
+  for (const std::string& note : recipe.notes()) logger().warn("{}", note);
+  return recipe;
+}
+
+}  // namespace qfw

@@ -1,0 +1,126 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "data/corrupt.h"
+#include "io/checkpoint.h"
+#include "passes/step.h"
+#include "qfw/augment.h"
+#include "qfw/backend.h"
+#include "qfw/dataset.h"
+#include "qfw/optimizer.h"
+#include "qfw/schedule.h"
+#include "recipe/recipe.h"
+#include "run/data_shape.h"
+#include "run/replicas.h"
+
+namespace qfw {
+
+/// The plugins of a recipe, brought to life, and the executables they give rise to. One thread uses it.
+class Session {
+ public:
+  /// `optional`: without the data set, dataset.shape and dataset.classes of the recipe stand in for it (explain, bench).
+  enum class Data { required, optional };
+  Session(const Recipe& recipe, Data data);
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  const Recipe& recipe() const { return recipe_; }
+  const Dataset& dataset(std::string_view split);  ///< ready to be read from; throws for a split it has not
+  const std::string& train_split() const { return recipe_.dataset().train_split; }
+  const std::string& validation_split() const { return recipe_.dataset().validation_split; }
+  const Augment& augment() const { return *augment_; }
+  const Schedule& schedule() const { return *schedule_; }
+  CorruptExamples& corrupt() const { return *corrupt_; }
+  const Backend& backend() const { return replicas_.backend(); }  ///< of the first replica
+  const Replicas& replicas() const { return replicas_; }
+  const DataShape& data() const { return data_; }
+
+  std::int64_t train_batch() const { return recipe_.train().batch_size / replicas_.size(); }  ///< of one replica
+  std::int64_t eval_batch() const;                                                            ///< of one replica
+  static constexpr std::int64_t long_after = std::int64_t{1} << 40;  ///< more steps than any schedule waits for
+  std::int64_t steps_per_epoch() const { return steps_per_epoch_; }
+  std::int64_t total_steps() const {
+    return total_steps_;
+  }                     ///< train.epochs, unless train.steps or early_stop_steps come first
+  int workers() const;  ///< decoding threads
+  std::uint64_t seed() const { return static_cast<std::uint64_t>(recipe_.run().seed); }
+
+  Clock clock(std::int64_t step, bool training) const;
+  std::uint32_t evaluation_phase(std::int64_t completed) const;  ///< a number for what all quantizers do in an evaluation then
+  double rate(std::int64_t step) const;  ///< learning rate of a step, scaled by the global batch / 256: finite, at least 0
+
+  /// A graph, and what each replica of this process made of it.
+  struct Compiled {
+    Graph graph;
+    std::vector<std::unique_ptr<Executable>> executables;
+    bool codes_checked = false;  ///< see check_codes
+  };
+  Compiled& training(std::int64_t step);    ///< for the phase that step is in
+  Compiled& evaluation(std::int64_t step);  ///< after so many completed steps
+
+  /// What goes into a step and comes out of it, for one replica: in the order of Graph::inputs and Graph::fetches.
+  struct Exchange {
+    std::vector<HostView> feeds;
+    std::vector<HostTensor> fetches;
+  };
+  /// One step on every replica of this process, each with its own Exchange.
+  void run(const Compiled& compiled, std::int64_t step, std::span<const Exchange> exchanges);
+
+  /// The graphs that explain and bench look at, not compiled.
+  Graph training_graph_at(std::int64_t step) const;
+  Graph evaluation_graph_at(std::int64_t step) const;
+  Graph diagnosis_graph_at(std::int64_t step, bool training) const;
+  StepDescription describe(const Clock& clock, std::int64_t batch) const;
+  /// With what the backend declines expanded; throws, naming the layer, for what it does not take at all.
+  Graph prepared(Graph graph) const;
+  Compiled compile(Graph graph);
+  std::vector<Phase> phases(const Clock& clock) const;  ///< one for each of recipe().quantizers()
+  std::string phase_text(const Clock& clock) const;     ///< distinct names, for people
+
+  /// All variables of a training step; compiles one if need be.
+  std::int64_t variable_bytes();  ///< of all variables
+  std::vector<Variable> variables();
+  void initialize_variables();
+  void write(std::string_view variable, HostView from) { replicas_.write(variable, from); }
+  void read(std::string_view variable, HostTensor to) const { replicas_.read(variable, to); }
+  /// Takes over what a run's checkpoint says besides variables; before the first phase is asked for.
+  void continue_from(const CheckpointInfo& info);
+  /// For a checkpoint's metrics, so that the next start knows.
+  bool warm_start() const { return warm_start_; }
+  static constexpr const char* warm_start_key = "warm_start";
+  static constexpr const char* seed_key = "seed";
+  /// The variables that evaluation needs, or all of a training step, from a checkpoint.
+  void restore(const Checkpoint& checkpoint, std::span<const Variable> wanted);
+
+ private:
+  void open_data(Data data);
+  void count_steps();
+
+  Recipe recipe_;
+  std::unique_ptr<Dataset> dataset_;
+  std::unique_ptr<CorruptExamples> corrupt_;
+  std::set<std::string> noted_;  ///< splits whose notes were logged
+  std::unique_ptr<Augment> augment_;
+  std::unique_ptr<Layer> model_;
+  std::unique_ptr<Schedule> schedule_;
+  std::unique_ptr<Optimizer> optimizer_;
+  Replicas replicas_;
+  DataShape data_;
+  std::int64_t steps_per_epoch_ = 1, total_steps_ = 1;
+  bool warm_start_ = false;
+  std::map<std::vector<Phase>, Compiled> training_, evaluation_;
+};
+
+/// The paths of all conv2d and dense layers of a recipe's model, in the order of the computation.
+std::vector<std::string> layer_paths(const Recipe& recipe);
+
+/// Loads a recipe with its layer globs checked against its model.
+Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides, const Catalog& catalog,
+                   Session::Data data);
+
+}  // namespace qfw

@@ -1,0 +1,90 @@
+#include "run/step_checks.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "passes/code_checks.h"
+#include "qfw/error.h"
+
+namespace qfw {
+
+namespace {
+
+/// What a graph of scalars fetches, in each replica, when it is fed as another graph was; its inputs are among the other's.
+std::vector<std::vector<float>> fetched(Session& session, Graph graph, const Graph& other, std::int64_t step,
+                                        std::span<const Session::Exchange> exchanges) {
+  const Session::Compiled compiled = session.compile(std::move(graph));
+  std::vector<std::vector<float>> values(exchanges.size(), std::vector<float>(compiled.graph.fetches.size()));
+  std::vector<Session::Exchange> own(exchanges.size());
+  for (std::size_t replica = 0; replica < exchanges.size(); ++replica) {
+    for (const Input& input : compiled.graph.inputs) {
+      const auto same = std::ranges::find(other.inputs, input.name, &Input::name);
+      own[replica].feeds.push_back(exchanges[replica].feeds.at(static_cast<std::size_t>(same - other.inputs.begin())));
+    }
+    for (float& value : values[replica]) {
+      own[replica].fetches.push_back({{{}, DType::f32}, std::as_writable_bytes(std::span(&value, 1))});
+    }
+  }
+  session.run(compiled, step, own);
+  return values;
+}
+
+}  // namespace
+
+std::string origin_of_not_finite(Session& session, const Session::Compiled& compiled, std::int64_t step,
+                                 std::span<const Session::Exchange> exchanges) {
+  const Graph graph = session.diagnosis_graph_at(step, compiled.graph.training);
+  const auto counts = fetched(session, graph, compiled.graph, step, exchanges);
+  for (std::size_t i = 0; i < graph.fetches.size(); ++i) {
+    float count = 0;
+    for (const auto& of_replica : counts) count += of_replica[i];
+    if (count != 0) return fmt::format("{}, {:.0f} elements", graph.fetches[i].name, count);
+  }
+  return {};
+}
+
+void check_codes(Session& session, Session::Compiled& compiled, std::int64_t step,
+                 std::span<const Session::Exchange> exchanges) {
+  if (std::exchange(compiled.codes_checked, true)) return;
+  const Clock clock = session.clock(step, compiled.graph.training);
+  const std::int64_t batch = clock.training ? session.train_batch() : session.eval_batch();
+  CodeChecks checks = code_checks(session.describe(clock, batch), clock.training);
+  if (checks.operands.empty()) return;
+  const auto values = fetched(session, std::move(checks.graph), compiled.graph, step, exchanges);
+  for (std::size_t i = 0; i < checks.operands.size(); ++i) {
+    for (const auto& of_replica : values) {
+      const float off = of_replica[3 * i], not_finite = of_replica[3 * i + 1], largest = of_replica[3 * i + 2];
+      if (off == 0) continue;
+      const CodeChecks::Operand& operand = checks.operands[i];
+      fail(Error::Category::plugin, "quantizer",
+           fmt::format("{:.0f} codes of the {} of layer {} are not on the grid from {} to {} that quantizer {} says they are "
+                       "on, for example {}",
+                       off, name_of(operand.role), operand.path, operand.grid.low, operand.grid.high,
+                       session.recipe().name("quantizer"),
+                       not_finite == off ? "one that is no finite number" : fmt::format("{}", largest)),
+           fmt::format("{} {}, phase {}", clock.training ? "step" : "evaluation after step", step, session.phase_text(clock)),
+           "codes are low, low + 1, ..., high (qfw/quantizer.h)");
+    }
+  }
+}
+
+void check_variables(const Session& session, const Graph& graph, std::int64_t completed) {
+  std::vector<float> values;
+  for (const Node& node : graph.nodes) {
+    if (node.op != Op::variable) continue;
+    const Variable& variable = graph.variables[static_cast<std::size_t>(node.as<Slot>().index)];
+    values.resize(static_cast<std::size_t>(variable.type.shape.count()));
+    session.read(variable.name, {variable.type, std::as_writable_bytes(std::span(values))});
+    const auto bad = std::ranges::count_if(values, [](float value) { return !std::isfinite(value); });
+    if (bad == 0) continue;
+    fail(Error::Category::data, "variables",
+         fmt::format("{} of {} values of {} are not finite after {} steps", bad, values.size(), variable.name, completed), {},
+         "the statistics or updates that make it went beyond what a float holds: lower the learning rate, or look at the "
+         "images");
+  }
+}
+
+}  // namespace qfw
