@@ -124,6 +124,8 @@ std::byte* CpuExecutable::resolve(const Place& place, std::span<const HostView> 
       return fetches[place.index].bytes.data();
     case Place::Home::constant:
       return program_.constants.data() + place.offset;
+    case Place::Home::tensor:
+      return const_cast<std::byte*>(program_.tensors[place.index].bytes->data());  // likewise
     case Place::Home::step:
       return reinterpret_cast<std::byte*>(&step_);
   }

@@ -79,6 +79,9 @@ class Lowering {
           tensor.place = {Home::variable, node.as<Slot>().index};
           read[tensor.place.index] = true;
           break;
+        case Op::tensor:
+          tensor.place = {Home::tensor, node.as<Slot>().index};
+          break;
         case Op::step:
           tensor.place = {Home::step};
           break;
@@ -93,6 +96,7 @@ class Lowering {
       }
       tensor.placed = true;
     }
+    program_.tensors = graph_.tensors;
     program_.constants = Pages(constant_bytes);
     for (const int value : constants) {
       const Node& node = graph_.nodes[list_.node_of[value]];
@@ -211,6 +215,8 @@ std::string Place::str() const {
       return fmt::format("fetch {}", index);
     case Home::constant:
       return fmt::format("constant {:#x}", offset);
+    case Home::tensor:
+      return fmt::format("tensor {}", index);
     case Home::step:
       return "step";
   }

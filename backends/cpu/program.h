@@ -16,9 +16,9 @@ struct Session;
 
 /// Where a tensor lives during a step.
 struct Place {
-  enum class Home : std::uint8_t { arena, variable, feed, fetch, constant, step };
+  enum class Home : std::uint8_t { arena, variable, feed, fetch, constant, tensor, step };
   Home home = Home::arena;
-  int index = 0;           ///< of the variable, feed or fetch
+  int index = 0;           ///< of the variable, feed, fetch or constant tensor
   std::size_t offset = 0;  ///< in the arena or among the constants
 
   bool operator==(const Place&) const = default;
@@ -37,6 +37,7 @@ struct Program {
   std::vector<int> variables_read;  ///< indices into Graph::variables
   std::vector<int> variables_written;
   Pages constants;
+  std::vector<ConstantTensor> tensors;  ///< shared with the graph: never copied
   std::size_t arena_bytes = 0;
   std::size_t tensor_bytes = 0;  ///< of all tensors that live in the arena, as if none shared memory
 

@@ -12,7 +12,9 @@ namespace {
 /// Small tensors are reduced together, for a call costs more than their bytes.
 constexpr std::size_t small_bytes = 256 << 10, bucket_bytes = 1 << 20;
 
-bool is_source(Op op) { return op == Op::input || op == Op::variable || op == Op::constant || op == Op::step; }
+bool is_source(Op op) {
+  return op == Op::input || op == Op::variable || op == Op::constant || op == Op::tensor || op == Op::step;
+}
 
 class Lister {
  public:

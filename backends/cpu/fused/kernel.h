@@ -7,8 +7,8 @@
 
 namespace qfw::cpu {
 
-/// A group made ready to run. Equal bits for any number of threads; where graph.training is false sums are taken in double in
-/// index order, as the reference does.
+/// A group made ready to run. Equal bits for any number of threads; where the graph sums in order (see Summation) they are
+/// the reference's, too.
 class FusedKernel {
  public:
   /// Plans everything, scratch memory included. `graph` and `group` need not outlive the call.

@@ -30,7 +30,7 @@ class Compiler {
   }
 
   TileProgram run() {
-    program_.in_order = !graph_.training;
+    program_.in_order = graph_.summation == Summation::in_order;
     find_space();
     emit_reductions();
     emit_stores();
