@@ -17,6 +17,7 @@ Program compile(const Graph& graph, Context& context, Communicator& replicas) {
   Program program{.variables_read = plan.variables_read,
                   .variables_written = plan.variables_written,
                   .constants = Pages(plan.constant_bytes),
+                  .tensors = graph.tensors,
                   .arena_bytes = plan.arena_bytes,
                   .tensor_bytes = plan.tensor_bytes};
   for (const auto& [node, offset] : plan.constants) {

@@ -22,6 +22,7 @@ struct Program {
   std::vector<int> variables_read;  ///< indices into Graph::variables
   std::vector<int> variables_written;
   Pages constants;
+  std::vector<ConstantTensor> tensors;  ///< shared with the graph, never copied
   std::size_t arena_bytes = 0;
   std::size_t tensor_bytes = 0;  ///< of all tensors that live in the arena, as if none shared memory
 

@@ -70,6 +70,9 @@ class Planner {
           tensor.place = {Home::variable, node.as<Slot>().index};
           read[tensor.place.index] = true;
           break;
+        case Op::tensor:
+          tensor.place = {Home::tensor, node.as<Slot>().index};
+          break;
         case Op::step:
           tensor.place = {Home::step};
           break;
@@ -199,6 +202,8 @@ std::string Place::str() const {
       return fmt::format("fetch {}", index);
     case Home::constant:
       return fmt::format("constant {:#x}", offset);
+    case Home::tensor:
+      return fmt::format("tensor {}", index);
     case Home::step:
       return "step";
   }

@@ -37,7 +37,7 @@ class Translator {
   }
 
   FusedProgram run() {
-    program_.in_order = !graph_.training;
+    program_.in_order = graph_.summation == Summation::in_order;
     find_space();
     add_reductions();
     add_stores();

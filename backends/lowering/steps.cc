@@ -11,7 +11,9 @@
 namespace qfw::lowering {
 namespace {
 
-bool is_source(Op op) { return op == Op::input || op == Op::variable || op == Op::constant || op == Op::step; }
+bool is_source(Op op) {
+  return op == Op::input || op == Op::variable || op == Op::constant || op == Op::tensor || op == Op::step;
+}
 
 class Lister {
  public:

@@ -92,7 +92,7 @@ void Interpreter::plan() {
   const auto bytes_of = [&](int node) {
     const Op op = graph_.nodes[node].op;
     std::int64_t bytes = 0;
-    if (op == Op::input || op == Op::variable) return bytes;  // views of memory that is there anyway
+    if (op == Op::input || op == Op::variable || op == Op::tensor) return bytes;  // views of memory that is there anyway
     for (const TensorType& type : graph_.nodes[node].outputs) bytes += static_cast<std::int64_t>(type.bytes());
     return bytes;
   };
@@ -141,6 +141,11 @@ void Interpreter::evaluate(int number, const Step& step, std::span<const HostVie
     case Op::variable: {
       const lowering::Variables::Entry& stored = *slots_[node.as<Slot>().index];
       value = {HostView(stored.type, {stored.data, stored.type.bytes()})};
+      return;
+    }
+    case Op::tensor: {
+      const ConstantTensor& tensor = graph_.tensors[node.as<Slot>().index];
+      value = {HostView(tensor.type, *tensor.bytes)};
       return;
     }
     case Op::constant: {

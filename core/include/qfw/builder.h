@@ -15,15 +15,18 @@ namespace qfw {
 /// of the same path are the same variable. Not thread-safe. Errors name the path at which they happened.
 class QFW_API GraphBuilder {
  public:
+  /// See Graph. What is left out is what a training or an evaluation usually has.
   struct Setting {
     bool training = true;
+    bool may_update = training;
+    Summation summation = training ? Summation::free : Summation::in_order;
   };
   explicit GraphBuilder(Setting setting);
   GraphBuilder(const GraphBuilder&) = delete;
   GraphBuilder& operator=(const GraphBuilder&) = delete;
   ~GraphBuilder();
 
-  /// False when the graph is for evaluation or export; assignments are then errors.
+  /// The mode layers build themselves in. False when the graph is for evaluation or export; assignments are then errors.
   bool training() const;
 
   /// Everything added while the result lives is named below `name`: `auto scope = g.scope("conv1");`
@@ -53,7 +56,8 @@ class QFW_API GraphBuilder {
   /// Gives a variable its next value. What is returned, and what later calls of parameter() or state() return, is the new
   /// value, so order is dataflow; the last assignment of a step is the one stored. Gradients reaching it are the variable's.
   /// Optimizer and weight decay start from a parameter's last value: a learned step can be set from the first batch.
-  /// An error in an evaluation graph, and for a value that would differ between replicas (see all_reduce).
+  /// An error in an evaluation graph, and for a value that would differ between replicas (see all_reduce). Where a training
+  /// graph may not update, as one that only looks at a step, the new value lasts as long as the step.
   Value assign(Value variable, Value value);
 
   void fetch(std::string_view name, Value value);

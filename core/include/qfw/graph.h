@@ -1,5 +1,8 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -40,6 +43,14 @@ struct Fetch {
   Use use;
 };
 
+/// A tensor whose value is known when the graph is made, which Op::tensor gives: quantized weights, the factor of a batch
+/// normalisation. Nobody changes its bytes, so that graphs and executables share them.
+struct ConstantTensor {
+  std::string name;  ///< path and role: "stage1/block0/conv_1/weights/codes"
+  TensorType type;
+  std::shared_ptr<const std::vector<std::byte>> bytes;
+};
+
 /// The levels codes may take: low, low + 1, ..., high. All whole, or all halfway between whole numbers (integer arithmetic
 /// then uses twice the codes).
 struct Grid {
@@ -63,9 +74,18 @@ struct QuantizedSite {
   bool src_signed = true;
   std::string phase;       ///< the quantizer's name for the phase it was asked for
   Side src, weights;
-  Use product;
+  Use matmul;              ///< the conv2d or dense node
+  Use sums;                ///< f32 of the integer sums; else the matmul itself
+  Use factor;              ///< what the sums are multiplied by; empty unless integer
+  Use product;             ///< the layer's result
   bool integer = false;
   std::string reason;      ///< why not integer
+};
+
+/// How the elements of sums, means and moments are added up. Integer sums are exact in any order.
+enum class Summation : std::uint8_t {
+  in_order,  ///< in double and in index order, so that every backend gives the same bits
+  free,      ///< in f32 or wider and as a backend likes, but the same way every time
 };
 
 /// Nodes in topological order. Reading a variable gives its value at the start of the step; updates take effect together
@@ -74,10 +94,13 @@ struct Graph {
   std::vector<Node> nodes;
   std::vector<Input> inputs;
   std::vector<Variable> variables;
+  std::vector<ConstantTensor> tensors;
   std::vector<std::pair<int, Use>> updates;  ///< variable index, its next value
   std::vector<Fetch> fetches;
   std::vector<QuantizedSite> sites;
-  bool training = true;
+  bool training = true;    ///< the mode its layers were built in: batch statistics, or running ones
+  bool may_update = true;  ///< whether there may be updates
+  Summation summation = Summation::free;
 
   const TensorType& type(Use use) const { return nodes[use.node].outputs[use.output]; }
 };
@@ -86,7 +109,7 @@ struct Graph {
 QFW_API std::string to_string(const Graph& graph);
 QFW_API std::string to_string(const Attributes& attributes);
 
-/// Checks order, types against each op's shape rule, slots, updates and fetches. Throws naming op and layer.
+/// Checks order, types against each op's shape rule, slots, constant tensors, updates and fetches. Throws naming op and layer.
 QFW_API void verify(const Graph& graph);
 
 }  // namespace qfw

@@ -14,7 +14,7 @@ namespace qfw {
 // clang-format off
 enum class Op : std::uint16_t {
   // sources and state
-  input, variable, assign, constant, step, random_uniform,
+  input, variable, assign, constant, tensor, step, random_uniform,
   // elementwise; straight_through and stop_gradient are their first operand
   add, subtract, multiply, divide, minimum, maximum, negate, relu, abs, exp, log, sqrt, tanh, floor, round_even, is_finite,
   less, less_equal, equal, select, cast, straight_through, stop_gradient,
@@ -47,7 +47,7 @@ struct Number {
   double value;
   bool operator==(const Number&) const = default;
 };
-/// Of variable, assign and input: the position in Graph::variables or Graph::inputs.
+/// Of variable, assign, input and tensor: the position in Graph::variables, Graph::inputs or Graph::tensors.
 struct Slot {
   int index;
   bool operator==(const Slot&) const = default;

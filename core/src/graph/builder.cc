@@ -58,6 +58,8 @@ void check_declaration(std::string_view name, const Shape& shape, const std::str
 GraphBuilder::GraphBuilder(Setting setting) : impl_(std::make_unique<Impl>()) {
   impl_->setting = setting;
   impl_->graph.training = setting.training;
+  impl_->graph.may_update = setting.may_update;
+  impl_->graph.summation = setting.summation;
 }
 GraphBuilder::~GraphBuilder() = default;
 
@@ -132,6 +134,7 @@ Value GraphBuilder::assign(Value variable, Value value) {
   Node assignment{.op = Op::assign, .inputs = {{value.node(), value.output()}}, .attributes = Slot{slot}, .outputs = {target.type}, .path = {}};
   const Value result = impl_->append(*this, std::move(assignment), false);
   impl_->declared[slot].current = result;
+  if (!impl_->setting.may_update) return result;
   for (auto& [index, use] : impl_->graph.updates) {
     if (index == slot) {
       use = {result.node(), 0};
@@ -188,6 +191,12 @@ Value BuilderAccess::source(GraphBuilder& g, Op op, Attributes attributes, Tenso
 
 Value BuilderAccess::constant(GraphBuilder& g, double number, DType dtype, const Shape& shape) {
   return source(g, Op::constant, Number{number}, {shape, dtype});
+}
+
+Value BuilderAccess::tensor(GraphBuilder& g, const ConstantTensor& tensor) {
+  std::vector<ConstantTensor>& tensors = g.impl_->graph.tensors;
+  tensors.push_back(tensor);
+  return source(g, Op::tensor, Slot{static_cast<int>(tensors.size()) - 1}, tensor.type);
 }
 
 Value BuilderAccess::variable(GraphBuilder& g, const Variable& variable) {

@@ -12,9 +12,10 @@ namespace qfw {
 struct BuilderAccess {
   static Graph& graph(GraphBuilder& g);
 
-  /// A node without inputs: input, variable, constant, step, random_uniform. Its type is given, not inferred.
+  /// A node without inputs: input, variable, constant, tensor, step, random_uniform. Its type is given, not inferred.
   static Value source(GraphBuilder& g, Op op, Attributes attributes, TensorType type, bool replicated = true);
   static Value constant(GraphBuilder& g, double number, DType dtype = DType::f32, const Shape& shape = {});
+  static Value tensor(GraphBuilder& g, const ConstantTensor& tensor);
   /// The variable, declared if new, whatever its path; its current value.
   static Value variable(GraphBuilder& g, const Variable& variable);
   /// The value a variable had when the step began, and the one its last assignment so far gave it.

@@ -52,6 +52,7 @@ std::string to_string(const Graph& graph) {
     std::string attributes = to_string(node.attributes), types, path = node.path;
     if (node.op == Op::variable || node.op == Op::assign) path = graph.variables[node.as<Slot>().index].name;
     if (node.op == Op::input) attributes = graph.inputs[node.as<Slot>().index].name;
+    if (node.op == Op::tensor) attributes = graph.tensors[node.as<Slot>().index].name;
     for (const TensorType& type : node.outputs) types += (types.empty() ? "" : ", ") + type.str();
     text += fmt::format("%{} = {}({}){} -> {}{}\n", i, name_of(node.op), operands, attributes.empty() ? "" : " {" + attributes + "}", types,
                         path.empty() ? "" : "  # " + path);

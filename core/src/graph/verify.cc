@@ -13,12 +13,13 @@ class Verifier {
 
   void run() {
     for (number_ = 0; number_ < static_cast<int>(graph_.nodes.size()); ++number_) check(graph_.nodes[number_]);
+    for (const ConstantTensor& tensor : graph_.tensors) check_tensor(tensor);
     for (const auto& [variable, use] : graph_.updates) {
       if (variable < 0 || variable >= static_cast<int>(graph_.variables.size())) {
         throw_error("an update names variable #" + std::to_string(variable) + ", which does not exist");
       }
       const Variable& target = graph_.variables[variable];
-      if (!graph_.training) throw_error("a graph for evaluation updates " + target.name);
+      if (!graph_.may_update) throw_error("the graph may not update anything and updates " + target.name);
       check_use(use, "the update of " + target.name);
       if (graph_.type(use) != target.type) {
         throw_error(fmt::format("{} is {}, its update {}", target.name, target.type.str(), graph_.type(use).str()));
@@ -28,6 +29,14 @@ class Verifier {
   }
 
  private:
+  void check_tensor(const ConstantTensor& tensor) const {
+    if (tensor.bytes == nullptr) throw_error("the constant tensor " + tensor.name + " has no bytes");
+    if (tensor.bytes->size() != tensor.type.bytes()) {
+      throw_error(fmt::format("the constant tensor {} is {} and has {} bytes, {} expected", tensor.name, tensor.type.str(),
+                              tensor.bytes->size(), tensor.type.bytes()));
+    }
+  }
+
   void check(const Node& node) {
     const OpDefinition& rules = definition(node.op);
     const std::string where = fmt::format("{} in layer {}", rules.name, node.path.empty() ? "(root)" : node.path);
@@ -59,12 +68,17 @@ class Verifier {
   }
 
   void check_source(const Node& node, const std::string& where) const {
+    if (node.outputs.size() != 1) throw_error(fmt::format("{} outputs, 1 expected ({})", node.outputs.size(), where));
+    const TensorType& type = node.outputs[0];
     if (node.op == Op::variable || node.op == Op::assign) {
       const int index = slot(node, graph_.variables.size(), where);
-      if (node.outputs.at(0) != graph_.variables[index].type) throw_error("its type is not the variable's (" + where + ")");
+      if (type != graph_.variables[index].type) throw_error("its type is not the variable's (" + where + ")");
     } else if (node.op == Op::input) {
       const int index = slot(node, graph_.inputs.size(), where);
-      if (node.outputs.at(0) != graph_.inputs[index].type) throw_error("its type is not the input's (" + where + ")");
+      if (type != graph_.inputs[index].type) throw_error("its type is not the input's (" + where + ")");
+    } else if (node.op == Op::tensor) {
+      const int index = slot(node, graph_.tensors.size(), where);
+      if (type != graph_.tensors[index].type) throw_error("its type is not the constant tensor's (" + where + ")");
     }
   }
 

@@ -29,20 +29,12 @@ std::int64_t multiplications_of(const QuantizedSite& site) {
   return dst.count() / dst.channels() * site.weights_type.shape.count();
 }
 
-/// The conv2d or dense whose result, scaled and cast, is the layer's.
-const Node& product_of(const Graph& graph, const QuantizedSite& site) {
-  for (Use use = site.product; use.node >= 0;) {
-    const Node& node = graph.nodes[use.node];
-    if (node.op == site.op) return node;
-    if (node.op != Op::multiply && node.op != Op::cast) break;
-    use = node.inputs[0];
-  }
-  fail(Error::Category::internal, "explain", fmt::format("the {} of this layer is not in the graph", name_of(site.op)),
-       "layer " + site.path);
-}
-
 Arithmetic arithmetic_of(const Graph& graph, const QuantizedSite& site) {
-  const Node& product = product_of(graph, site);
+  if (site.matmul.node < 0) {
+    fail(Error::Category::graph, "explain", fmt::format("nothing reads the {} of this layer", name_of(site.op)),
+         "layer " + site.path, "take it out of the model, or use what it makes");
+  }
+  const Node& product = graph.nodes[site.matmul.node];
   return {graph.type(product.inputs[0]).dtype, graph.type(product.inputs[1]).dtype, product.outputs[0].dtype, site.reason};
 }
 

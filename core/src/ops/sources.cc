@@ -24,6 +24,10 @@ OpDefinition constant_definition() {
   return {.op = Op::constant, .name = "constant", .op_class = OpClass::source, .doc = "one number, repeated"};
 }
 
+OpDefinition tensor_definition() {
+  return {.op = Op::tensor, .name = "tensor", .op_class = OpClass::source, .doc = "one of the graph's constant tensors"};
+}
+
 OpDefinition step_definition() {
   return {.op = Op::step, .name = "step", .op_class = OpClass::source, .doc = "the number of completed steps, f32"};
 }

@@ -15,6 +15,7 @@ std::array<OpDefinition, op_count> make_table() {
                                    ops::variable_definition,
                                    ops::assign_definition,
                                    ops::constant_definition,
+                                   ops::tensor_definition,
                                    ops::step_definition,
                                    ops::random_uniform_definition,
                                    ops::add_definition,

@@ -9,6 +9,7 @@ OpDefinition input_definition();
 OpDefinition variable_definition();
 OpDefinition assign_definition();
 OpDefinition constant_definition();
+OpDefinition tensor_definition();
 OpDefinition step_definition();
 OpDefinition random_uniform_definition();
 OpDefinition add_definition();

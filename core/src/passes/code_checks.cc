@@ -20,7 +20,7 @@ Value on_grid(Value codes, const Grid& grid) {
 
 CodeChecks code_checks(const StepDescription& description, bool training) {
   CodeChecks checks;
-  GraphBuilder g({.training = training});
+  GraphBuilder g({.training = training, .may_update = false});
   StepDescription observed = description;
   observed.quantization.require_integer = false;
   observed.quantization.observe = [&](const MatmulSite& site, Role role, Value operand, const Operand& quantized) {
@@ -33,7 +33,6 @@ CodeChecks code_checks(const StepDescription& description, bool training) {
     checks.operands.push_back({site.path, role, *quantized.grid});
   };
   quantized_logits(observed, g);
-  BuilderAccess::graph(g).updates.clear();
   checks.graph = finish(g.graph(), description.replicas);
   return checks;
 }

@@ -1,7 +1,9 @@
 #include "passes/finish.h"
 
+#include <algorithm>
 #include <unordered_map>
 
+#include "passes/remap.h"
 #include "passes/replay.h"
 #include "qfw/error.h"
 #include "qfw/op_definition.h"
@@ -18,6 +20,8 @@ class Finisher {
     result_.inputs = from.inputs;
     result_.variables = from.variables;
     result_.training = from.training;
+    result_.may_update = from.may_update;
+    result_.summation = from.summation;
     moved_.resize(from.nodes.size());
   }
 
@@ -26,16 +30,7 @@ class Finisher {
     for (int number = 0; number < static_cast<int>(from_.nodes.size()); ++number) {
       if (live_[number] && !is_alias(from_.nodes[number])) move(number);
     }
-    for (const auto& [variable, use] : from_.updates) result_.updates.emplace_back(variable, moved(use));
-    for (const Fetch& fetch : from_.fetches) result_.fetches.push_back({fetch.name, moved(fetch.use)});
-    for (QuantizedSite site : from_.sites) {
-      site.product = moved_if_live(site.product);
-      for (QuantizedSite::Side* side : {&site.src, &site.weights}) {
-        side->codes = moved_if_live(side->codes);
-        side->scale = moved_if_live(side->scale);
-      }
-      result_.sites.push_back(std::move(site));
-    }
+    copy_uses(from_, result_, [this](Use use) { return moved_if_live(use); });
     return std::move(result_);
   }
 
@@ -81,6 +76,7 @@ class Finisher {
   void move(int number) {
     Node node = from_.nodes[number];
     for (Use& use : node.inputs) use = moved(use);
+    if (node.op == Op::tensor) node.attributes = Slot{slot_of(from_.tensors[node.as<Slot>().index])};
     const std::uint64_t hash = hash_of_node(node);
     const auto [first, last] = seen_.equal_range(hash);
     for (auto it = first; it != last; ++it) {
@@ -95,13 +91,23 @@ class Finisher {
     result_.nodes.push_back(std::move(node));
   }
 
+  /// Of the tensor in the new graph: equal ones share the first's.
+  int slot_of(const ConstantTensor& tensor) {
+    const auto equal = [&](const ConstantTensor& other) {
+      return other.type == tensor.type && (other.bytes == tensor.bytes || *other.bytes == *tensor.bytes);
+    };
+    const auto known = std::ranges::find_if(result_.tensors, equal);
+    const auto slot = static_cast<int>(known - result_.tensors.begin());
+    if (known == result_.tensors.end()) result_.tensors.push_back(tensor);
+    return slot;
+  }
+
   Use moved(Use use) const {
     use = resolve(use);
     return {moved_[use.node], use.output};
   }
   Use moved_if_live(Use use) const {
-    if (use.node < 0 || !live_[resolve(use).node]) return {};
-    return moved(use);
+    return live_[resolve(use).node] ? moved(use) : Use{};
   }
 
   static std::uint64_t hash_of_node(const Node& node) {
@@ -127,7 +133,7 @@ Graph finish(const Graph& recorded, int replicas) {
 }
 
 Graph expand_composites(const Graph& graph, const std::function<bool(const Node&)>& declined, int replicas) {
-  GraphBuilder g({.training = graph.training});
+  GraphBuilder g({.training = graph.training, .may_update = graph.may_update, .summation = graph.summation});
   Replay replay(graph, g);
   for (const Variable& variable : graph.variables) BuilderAccess::variable(g, variable);  // all of them, in the same order
   for (int number = 0; number < static_cast<int>(graph.nodes.size()); ++number) {
@@ -140,22 +146,11 @@ Graph expand_composites(const Graph& graph, const std::function<bool(const Node&
     const auto scope = BuilderAccess::at_path(g, node.path);
     replay.replace(number, rules.expand(g, node, replay.inputs(node)));
   }
-  replay.copy_fetches();
   Graph& expanded = BuilderAccess::graph(g);
-  for (const auto& [variable, use] : graph.updates) {
-    const Value next = replay.at(use);
-    expanded.updates.emplace_back(variable, Use{next.node(), next.output()});
-  }
-  const auto moved = [&](Use use) {
-    if (use.node < 0) return use;
+  copy_uses(graph, expanded, [&](Use use) {
     const Value value = replay.at(use);
     return Use{value.node(), value.output()};
-  };
-  for (QuantizedSite site : graph.sites) {
-    site.product = moved(site.product);
-    for (QuantizedSite::Side* side : {&site.src, &site.weights}) side->codes = moved(side->codes), side->scale = moved(side->scale);
-    expanded.sites.push_back(std::move(site));
-  }
+  });
   return finish(expanded, replicas);
 }
 

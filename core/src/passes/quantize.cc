@@ -128,7 +128,7 @@ class QuantizePass {
       if (record.reason.empty()) {
         check_accumulator(record);
         record.integer = true;
-        return integer_product(site, src, *scale, weights, left, right);
+        return integer_product(site, src, *scale, weights, left, right, record);
       }
     } else if (src.grid && weights.grid) {
       record.reason = "arithmetic = fake_quant";
@@ -136,17 +136,24 @@ class QuantizePass {
       record.reason = src.grid ? "weights are floats" : weights.grid ? "activations are floats" : "not quantized";
     }
     const Value a = src.grid ? rounded(src.real()) : float_src, b = weights.grid ? rounded(weights.real()) : float_weights;
-    return matmul(site, a, b);
+    const Value result = matmul(site, a, b);
+    record.matmul = record.sums = use_of(result);
+    return result;
   }
 
   /// float(sum of integers) / (scales), differentiated as the float product of the codes divided by the same.
   Value integer_product(const MatmulSite& site, const Operand& src, Value weight_scale, const Operand& weights, const IntegerCodes& left,
-                        const IntegerCodes& right) {
+                        const IntegerCodes& right, QuantizedSite& record) {
     const auto [a, a_float] = codes(src, left);
     const auto [b, b_float] = codes(weights, right);
-    const Value sums = straight_through(cast(matmul(site, a, b), DType::f32), matmul(site, a_float, b_float));
+    const Value floats = matmul(site, a_float, b_float), integers = matmul(site, a, b);
+    const Value sums = straight_through(cast(integers, DType::f32), floats);
     const Value src_scale = src.scale.is_number() ? src.scale : reshape(src.scale, {});
-    const Value factor = 1 / (src_scale * left.factor * (weight_scale * right.factor));
+    Value factor = 1 / (src_scale * left.factor * (weight_scale * right.factor));
+    if (factor.is_number()) factor = BuilderAccess::constant(to_, factor.number());
+    record.matmul = use_of(integers);
+    record.sums = use_of(sums);
+    record.factor = use_of(factor);
     return rounded(sums * factor);
   }
 

@@ -25,6 +25,7 @@ void Replay::copy(int number) {
       first = to_.assign(variable, at(node.inputs[0]));
       break;
     }
+    case Op::tensor: first = BuilderAccess::tensor(to_, from_.tensors[node.as<Slot>().index]); break;
     case Op::constant:
     case Op::random_uniform: first = BuilderAccess::source(to_, node.op, node.attributes, node.outputs[0]); break;
     default: first = to_.add(node.op, inputs(node), node.attributes);
@@ -33,10 +34,6 @@ void Replay::copy(int number) {
   for (std::size_t output = 0; output < node.outputs.size(); ++output) {
     copies.emplace_back(to_, first.node(), first.output() + static_cast<int>(output));
   }
-}
-
-void Replay::copy_fetches() {
-  for (const Fetch& fetch : from_.fetches) to_.fetch(fetch.name, at(fetch.use));
 }
 
 }  // namespace qfw

@@ -21,7 +21,6 @@ class Replay {
   {
     values_[node] = std::move(outputs);
   }
-  void copy_fetches();
 
  private:
   const Graph& from_;

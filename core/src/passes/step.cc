@@ -91,7 +91,7 @@ bool is_meant_to_be_infinite(const Graph& graph, const Node& node) {
 }  // namespace
 
 Graph diagnosis_graph(const StepDescription& description, bool training) {
-  GraphBuilder g({.training = training});
+  GraphBuilder g({.training = training, .may_update = false});
   const Value logits = quantized_logits(description, g);
   const Value last = training ? mean_loss(description, g, logits) : logits;
   const std::vector<bool> matters = leads_to(g.graph(), last.node());
@@ -106,7 +106,6 @@ Graph diagnosis_graph(const StepDescription& description, bool training) {
               sum(1 - is_finite(Value(g, static_cast<int>(number), static_cast<int>(i)))));
     }
   }
-  BuilderAccess::graph(g).updates.clear();
   return finish(g.graph(), description.replicas);
 }
 

@@ -54,7 +54,7 @@ TEST_P(RandomGraph, EqualsReference) {
   const std::vector<Shape> narrow{full, full, {full[3]}, {}, {full[0], 1, 1, full[3]}, {1, 1, 5, 1}, flat};
 
   Maker m;
-  m.graph.training = GetParam() % 2 == 1;
+  m.graph.summation = GetParam() % 2 == 1 ? Summation::free : Summation::in_order;
   std::vector<Use> values;
   for (int i = 0; i < 6; ++i)
     values.push_back(m.input(narrow[below(narrow.size())], random() % 3 == 0 ? DType::bf16 : DType::f32));

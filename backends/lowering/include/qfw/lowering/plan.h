@@ -13,9 +13,9 @@ namespace qfw::lowering {
 
 /// Where a tensor lives while a step runs.
 struct Place {
-  enum class Home : std::uint8_t { arena, variable, feed, fetch, constant, step };
+  enum class Home : std::uint8_t { arena, variable, feed, fetch, constant, tensor, step };
   Home home = Home::arena;
-  int index = 0;           ///< of the variable, feed or fetch
+  int index = 0;           ///< of the variable, feed, fetch or constant tensor
   std::size_t offset = 0;  ///< in the arena or among the constants, in bytes
 
   bool operator==(const Place&) const = default;
