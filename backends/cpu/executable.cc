@@ -91,8 +91,6 @@ std::byte* CpuExecutable::resolve(const lowering::Place& place, std::span<const 
       return fetches[place.index].bytes.data();
     case lowering::Place::Home::constant:
       return program_.constants.data() + place.offset;
-    case lowering::Place::Home::constant:
-      return program_.constants.data() + place.offset;
     case lowering::Place::Home::tensor:
       return const_cast<std::byte*>(program_.tensors[place.index].bytes->data());  // likewise
     case lowering::Place::Home::step:
