@@ -14,15 +14,14 @@
 #include <string>
 #include <vector>
 
-#include "fused/fusion.h"
-#include "fused/kernel.h"
+#include "context.h"
+#include "fused/fused_kernel.h"
 #include "qfw/op_definition.h"
 
 namespace {
 
 using namespace qfw;
-using cpu::FusedGroup;
-using cpu::FusedKernel;
+using lowering::Group;
 
 struct Maker {
   Graph graph;
@@ -57,14 +56,14 @@ struct Maker {
 
 /// The last group of a plan, with memory of its own.
 struct Prepared {
-  FusedGroup group;
+  Group group;
   std::vector<std::vector<std::byte>> memory;
   std::vector<const void*> inputs;
   std::vector<void*> outputs;
-  std::vector<FusedKernel> kernel;
+  std::unique_ptr<cpu::Kernel> kernel;
 
   Prepared(const Graph& graph, int threads) {
-    for (const auto& item : cpu::plan_fusion(graph)) {
+    for (const auto& item : lowering::group_nodes(graph, cpu::target())) {
       if (item.group) group = *item.group;
     }
     const auto add = [&](Use use) {
@@ -82,9 +81,9 @@ struct Prepared {
     for (const Use use : group.outputs) add(use);
     for (std::size_t i = 0; i < group.inputs.size(); ++i) inputs.push_back(memory[i].data());
     for (std::size_t i = 0; i < group.outputs.size(); ++i) outputs.push_back(memory[group.inputs.size() + i].data());
-    kernel.emplace_back(graph, group, threads);
+    kernel = cpu::make_fused(graph, group, threads);
   }
-  void run() { kernel[0].run(inputs, outputs); }
+  void run() { kernel->run({}, inputs, outputs); }
 };
 
 /// Processor time of all threads, which other programs disturb less than the clock on the wall.

@@ -1,5 +1,7 @@
 // Speed of the convolutions of ResNet50 at 224x224 on this machine, distinct layers with their multiplicities.
 // bench_matmul [THREADS] [BATCH] [SECONDS per measurement] [COLUMN...]; columns as printed, all by default.
+#include "matmul/matmul.h"
+
 #include <fmt/format.h>
 #include <omp.h>
 
@@ -13,13 +15,11 @@
 #include <string>
 #include <vector>
 
-#include "matmul/kernels.h"
-
 namespace {
 
 using namespace qfw;
-using cpu::KernelContext;
-using Implementation = KernelContext::Implementation;
+using cpu::Context;
+using Implementation = Context::Implementation;
 
 struct Layer {
   std::int64_t c, o, kernel, stride, size;
@@ -129,13 +129,13 @@ Graph graph_of(const Layer& layer, std::int64_t batch, const Column& column) {
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
-double best_time(cpu::MatmulKernel& kernel, const std::vector<const void*>& inputs, void* output, double seconds) {
-  kernel.run(inputs, output);
+double best_time(cpu::Kernel& kernel, const std::vector<const void*>& inputs, void* output, double seconds) {
+  kernel.run({}, inputs, {&output, 1});
   double best = 1e30;
   const double start = now();
   for (int i = 0; i < 3 || now() - start < seconds; ++i) {
     const double before = now();
-    kernel.run(inputs, output);
+    kernel.run({}, inputs, {&output, 1});
     best = std::min(best, now() - before);
   }
   return best;
@@ -172,7 +172,7 @@ int main(int argc, char** argv) {
         fmt::print("{:>11}", "-");
         continue;
       }
-      KernelContext context{.threads = threads, .implementation = column.implementation};
+      Context context{.threads = threads, .implementation = column.implementation};
       const Graph graph = graph_of(layer, batch, column);
       const Node& node = graph.nodes.back();
       const auto kernel = make_matmul(graph, node, context);

@@ -3,7 +3,8 @@
 #   core/include   only <...> and "qfw/..."
 #   core/          nothing from plugins/, backends/ or datasets/
 #   plugins/, backends/, datasets/   "qfw/..." and their own folder; never core/src, never each other
-# Usage: check_layering.sh [ROOT]. Prints every offending line.
+#   backends/lowering  is shared by the other backends, and by nothing else ("qfw/lowering/...")
+# Usage: check_layering.sh [ROOT]. Prints every offending line, then what each folder depends on.
 set -euo pipefail
 root=$(realpath "${1:-$(dirname "$0")/..}")
 cd "$root"
@@ -27,12 +28,21 @@ resolve() {
   done
 }
 
+declare -A depends
+
 check_folder() {
   local home=$1 file line included target
   shift
+  depends[$home]=
   while IFS=: read -r file line included; do
     [ -n "$file" ] || continue
     target=$(resolve "$file" "$included" "$@")
+    if [[ $included == qfw/lowering/* ]]; then
+      [[ $home == backends/* ]] || complain "$file:$line" "$included" "the lowering is for backends only"
+      [[ $home == backends/lowering || ${depends[$home]} == *lowering* ]] || depends[$home]+=" backends/lowering"
+      continue
+    fi
+    [[ $included != qfw/* || $home == core* || ${depends[$home]} == *core/include* ]] || depends[$home]+=" core/include"
     case $home in
       core/include) [[ $included == qfw/* ]] || complain "$file:$line" "$included" "public headers include only qfw/" ;;
       core)
@@ -68,4 +78,7 @@ if [ "$offences" -gt 0 ]; then
   echo "$offences offences against the layering"
   exit 1
 fi
+for home in "${!depends[@]}"; do
+  [[ $home == core* ]] || echo "$home ->${depends[$home]}"
+done | sort
 echo "layering: no offences"

@@ -3,19 +3,22 @@
 #include <fmt/format.h>
 #include <hwy/targets.h>
 
+#include <cstring>
+
 #include "executable.h"
+#include "matmul/matmul.h"
 #include "qfw/op_definition.h"
 #include "threads.h"
 
 namespace qfw::cpu {
 
-CpuBackend::CpuBackend(const Options& options) : session_(std::make_shared<Session>()) {
-  session_->threads = session_->matmuls.threads = options.threads > 0 ? options.threads : default_threads();
+CpuBackend::CpuBackend(const Options& options) : context_(std::make_shared<Context>()) {
+  context_->threads = options.threads > 0 ? options.threads : default_threads();
 }
 
 std::string CpuBackend::describe() const {
   const std::int64_t targets = hwy::SupportedTargets();
-  return fmt::format("cpu, {} thread{}, {}, Highway {}", session_->threads, session_->threads == 1 ? "" : "s",
+  return fmt::format("cpu, {} thread{}, {}, Highway {}", context_->threads, context_->threads == 1 ? "" : "s",
                      describe_matmul(), hwy::TargetName(targets & -targets));
 }
 
@@ -32,11 +35,18 @@ Backend::Support CpuBackend::supports(const Graph& graph, const Node& node) cons
 }
 
 std::unique_ptr<Executable> CpuBackend::compile(const Graph& graph, Communicator& replicas) {
-  return std::make_unique<CpuExecutable>(graph, session_, replicas);
+  return std::make_unique<CpuExecutable>(graph, context_, replicas);
 }
 
-void CpuBackend::read(std::string_view variable, HostTensor to) const { session_->variables.read(variable, to); }
+void CpuBackend::read(std::string_view variable, HostTensor to) const {
+  const lowering::Variables::Entry& entry = context_->variables.find(variable, to.type, to.bytes.size());
+  std::memcpy(to.bytes.data(), entry.data, to.bytes.size());
+}
 
-void CpuBackend::write(std::string_view variable, HostView from) { session_->variables.write(variable, from); }
+void CpuBackend::write(std::string_view variable, HostView from) {
+  lowering::Variables::Entry& entry = context_->variables.find(variable, from.type, from.bytes.size());
+  std::memcpy(entry.data, from.bytes.data(), from.bytes.size());
+  entry.written = true;
+}
 
 }  // namespace qfw::cpu

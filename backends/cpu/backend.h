@@ -2,9 +2,9 @@
 
 #include <memory>
 
+#include "context.h"
 #include "qfw/backend.h"
 #include "qfw/options.h"
-#include "session.h"
 
 namespace qfw::cpu {
 
@@ -21,14 +21,14 @@ class CpuBackend final : public Backend {
   explicit CpuBackend(const Options& options);
 
   std::string describe() const override;
-  int threads() const override { return session_->threads; }
+  int threads() const override { return context_->threads; }
   Support supports(const Graph& graph, const Node& node) const override;
   std::unique_ptr<Executable> compile(const Graph& graph, Communicator& replicas) override;
   void read(std::string_view variable, HostTensor to) const override;
   void write(std::string_view variable, HostView from) override;
 
  private:
-  std::shared_ptr<Session> session_;  // executables may outlive the backend
+  std::shared_ptr<Context> context_;  // executables may outlive the backend
 };
 
 }  // namespace qfw::cpu

@@ -8,18 +8,17 @@
 #include <iostream>
 #include <string_view>
 
-#include "qfw/error.h"
 #include "threads.h"
 
 namespace qfw::cpu {
 
-CpuExecutable::CpuExecutable(const Graph& graph, std::shared_ptr<Session> session, Communicator& replicas)
-    : session_(std::move(session)), inputs_(graph.inputs) {
-  const ThreadScope scope(session_->threads);
-  for (const Fetch& fetch : graph.fetches) fetches_.emplace_back(fetch.name, graph.type(fetch.use));
-  variables_ = session_->variables.declare(graph.variables);
-  program_ = lower(graph, *session_, replicas);
-  session_->reserve_arena(program_.arena_bytes);
+CpuExecutable::CpuExecutable(const Graph& graph, std::shared_ptr<Context> context, Communicator& replicas)
+    : context_(std::move(context)), exchange_(graph, "cpu") {
+  const ThreadScope scope(context_->threads);
+  variables_ = context_->variables.declare(graph.variables);
+  program_ = cpu::compile(graph, *context_, replicas);
+  for (const int variable : program_.variables_read) read_.push_back(variables_[variable]);
+  context_->reserve_arena(program_.arena_bytes);
 
   for (const Instruction& instruction : program_.instructions) {
     pointers_.push_back({std::vector<const void*>(instruction.inputs.size()), std::vector<void*>(instruction.outputs.size())});
@@ -36,8 +35,8 @@ CpuExecutable::CpuExecutable(const Graph& graph, std::shared_ptr<Session> sessio
 }
 
 void CpuExecutable::run(Step step, std::span<const HostView> feeds, std::span<const HostTensor> fetches) {
-  check(feeds, fetches);
-  require_variables();
+  exchange_.check(feeds, fetches);
+  lowering::require_written(read_);
   step_ = static_cast<float>(step.index);
   const std::vector<Instruction>& instructions = program_.instructions;
   for (std::size_t i = 0; i < instructions.size(); ++i) {
@@ -49,7 +48,7 @@ void CpuExecutable::run(Step step, std::span<const HostView> feeds, std::span<co
     }
   }
 
-  const ThreadScope scope(session_->threads);
+  const ThreadScope scope(context_->threads);
   using Clock = std::chrono::steady_clock;
   for (std::size_t i = 0; i < instructions.size(); ++i) {
     const Clock::time_point start = profile_ ? Clock::now() : Clock::time_point{};
@@ -79,54 +78,26 @@ std::vector<Executable::Timing> CpuExecutable::timings() const {
 
 std::int64_t CpuExecutable::arena_bytes() const { return static_cast<std::int64_t>(program_.arena_bytes); }
 
-void CpuExecutable::check(std::span<const HostView> feeds, std::span<const HostTensor> fetches) const {
-  const auto complain = [](const char* what, std::size_t index, const std::string& name, const TensorType& asked,
-                           const TensorType& found, std::size_t bytes) {
-    fail(Error::Category::usage, "cpu",
-         fmt::format("{} {} is {}, found {} in {} bytes", what, index, asked.str(), found.str(), bytes), name,
-         "pass tensors of the graph's own types");
-  };
-  if (feeds.size() != inputs_.size() || fetches.size() != fetches_.size()) {
-    fail(Error::Category::usage, "cpu",
-         fmt::format("the graph has {} inputs and {} fetches, found {} feeds and {} places to fetch to", inputs_.size(),
-                     fetches_.size(), feeds.size(), fetches.size()),
-         {}, "pass one tensor for each");
-  }
-  for (std::size_t i = 0; i < feeds.size(); ++i) {
-    if (feeds[i].type != inputs_[i].type || feeds[i].bytes.size() != inputs_[i].type.bytes()) {
-      complain("input", i, inputs_[i].name, inputs_[i].type, feeds[i].type, feeds[i].bytes.size());
-    }
-  }
-  for (std::size_t i = 0; i < fetches.size(); ++i) {
-    if (fetches[i].type != fetches_[i].second || fetches[i].bytes.size() != fetches_[i].second.bytes()) {
-      complain("fetch", i, fetches_[i].first, fetches_[i].second, fetches[i].type, fetches[i].bytes.size());
-    }
-  }
-}
-
-void CpuExecutable::require_variables() const {
-  for (const int variable : program_.variables_read) {
-    if (variables_[variable]->written) continue;
-    fail(Error::Category::usage, "variable", "read by this step but never written", variables_[variable]->name,
-         "initialise it or load a checkpoint before the first step");
-  }
-}
-
-std::byte* CpuExecutable::resolve(const Place& place, std::span<const HostView> feeds, std::span<const HostTensor> fetches) {
+std::byte* CpuExecutable::resolve(const lowering::Place& place, std::span<const HostView> feeds,
+                                  std::span<const HostTensor> fetches) {
   switch (place.home) {
-    case Place::Home::arena:
-      return session_->arena.data() + place.offset;
-    case Place::Home::variable:
+    case lowering::Place::Home::arena:
+      return context_->arena.data() + place.offset;
+    case lowering::Place::Home::variable:
       return variables_[place.index]->data;
-    case Place::Home::feed:
+    case lowering::Place::Home::feed:
       return const_cast<std::byte*>(feeds[place.index].bytes.data());  // an input only: never written
-    case Place::Home::fetch:
+    case lowering::Place::Home::fetch:
       return fetches[place.index].bytes.data();
-    case Place::Home::constant:
+    case lowering::Place::Home::constant:
       return program_.constants.data() + place.offset;
-    case Place::Home::tensor:
+<<<<<<< HEAD
+    case lowering::Place::Home::step:
+=======
+    case lowering::Place::Home::tensor:
       return const_cast<std::byte*>(program_.tensors[place.index].bytes->data());  // likewise
     case Place::Home::step:
+>>>>>>> 68654db
       return reinterpret_cast<std::byte*>(&step_);
   }
   return nullptr;

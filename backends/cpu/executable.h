@@ -5,13 +5,13 @@
 
 #include "program.h"
 #include "qfw/backend.h"
-#include "session.h"
+#include "qfw/lowering/exchange.h"
 
 namespace qfw::cpu {
 
 class CpuExecutable final : public Executable {
  public:
-  CpuExecutable(const Graph& graph, std::shared_ptr<Session> session, Communicator& replicas);
+  CpuExecutable(const Graph& graph, std::shared_ptr<Context> context, Communicator& replicas);
 
   void run(Step step, std::span<const HostView> feeds, std::span<const HostTensor> fetches) override;
   void profile(bool on) override;
@@ -26,14 +26,11 @@ class CpuExecutable final : public Executable {
     std::vector<void*> outputs;
   };
 
-  void check(std::span<const HostView> feeds, std::span<const HostTensor> fetches) const;
-  void require_variables() const;
-  std::byte* resolve(const Place& place, std::span<const HostView> feeds, std::span<const HostTensor> fetches);
+  std::byte* resolve(const lowering::Place& place, std::span<const HostView> feeds, std::span<const HostTensor> fetches);
 
-  std::shared_ptr<Session> session_;
-  std::vector<Input> inputs_;
-  std::vector<std::pair<std::string, TensorType>> fetches_;
-  std::vector<VariableStore::Entry*> variables_;
+  std::shared_ptr<Context> context_;
+  lowering::Exchange exchange_;
+  std::vector<lowering::Variables::Entry*> variables_, read_;  ///< all of the graph's; those that the program reads
   Program program_;
   std::vector<Pointers> pointers_;  ///< of each instruction
   float step_ = 0;

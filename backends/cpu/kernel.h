@@ -9,7 +9,8 @@
 
 namespace qfw::cpu {
 
-/// One piece of work of a compiled step: dense row-major tensors in, dense row-major tensors out.
+/// One piece of work of a compiled step: dense row-major tensors in, dense row-major tensors out, aligned to their elements.
+/// Calls on the kernels of one context must not overlap; none allocates.
 class Kernel {
  public:
   Kernel() = default;
@@ -28,9 +29,6 @@ class Kernel {
 std::unique_ptr<Kernel> make_copy(const char* kind, std::size_t bytes, int threads);
 
 std::unique_ptr<Kernel> make_transpose(const Graph& graph, const Node& node, int threads);
-/// Whether swapping these axes moves no element, as of [N, 1].
-bool transpose_is_alias(const Shape& shape, const Axes& axes);
-
 std::unique_ptr<Kernel> make_broadcast(const Graph& graph, const Node& node, int threads);
 std::unique_ptr<Kernel> make_random_uniform(const Node& node, int threads);
 

@@ -1,14 +1,11 @@
 #pragma once
 
+#include "context.h"
 #include "kernel.h"
-#include "session.h"
-#include "tasks.h"
+#include "qfw/lowering/steps.h"
 
 namespace qfw::cpu {
 
-std::unique_ptr<Kernel> make_kernel(const Graph& graph, const Task& task, Session& session, Communicator& replicas);
-
-/// For people: the nodes and the layer they come from.
-std::string label_of(const Graph& graph, const Task& task);
+std::unique_ptr<Kernel> make_kernel(const Graph& graph, const lowering::Step& step, Context& context, Communicator& replicas);
 
 }  // namespace qfw::cpu

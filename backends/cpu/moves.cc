@@ -179,11 +179,6 @@ std::unique_ptr<Kernel> make_transpose(const Graph& graph, const Node& node, int
   return std::make_unique<Transpose>(graph.type(node.inputs[0]), node.as<Axes>(), threads);
 }
 
-bool transpose_is_alias(const Shape& shape, const Axes& axes) {
-  const auto [before, first, between, second, after] = five_axes(shape, axes);
-  return first * between == 1 || between * second == 1 || first * second == 1;
-}
-
 std::unique_ptr<Kernel> make_broadcast(const Graph& graph, const Node& node, int threads) {
   return std::make_unique<Broadcast>(graph.type(node.inputs[0]), node.outputs[0], threads);
 }

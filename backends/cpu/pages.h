@@ -6,8 +6,6 @@ namespace qfw::cpu {
 
 inline constexpr std::size_t alignment = 64;  // a cache line, and the widest vector
 
-constexpr std::size_t aligned(std::size_t bytes) { return (bytes + alignment - 1) / alignment * alignment; }
-
 /// Zeroed memory from the system, on huge pages where it offers them.
 class Pages {
  public:

@@ -66,9 +66,12 @@ void copy(const HostView& from, std::span<std::byte> to) {
 
 }  // namespace
 
-Interpreter::Interpreter(const Graph& graph, std::shared_ptr<Variables> variables, Communicator& replicas)
-    : graph_(graph), variables_(std::move(variables)), replicas_(replicas) {
-  for (const Variable& variable : graph_.variables) slots_.push_back(&variables_->declare(variable));
+Interpreter::Interpreter(const Graph& graph, std::shared_ptr<lowering::Variables> variables, Communicator& replicas)
+    : graph_(graph), variables_(std::move(variables)), exchange_(graph, "reference"), replicas_(replicas) {
+  slots_ = variables_->declare(graph_.variables);
+  for (const Node& node : graph_.nodes) {
+    if (node.op == Op::variable) read_.push_back(slots_[node.as<Slot>().index]);
+  }
   plan();
   values_.resize(graph_.nodes.size());
   memory_.resize(graph_.nodes.size());
@@ -98,26 +101,6 @@ void Interpreter::plan() {
     live += bytes_of(i);
     arena_bytes_ = std::max(arena_bytes_, live);
     for (const int dead : dies_after_[i]) live -= bytes_of(dead);
-  }
-}
-
-void Interpreter::check(std::span<const HostView> feeds, std::span<const HostTensor> fetches) const {
-  if (feeds.size() != graph_.inputs.size() || fetches.size() != graph_.fetches.size()) {
-    fail(Error::Category::usage, "reference",
-         "given " + std::to_string(feeds.size()) + " feeds and " + std::to_string(fetches.size()) + " fetches, the graph has " +
-             std::to_string(graph_.inputs.size()) + " and " + std::to_string(graph_.fetches.size()));
-  }
-  const auto compare = [](const std::string& name, const TensorType& asked, const TensorType& found, std::size_t bytes) {
-    if (asked != found || bytes != asked.bytes()) {
-      fail(Error::Category::usage, "reference",
-           name + " is " + asked.str() + ", memory of " + found.str() + " with " + std::to_string(bytes) + " bytes was given");
-    }
-  };
-  for (std::size_t i = 0; i < feeds.size(); ++i) {
-    compare("input " + graph_.inputs[i].name, graph_.inputs[i].type, feeds[i].type, feeds[i].bytes.size());
-  }
-  for (std::size_t i = 0; i < fetches.size(); ++i) {
-    compare("fetch " + graph_.fetches[i].name, graph_.type(graph_.fetches[i].use), fetches[i].type, fetches[i].bytes.size());
   }
 }
 
@@ -156,13 +139,8 @@ void Interpreter::evaluate(int number, const Step& step, std::span<const HostVie
       value = {feeds[node.as<Slot>().index]};
       return;
     case Op::variable: {
-      const auto& stored = *slots_[node.as<Slot>().index];
-      if (!stored.written) {
-        fail(Error::Category::usage, "reference",
-             "variable " + graph_.variables[node.as<Slot>().index].name + " was never written", place(node),
-             "write it before the first run");
-      }
-      value = {HostView(stored.type, stored.bytes)};
+      const lowering::Variables::Entry& stored = *slots_[node.as<Slot>().index];
+      value = {HostView(stored.type, {stored.data, stored.type.bytes()})};
       return;
     }
     case Op::tensor: {
@@ -205,7 +183,8 @@ void Interpreter::evaluate(int number, const Step& step, std::span<const HostVie
 }
 
 void Interpreter::run(Step step, std::span<const HostView> feeds, std::span<const HostTensor> fetches) {
-  check(feeds, fetches);
+  exchange_.check(feeds, fetches);
+  lowering::require_written(read_);
   const FlushSubnormals scope;
   for (int i = 0; i < static_cast<int>(graph_.nodes.size()); ++i) {
     const auto start = std::chrono::steady_clock::now();
@@ -226,8 +205,8 @@ void Interpreter::run(Step step, std::span<const HostView> feeds, std::span<cons
     next.emplace_back(value.bytes.begin(), value.bytes.end());
   }
   for (std::size_t i = 0; i < next.size(); ++i) {
-    auto& stored = *slots_[graph_.updates[i].first];
-    stored.bytes = std::move(next[i]);
+    lowering::Variables::Entry& stored = *slots_[graph_.updates[i].first];
+    std::ranges::copy(next[i], stored.data);
     stored.written = true;
   }
   for (std::size_t i = 0; i < memory_.size(); ++i) memory_[i] = {}, values_[i] = {};

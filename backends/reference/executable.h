@@ -5,15 +5,16 @@
 #include <vector>
 
 #include "qfw/backend.h"
+#include "qfw/lowering/exchange.h"
+#include "qfw/lowering/variables.h"
 #include "qfw/op_definition.h"
-#include "variables.h"
 
 namespace qfw::reference {
 
 /// Evaluates the nodes one after another with the kernels of the op table. A buffer lives from its node to its last use.
 class Interpreter final : public Executable {
  public:
-  Interpreter(const Graph& graph, std::shared_ptr<Variables> variables, Communicator& replicas);
+  Interpreter(const Graph& graph, std::shared_ptr<lowering::Variables> variables, Communicator& replicas);
 
   void run(Step step, std::span<const HostView> feeds, std::span<const HostTensor> fetches) override;
   void profile(bool on) override;
@@ -27,17 +28,18 @@ class Interpreter final : public Executable {
   };
 
   void plan();
-  void check(std::span<const HostView> feeds, std::span<const HostTensor> fetches) const;
   void evaluate(int node, const Step& step, std::span<const HostView> feeds);
   void compute(int node);
   HostTensor allocate(int node, int output);
   HostView view(Use use) const { return values_[use.node][use.output]; }
 
   Graph graph_;
-  std::shared_ptr<Variables> variables_;
+  std::shared_ptr<lowering::Variables> variables_;
+  lowering::Exchange exchange_;
   Communicator& replicas_;
-  std::vector<Variables::Stored*> slots_;     // by index in Graph::variables
-  std::vector<std::vector<int>> dies_after_;  // by node: the nodes whose buffers it uses last
+  std::vector<lowering::Variables::Entry*> slots_;       // by index in Graph::variables
+  std::vector<const lowering::Variables::Entry*> read_;  // those that the graph reads
+  std::vector<std::vector<int>> dies_after_;             // by node: the nodes whose buffers it uses last
   std::int64_t arena_bytes_ = 0;
 
   std::vector<std::vector<HostView>> values_;                // by node and output, of the running step

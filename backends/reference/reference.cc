@@ -1,5 +1,6 @@
-#include <cstring>
+#include <algorithm>
 #include <memory>
+#include <vector>
 
 #include "executable.h"
 #include "qfw/error.h"
@@ -38,18 +39,22 @@ class Reference final : public Backend {
   }
 
   void read(std::string_view variable, HostTensor to) const override {
-    const auto& stored = variables_->find(variable, to.type);
-    if (!to.bytes.empty()) std::memcpy(to.bytes.data(), stored.bytes.data(), to.bytes.size());
+    const lowering::Variables::Entry& stored = variables_->find(variable, to.type, to.bytes.size());
+    std::copy_n(stored.data, to.bytes.size(), to.bytes.data());
   }
 
   void write(std::string_view variable, HostView from) override {
-    auto& stored = variables_->find(variable, from.type);
-    stored.bytes.assign(from.bytes.begin(), from.bytes.end());
+    lowering::Variables::Entry& stored = variables_->find(variable, from.type, from.bytes.size());
+    std::ranges::copy(from.bytes, stored.data);
     stored.written = true;
   }
 
  private:
-  std::shared_ptr<Variables> variables_ = std::make_shared<Variables>();
+  // Executables may outlive the backend: they share the memory, too.
+  std::shared_ptr<lowering::Variables> variables_ = std::make_shared<lowering::Variables>(
+      lowering::Target{}, [slabs = std::make_shared<std::vector<std::vector<std::byte>>>()](std::size_t bytes) {
+        return slabs->emplace_back(bytes).data();
+      });
 };
 
 }  // namespace

@@ -31,10 +31,14 @@ int run(const Arguments& arguments, const Catalog& catalog) {
          "choose another --run.dir");
   }
   const auto per_epoch = static_cast<std::uint64_t>(session.steps_per_epoch()), done = static_cast<std::uint64_t>(step);
-  CheckpointInfo info{
-      .step = step, .data_epoch = done / per_epoch, .data_step = done % per_epoch, .recipe = recipe.text(false), .metrics = {}};
-  if (warm) info.metrics[Session::warm_start_key] = 1;
-  info.metrics[Session::seed_key] = static_cast<double>(session.seed());
+  const CheckpointInfo info{.step = step,
+                            .data_epoch = done / per_epoch,
+                            .data_step = done % per_epoch,
+                            .recipe = recipe.text(false),
+                            .data = {},
+                            .warm_start = warm,
+                            .seed = recipe.run().seed,
+                            .metrics = {}};
   std::vector<CheckpointVariable> stored;
   std::map<std::string, const Variable*, std::less<>> by_name;
   for (const Variable& variable : variables) {

@@ -5,19 +5,13 @@
 #include "conformance/runner.h"
 #include "passes/finish.h"
 #include "qfw/error.h"
+#include "support/replicas.h"
 
 /// What backend.h promises beyond numbers.
 namespace qfw::conformance {
 namespace {
 
-class Alone final : public Communicator {
- public:
-  int rank() const override { return 0; }
-  int size() const override { return 1; }
-  void all_reduce(std::span<float>, Reduction) override {}
-  void broadcast(std::span<std::byte>, int) override {}
-  void barrier() override {}
-};
+using test::EqualReplicas;
 
 class Contract : public testing::TestWithParam<std::string> {
  protected:
@@ -55,7 +49,7 @@ class Contract : public testing::TestWithParam<std::string> {
 
   static inline const TensorType vector{{5}, DType::f32};
   std::unique_ptr<Backend> backend_;
-  Alone alone_;
+  EqualReplicas alone_;
 };
 
 TEST_P(Contract, NamesAVariableThatWasNeverWritten) {

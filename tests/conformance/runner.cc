@@ -7,6 +7,7 @@
 #include "passes/finish.h"
 #include "plugin/catalog.h"
 #include "qfw/error.h"
+#include "support/replicas.h"
 
 namespace qfw::conformance {
 
@@ -19,23 +20,6 @@ const Catalog& catalog() {
   }();
   return *catalog;
 }
-
-/// Stands for `size` replicas that all hold the same data.
-class Copies final : public Communicator {
- public:
-  explicit Copies(int size) : size_(size) {}
-  int rank() const override { return 0; }
-  int size() const override { return size_; }
-  void all_reduce(std::span<float> data, Reduction how) override {
-    if (how == Reduction::mean) return;
-    for (float& value : data) value *= static_cast<float>(size_);
-  }
-  void broadcast(std::span<std::byte>, int) override {}
-  void barrier() override {}
-
- private:
-  int size_;
-};
 
 }  // namespace
 
@@ -103,7 +87,7 @@ Prepared prepare(const Case& one) {
 }
 
 Subject::Subject(const std::string& backend, const Graph& graph, int replicas)
-    : backend_(make_backend(backend)), replicas_(std::make_unique<Copies>(replicas)) {
+    : backend_(make_backend(backend)), replicas_(std::make_unique<test::EqualReplicas>(replicas)) {
   const auto declined = [&](const Node& node) { return !backend_->supports(graph, node).yes; };
   const Graph expanded = expand_composites(graph, declined, replicas);
   for (const Node& node : expanded.nodes) {

@@ -4,7 +4,7 @@
 
 #include "matmul/grad_weights_gemm.h"
 #include "matmul/make.h"
-#include "matmul/scratch.h"
+#include "scratch.h"
 
 namespace qfw::cpu {
 namespace {
@@ -14,9 +14,9 @@ constexpr std::int64_t shared_elements = 1 << 17;
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
-class GradWeights final : public MatmulKernel {
+class GradWeights final : public Kernel {
  public:
-  GradWeights(const Graph& graph, const Node& node, KernelContext& context) : context_(context) {
+  GradWeights(const Graph& graph, const Node& node, Context& context) : context_(context) {
     product_.geometry = geometry_of(graph, node);
     product_.bf16 = graph.type(node.inputs[0]).dtype == DType::bf16;
     const Geometry& g = product_.geometry;
@@ -33,12 +33,12 @@ class GradWeights final : public MatmulKernel {
     context.scratch.reserve(layout_.size());
   }
 
-  void run(std::span<const void* const> inputs, void* output) override {
+  void run(Executable::Step, std::span<const void* const> inputs, std::span<void* const> outputs) override {
     product_.src = inputs[0];
     product_.grad = inputs[1];
     const Geometry& g = product_.geometry;
     std::byte* scratch = context_.scratch.data();
-    auto* dst = static_cast<float*>(output);
+    auto* dst = static_cast<float*>(outputs[0]);
     auto* sums = reinterpret_cast<float*>(scratch + sums_);
     const std::int64_t parts = row_parts_ * depth_parts_, blocks = parts * g.groups;
 #pragma omp parallel for schedule(static) num_threads(context_.threads)
@@ -71,7 +71,7 @@ class GradWeights final : public MatmulKernel {
     }
   }
 
-  KernelContext& context_;
+  Context& context_;
   GradientProduct product_;
   std::int64_t count_ = 0, depth_tiles_ = 1, row_parts_ = 1, depth_parts_ = 1;
   ScratchLayout layout_;
@@ -80,7 +80,7 @@ class GradWeights final : public MatmulKernel {
 
 }  // namespace
 
-std::unique_ptr<MatmulKernel> make_own_grad_weights(const Graph& graph, const Node& node, KernelContext& context) {
+std::unique_ptr<Kernel> make_own_grad_weights(const Graph& graph, const Node& node, Context& context) {
   return std::make_unique<GradWeights>(graph, node, context);
 }
 

@@ -6,7 +6,7 @@
 #include "matmul/integer_gemm.h"
 #include "matmul/make.h"
 #include "matmul/range.h"
-#include "matmul/scratch.h"
+#include "scratch.h"
 
 namespace qfw::cpu {
 namespace {
@@ -20,9 +20,9 @@ constexpr std::int64_t fewest_steps = 4;
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
-class IntegerKernel final : public MatmulKernel {
+class IntegerKernel final : public Kernel {
  public:
-  IntegerKernel(const Graph& graph, const Node& node, KernelContext& context)
+  IntegerKernel(const Graph& graph, const Node& node, Context& context)
       : context_(context), name_(node.op == Op::dense ? "dense integer" : "conv2d integer") {
     const Geometry g = geometry_of(graph, node);
     product_.geometry = g;
@@ -48,16 +48,16 @@ class IntegerKernel final : public MatmulKernel {
     context.scratch.reserve(layout_.size());
   }
 
-  void run(std::span<const void* const> inputs, void* output) override {
+  void run(Executable::Step, std::span<const void* const> inputs, std::span<void* const> outputs) override {
     const auto* weights = static_cast<const std::int8_t*>(inputs[1]);
     std::byte* scratch = context_.scratch.data();
     choose_loop(weights);
     pack(weights, scratch);
     product_.src = static_cast<const std::uint8_t*>(inputs[0]);
-    product_.dst = static_cast<std::int32_t*>(output);
+    product_.dst = static_cast<std::int32_t*>(outputs[0]);
     const Geometry& g = product_.geometry;
-    product_.stream =
-        g.rows() * g.o * 4 > stream_bytes && g.o % integer_panel() == 0 && reinterpret_cast<std::uintptr_t>(output) % 64 == 0;
+    product_.stream = g.rows() * g.o * 4 > stream_bytes && g.o % integer_panel() == 0 &&
+                      reinterpret_cast<std::uintptr_t>(outputs[0]) % 64 == 0;
 
     const std::int64_t tiles = ceil_div(g.rows(), integer_tile_rows), count = row_blocks_ * g.groups * column_blocks_;
 #pragma omp parallel for schedule(static) num_threads(context_.threads)
@@ -113,7 +113,7 @@ class IntegerKernel final : public MatmulKernel {
     product_.compensation = compensate ? compensation : nullptr;
   }
 
-  KernelContext& context_;
+  Context& context_;
   const char* name_;
   IntegerProduct product_;
   int greatest_code_ = 255;
@@ -125,7 +125,7 @@ class IntegerKernel final : public MatmulKernel {
 
 }  // namespace
 
-std::unique_ptr<MatmulKernel> make_own_integer(const Graph& graph, const Node& node, KernelContext& context) {
+std::unique_ptr<Kernel> make_own_integer(const Graph& graph, const Node& node, Context& context) {
   return std::make_unique<IntegerKernel>(graph, node, context);
 }
 

@@ -17,9 +17,9 @@ constexpr std::int64_t slice_bytes = 4 << 20;
 
 /// A convolution or its gradient of src: from images and weights to images. Weights are reordered in each run, since they
 /// change with each step; images lie as they are (NHWC), unless oneDNN has nothing fast for that.
-class LibraryConvolution final : public MatmulKernel {
+class LibraryConvolution final : public Kernel {
  public:
-  LibraryConvolution(const Graph& graph, const Node& node, KernelContext& context)
+  LibraryConvolution(const Graph& graph, const Node& node, Context& context)
       : context_(context), g_(geometry_of(graph, node)), backward_(node.op == Op::conv2d_grad_src) {
     const DType type = graph.type(node.inputs[0]).dtype, weights_type = graph.type(node.inputs[1]).dtype;
     through_f32_ = type == DType::bf16 && !library_has_bf16();
@@ -35,7 +35,7 @@ class LibraryConvolution final : public MatmulKernel {
     context.scratch.reserve(layout_.size());
   }
 
-  void run(std::span<const void* const> inputs, void* output) override {
+  void run(Executable::Step, std::span<const void* const> inputs, std::span<void* const> outputs) override {
     std::byte* scratch = context_.scratch.data();
     const void* weights = inputs[1];
     if (through_f32_) {
@@ -45,7 +45,7 @@ class LibraryConvolution final : public MatmulKernel {
     weights = moved(pack_, weights, scratch + packed_);
     for (std::int64_t i = 0; i < slices_; ++i) {
       const void* from = inputs[0];
-      void* to = output;
+      void* to = outputs[0];
       if (through_f32_) {
         widen(static_cast<const BFloat16*>(from) + i * count_from_, count_from_, at<float>(scratch, wide_from_),
               context_.threads);
@@ -60,7 +60,7 @@ class LibraryConvolution final : public MatmulKernel {
       main_.run();
       moved(move_to_, result, to);
       if (through_f32_)
-        narrow(at<float>(scratch, wide_to_), count_to_, static_cast<BFloat16*>(output) + i * count_to_, context_.threads);
+        narrow(at<float>(scratch, wide_to_), count_to_, static_cast<BFloat16*>(outputs[0]) + i * count_to_, context_.threads);
     }
     context_.stream.wait();
   }
@@ -152,7 +152,7 @@ class LibraryConvolution final : public MatmulKernel {
     wide_to_ = layout_.take(images_to.get_size());
   }
 
-  KernelContext& context_;
+  Context& context_;
   Geometry g_;  // of one slice
   bool backward_, through_f32_ = false, integer_ = false;
   DType src_type_{}, weights_type_{}, dst_type_{};
@@ -165,9 +165,9 @@ class LibraryConvolution final : public MatmulKernel {
 };
 
 /// f32 or bf16 images, f32 gradient.
-class LibraryGradWeights final : public MatmulKernel {
+class LibraryGradWeights final : public Kernel {
  public:
-  LibraryGradWeights(const Graph& graph, const Node& node, KernelContext& context) : context_(context) {
+  LibraryGradWeights(const Graph& graph, const Node& node, Context& context) : context_(context) {
     const Geometry g = geometry_of(graph, node);
     const DType type = graph.type(node.inputs[0]).dtype;
     make(g, type, tag::nhwc);
@@ -175,7 +175,7 @@ class LibraryGradWeights final : public MatmulKernel {
     context.scratch.reserve(layout_.size());
   }
 
-  void run(std::span<const void* const> inputs, void* output) override {
+  void run(Executable::Step, std::span<const void* const> inputs, std::span<void* const> outputs) override {
     std::byte* scratch = context_.scratch.data();
     const auto moved = [scratch](Primitive& reorder, const void* from, std::size_t to) {
       if (!reorder) return from;
@@ -186,11 +186,11 @@ class LibraryGradWeights final : public MatmulKernel {
     };
     main_.set(DNNL_ARG_SRC, moved(move_src_, inputs[0], moved_src_));
     main_.set(DNNL_ARG_DIFF_DST, moved(move_grad_, inputs[1], moved_grad_));
-    main_.set(DNNL_ARG_DIFF_WEIGHTS, unpack_ ? scratch + packed_ : output);
+    main_.set(DNNL_ARG_DIFF_WEIGHTS, unpack_ ? scratch + packed_ : outputs[0]);
     main_.run();
     if (unpack_) {
       unpack_.set(DNNL_ARG_FROM, scratch + packed_);
-      unpack_.set(DNNL_ARG_TO, output);
+      unpack_.set(DNNL_ARG_TO, outputs[0]);
       unpack_.run();
     }
     context_.stream.wait();
@@ -224,7 +224,7 @@ class LibraryGradWeights final : public MatmulKernel {
     if (unpack_) packed_ = layout_.take(desc.diff_weights_desc().get_size());
   }
 
-  KernelContext& context_;
+  Context& context_;
   std::string implementation_;
   Primitive move_src_, move_grad_, main_, unpack_;
   ScratchLayout layout_;
@@ -233,10 +233,10 @@ class LibraryGradWeights final : public MatmulKernel {
 
 }  // namespace
 
-std::unique_ptr<MatmulKernel> make_library_convolution(const Graph& graph, const Node& node, KernelContext& context) {
+std::unique_ptr<Kernel> make_library_convolution(const Graph& graph, const Node& node, Context& context) {
   return std::make_unique<LibraryConvolution>(graph, node, context);
 }
-std::unique_ptr<MatmulKernel> make_library_grad_weights(const Graph& graph, const Node& node, KernelContext& context) {
+std::unique_ptr<Kernel> make_library_grad_weights(const Graph& graph, const Node& node, Context& context) {
   return std::make_unique<LibraryGradWeights>(graph, node, context);
 }
 

@@ -14,9 +14,9 @@ memory::desc matrix(std::int64_t rows, std::int64_t columns, DType type) {
   return {{rows, columns}, library_type(type), memory::format_tag::ab};
 }
 
-class LibraryDense final : public MatmulKernel {
+class LibraryDense final : public Kernel {
  public:
-  LibraryDense(const Graph& graph, const Node& node, KernelContext& context) : context_(context), g_(geometry_of(graph, node)) {
+  LibraryDense(const Graph& graph, const Node& node, Context& context) : context_(context), g_(geometry_of(graph, node)) {
     const DType type = graph.type(node.inputs[0]).dtype, weights_type = graph.type(node.inputs[1]).dtype;
     integer_ = is_integer(type);
     through_f32_ = type == DType::bf16 && !library_has_bf16();
@@ -35,7 +35,7 @@ class LibraryDense final : public MatmulKernel {
     context.scratch.reserve(layout_.size());
   }
 
-  void run(std::span<const void* const> inputs, void* output) override {
+  void run(Executable::Step, std::span<const void* const> inputs, std::span<void* const> outputs) override {
     std::byte* scratch = context_.scratch.data();
     const auto wide = [&](const void* from, std::int64_t count, std::size_t at) {
       if (!through_f32_) return from;
@@ -44,18 +44,18 @@ class LibraryDense final : public MatmulKernel {
     };
     product_.set(DNNL_ARG_SRC, wide(inputs[0], g_.n * g_.c, src_));
     product_.set(DNNL_ARG_WEIGHTS, wide(inputs[1], g_.c * g_.o, weights_));
-    product_.set(DNNL_ARG_DST, through_f32_ ? scratch + dst_ : output);
+    product_.set(DNNL_ARG_DST, through_f32_ ? scratch + dst_ : outputs[0]);
     product_.run();
     context_.stream.wait();
     if (through_f32_)
-      narrow(reinterpret_cast<const float*>(scratch + dst_), g_.n * g_.o, static_cast<BFloat16*>(output), context_.threads);
+      narrow(reinterpret_cast<const float*>(scratch + dst_), g_.n * g_.o, static_cast<BFloat16*>(outputs[0]), context_.threads);
   }
 
   const char* kind() const override { return integer_ ? "dense integer" : "dense"; }
   std::string implementation() const override { return implementation_ + (through_f32_ ? ", through f32" : ""); }
 
  private:
-  KernelContext& context_;
+  Context& context_;
   Geometry g_;
   bool integer_ = false, through_f32_ = false;
   std::string implementation_;
@@ -66,7 +66,7 @@ class LibraryDense final : public MatmulKernel {
 
 }  // namespace
 
-std::unique_ptr<MatmulKernel> make_library_dense(const Graph& graph, const Node& node, KernelContext& context) {
+std::unique_ptr<Kernel> make_library_dense(const Graph& graph, const Node& node, Context& context) {
   return std::make_unique<LibraryDense>(graph, node, context);
 }
 

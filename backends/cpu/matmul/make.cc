@@ -3,9 +3,6 @@
 #include <fmt/format.h>
 #include <omp.h>
 
-#include <cstdlib>
-#include <new>
-
 #include "matmul/integer_gemm.h"
 #include "matmul/primitive.h"
 #include "qfw/error.h"
@@ -13,7 +10,7 @@
 namespace qfw::cpu {
 namespace {
 
-using Implementation = KernelContext::Implementation;
+using Implementation = Context::Implementation;
 
 /// Primitives are planned for the number of threads they will run with.
 class PlannedThreads {
@@ -28,14 +25,14 @@ class PlannedThreads {
 };
 
 /// Our integer product is exact everywhere; oneDNN's is faster where it is exact, too.
-bool own_integer(const KernelContext& context) {
+bool own_integer(const Context& context) {
   if (context.implementation != Implementation::automatic) return context.implementation == Implementation::own;
   return !library_has_integer_dot();
 }
 
 /// oneDNN takes, layer by layer, what it has: kernels of a lower instruction set among them, whose 16-bit sums saturate. Only
 /// those that name an instruction with 32-bit sums are trusted.
-std::unique_ptr<MatmulKernel> make_integer(const Graph& graph, const Node& node, KernelContext& context) {
+std::unique_ptr<Kernel> make_integer(const Graph& graph, const Node& node, Context& context) {
   if (own_integer(context)) return make_own_integer(graph, node, context);
   auto library =
       node.op == Op::dense ? make_library_dense(graph, node, context) : make_library_convolution(graph, node, context);
@@ -45,7 +42,7 @@ std::unique_ptr<MatmulKernel> make_integer(const Graph& graph, const Node& node,
 
 /// oneDNN's AVX2 code is slow for NHWC; its 512-bit code was made for this layout. Some of its 1x1 kernels with strides return
 /// wrong sums for a few channels (3.2, jit_1x1:avx2), so that it gets whole vectors of them only.
-bool own_grad_weights(const Graph& graph, const Node& node, const KernelContext& context) {
+bool own_grad_weights(const Graph& graph, const Node& node, const Context& context) {
   const DType type = graph.type(node.inputs[0]).dtype;
   const Geometry g = geometry_of(graph, node);
   if ((type == DType::bf16 && !library_has_bf16()) || g.cg() % 16 != 0 || g.og() % 16 != 0) return true;
@@ -53,7 +50,7 @@ bool own_grad_weights(const Graph& graph, const Node& node, const KernelContext&
   return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & dnnl_cpu_isa_avx512_core) != dnnl_cpu_isa_avx512_core;
 }
 
-std::unique_ptr<MatmulKernel> make(const Graph& graph, const Node& node, KernelContext& context) {
+std::unique_ptr<Kernel> make(const Graph& graph, const Node& node, Context& context) {
   const DType type = graph.type(node.inputs[0]).dtype;
   switch (node.op) {
     case Op::conv2d:
@@ -78,24 +75,9 @@ std::unique_ptr<MatmulKernel> make(const Graph& graph, const Node& node, KernelC
 
 }  // namespace
 
-MatmulKernel::~MatmulKernel() = default;
-
-Scratch::~Scratch() { std::free(data_); }
-
-void Scratch::reserve(std::size_t bytes) {
-  constexpr std::size_t alignment = 64, grain = 1 << 16;
-  if (bytes <= size_) return;
-  bytes = (bytes + grain - 1) / grain * grain;
-  void* data = std::aligned_alloc(alignment, bytes);
-  if (data == nullptr) throw std::bad_alloc();
-  std::free(data_);
-  data_ = static_cast<std::byte*>(data);
-  size_ = bytes;
-}
-
 int thread_index() { return omp_get_thread_num(); }
 
-std::unique_ptr<MatmulKernel> make_matmul(const Graph& graph, const Node& node, KernelContext& context) {
+std::unique_ptr<Kernel> make_matmul(const Graph& graph, const Node& node, Context& context) {
   const PlannedThreads planned(context.threads);
   try {
     return make(graph, node, context);

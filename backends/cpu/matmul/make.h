@@ -2,7 +2,7 @@
 
 #include <memory>
 
-#include "matmul/kernels.h"
+#include "matmul/matmul.h"
 
 /// The makers among which make_matmul chooses.
 namespace qfw::cpu {
@@ -11,13 +11,13 @@ inline bool is_integer(DType type) { return type == DType::u8 || type == DType::
 
 int thread_index();  ///< of the calling thread in its parallel region
 
-std::unique_ptr<MatmulKernel> make_own_integer(const Graph& graph, const Node& node, KernelContext& context);
-std::unique_ptr<MatmulKernel> make_own_grad_weights(const Graph& graph, const Node& node, KernelContext& context);
+std::unique_ptr<Kernel> make_own_integer(const Graph& graph, const Node& node, Context& context);
+std::unique_ptr<Kernel> make_own_grad_weights(const Graph& graph, const Node& node, Context& context);
 /// conv2d of any type and conv2d_grad_src.
-std::unique_ptr<MatmulKernel> make_library_convolution(const Graph& graph, const Node& node, KernelContext& context);
-std::unique_ptr<MatmulKernel> make_library_grad_weights(const Graph& graph, const Node& node, KernelContext& context);
-std::unique_ptr<MatmulKernel> make_library_dense(const Graph& graph, const Node& node, KernelContext& context);
-std::unique_ptr<MatmulKernel> make_max_pool(const Graph& graph, const Node& node, KernelContext& context);
-std::unique_ptr<MatmulKernel> make_max_pool_grad(const Graph& graph, const Node& node, KernelContext& context);
+std::unique_ptr<Kernel> make_library_convolution(const Graph& graph, const Node& node, Context& context);
+std::unique_ptr<Kernel> make_library_grad_weights(const Graph& graph, const Node& node, Context& context);
+std::unique_ptr<Kernel> make_library_dense(const Graph& graph, const Node& node, Context& context);
+std::unique_ptr<Kernel> make_max_pool(const Graph& graph, const Node& node, Context& context);
+std::unique_ptr<Kernel> make_max_pool_grad(const Graph& graph, const Node& node, Context& context);
 
 }  // namespace qfw::cpu

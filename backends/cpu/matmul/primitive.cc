@@ -16,7 +16,7 @@ bool has_isa(unsigned bits) { return (static_cast<unsigned>(dnnl::get_effective_
 bool library_has_bf16() { return has_isa(dnnl_cpu_isa_avx512_core_bf16); }
 bool library_has_integer_dot() { return has_isa(dnnl_cpu_isa_avx512_core_vnni) || has_isa(dnnl_cpu_isa_avx2_vnni); }
 
-Primitive::Primitive(KernelContext& context, const dnnl::primitive_desc_base& descriptor, const dnnl::primitive& primitive,
+Primitive::Primitive(Context& context, const dnnl::primitive_desc_base& descriptor, const dnnl::primitive& primitive,
                      std::vector<std::pair<int, memory::desc>> arguments, ScratchLayout& layout)
     : context_(&context), primitive_(primitive) {
   const memory::desc scratchpad = descriptor.query_md(dnnl::query::scratchpad_md);
@@ -44,7 +44,7 @@ void Primitive::run() {
       "could not execute a primitive");
 }
 
-Primitive reorder(KernelContext& context, const memory::desc& from, const memory::desc& to, ScratchLayout& layout) {
+Primitive reorder(Context& context, const memory::desc& from, const memory::desc& to, ScratchLayout& layout) {
   if (from == to) return {};
   const dnnl::reorder::primitive_desc desc(context.engine, from, context.engine, to, library_attributes());
   return {context, desc, dnnl::reorder(desc), {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}}, layout};

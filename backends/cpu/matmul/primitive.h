@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "matmul/geometry.h"
-#include "matmul/kernels.h"
-#include "matmul/scratch.h"
+#include "matmul/matmul.h"
+#include "scratch.h"
 
 namespace qfw::cpu {
 
@@ -20,7 +20,7 @@ class Primitive {
  public:
   Primitive() = default;
   /// Takes its scratchpad from the layout. `arguments` are fixed descriptors whose memory `set` gives.
-  Primitive(KernelContext& context, const dnnl::primitive_desc_base& descriptor, const dnnl::primitive& primitive,
+  Primitive(Context& context, const dnnl::primitive_desc_base& descriptor, const dnnl::primitive& primitive,
             std::vector<std::pair<int, dnnl::memory::desc>> arguments, ScratchLayout& layout);
 
   explicit operator bool() const { return context_ != nullptr; }
@@ -28,7 +28,7 @@ class Primitive {
   void run();
 
  private:
-  KernelContext* context_ = nullptr;
+  Context* context_ = nullptr;
   dnnl::primitive primitive_;
   std::vector<dnnl::memory> memories_;
   std::vector<dnnl_exec_arg_t> arguments_;
@@ -36,7 +36,7 @@ class Primitive {
 };
 
 /// Copies between layouts; empty where they are equal.
-Primitive reorder(KernelContext& context, const dnnl::memory::desc& from, const dnnl::memory::desc& to, ScratchLayout& layout);
+Primitive reorder(Context& context, const dnnl::memory::desc& from, const dnnl::memory::desc& to, ScratchLayout& layout);
 
 dnnl::memory::data_type library_type(DType type);
 dnnl::primitive_attr library_attributes();  ///< the caller's scratchpad

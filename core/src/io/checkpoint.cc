@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "io/checkpoint_header.h"
 #include "io/checkpoint_version_1.h"
@@ -48,6 +49,16 @@ std::vector<std::string> link_names(hid_t group, const hdf5::Place& place) {
   return names;
 }
 
+/// What was among the metrics before it had a place of its own.
+void take_from_metrics(CheckpointInfo& info) {
+  if (info.metrics.erase("warm_start") > 0) info.warm_start = true;
+  const auto seed = info.metrics.find("seed");
+  if (seed == info.metrics.end()) return;
+  constexpr double exact = 9007199254740992;  // 2^53: a larger one was not kept exactly, which is as if it had not been kept
+  if (std::abs(seed->second) < exact) info.seed = static_cast<std::int64_t>(seed->second);
+  info.metrics.erase(seed);
+}
+
 [[noreturn]] void refuse(const fs::path& path, CheckpointError::Kind kind, const std::string& what, const std::string& remedy) {
   throw CheckpointError(kind, fmt::format("[checkpoint] cannot use {}: {}; {}", path.string(), what, remedy));
 }
@@ -76,6 +87,8 @@ void fill(Hdf5Memory& image, const fs::path& path, const CheckpointInfo& info, s
     hdf5::write_attribute(file.get(), "data_step", info.data_step, place);
     hdf5::write_attribute(file.get(), "recipe", info.recipe, place);
     if (!info.data.empty()) hdf5::write_attribute(file.get(), "data", info.data, place);
+    if (info.warm_start) hdf5::write_attribute(file.get(), "warm_start", std::int64_t{1}, place);
+    if (info.seed) hdf5::write_attribute(file.get(), "seed", *info.seed, place);
     const auto metrics = hdf5::create_group(file.get(), "metrics", place);
     for (const auto& [name, value] : info.metrics) hdf5::write_attribute(metrics.get(), name.c_str(), value, place);
 
@@ -134,6 +147,7 @@ void Checkpoint::Impl::open() {
            fault.remedy);
   }
   parse();
+  take_from_metrics(info);
 }
 
 /// Here the checksum lies within the HDF5 file and covers what was read from it: the library meets bytes that nothing vouches
@@ -141,7 +155,7 @@ void Checkpoint::Impl::open() {
 void Checkpoint::Impl::open_version_1() try {
   Confinement limits = confinement_for(RegularFile(path), "checkpoint");
   limits.task = "reading a checkpoint of version 1", limits.place = path.string(), limits.remedy = "use another checkpoint";
-  const CheckpointContents old = take_contents(run_confined(limits, [this](Answer& answer) {
+  CheckpointContents old = take_contents(run_confined(limits, [this](Answer& answer) {
     try {
       parse();
     } catch (const CheckpointError& error) {  // no checkpoint at all: the category tells the parent
@@ -149,6 +163,7 @@ void Checkpoint::Impl::open_version_1() try {
     }
     put_contents(answer, verified());
   }));
+  take_from_metrics(old.info);  // not before: the old checksum covers them where they were
   image.resize(0);
   fill(image, path, old.info, old.variables, [&](std::string_view name, HostTensor to) {
     const auto found = std::ranges::find(old.variables, name, &CheckpointVariable::name);
@@ -179,6 +194,12 @@ void Checkpoint::Impl::parse() {
   hdf5::read_attribute(file.get(), "data_step", info.data_step, place);
   hdf5::read_attribute(file.get(), "recipe", info.recipe, place);
   if (H5Aexists(file.get(), "data") > 0) hdf5::read_attribute(file.get(), "data", info.data, place);
+  if (H5Aexists(file.get(), "warm_start") > 0) {
+    std::int64_t warm_start = 0;
+    hdf5::read_attribute(file.get(), "warm_start", warm_start, place);
+    info.warm_start = warm_start != 0;
+  }
+  if (H5Aexists(file.get(), "seed") > 0) hdf5::read_attribute(file.get(), "seed", info.seed.emplace(), place);
   const auto metrics = open_group(file.get(), "metrics", {path, "metrics"});
   for (const auto& name : attribute_names(metrics.get(), place)) {
     hdf5::read_attribute(metrics.get(), name.c_str(), info.metrics[name], {path, "metrics"});

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,6 +22,8 @@ struct CheckpointInfo {
   std::uint64_t data_epoch = 0, data_step = 0;  ///< where the data pipeline goes on
   std::string recipe;                           ///< resolved, without [run]
   std::string data;                             ///< what it was trained on, see run/data_record.h; empty: not recorded
+  bool warm_start = false;                      ///< the run began from another's variables, not from initial values
+  std::optional<std::int64_t> seed;             ///< run.seed; empty: not recorded
   std::map<std::string, double> metrics;
 };
 

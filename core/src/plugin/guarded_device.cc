@@ -85,6 +85,20 @@ class GuardedEnd : public Communicator {
   void barrier() override {
     call("barrier()", [&] { inner_.barrier(); });
   }
+  Ticket start(HostTensor data, Reduction how) override {
+    return call("start()", [&] { return inner_.start(data, how); });
+  }
+  void wait(Ticket ticket) override {
+    call("wait()", [&] { inner_.wait(ticket); });
+  }
+  std::vector<std::vector<std::byte>> all_gather(std::span<const std::byte> mine) override {
+    auto all = call("all_gather()", [&] { return inner_.all_gather(mine); });
+    if (static_cast<int>(all.size()) != size()) {
+      fail(Error::Category::plugin, "communicator",
+           fmt::format("{} gathers from {} replicas of {}", plugin_->name, all.size(), size()), plugin_->file);
+    }
+    return all;
+  }
   int local_size() const override {
     return call("local_size()", [&] { return inner_.local_size(); });
   }

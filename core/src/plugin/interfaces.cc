@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstring>
+
 #include "qfw/augment.h"
 #include "qfw/backend.h"
 #include "qfw/communicator.h"
@@ -43,6 +46,37 @@ std::vector<std::string> Schedule::notes(const Clock&) const { return {}; }
 Communicator& Communicator::local(int i) {
   if (i != 0) fail(Error::Category::internal, "communicator", "it has one replica in this process");
   return *this;
+}
+
+Communicator::Ticket Communicator::start(HostTensor data, Reduction how) {
+  if (data.type.dtype == DType::f32) {
+    all_reduce(data.as<float>(), how);
+    return {};
+  }
+  if (data.type.dtype != DType::bf16) {
+    fail(Error::Category::internal, "communicator", fmt::format("it reduces f32 and bf16, this is {}", data.type.str()));
+  }
+  const auto values = data.as<BFloat16>();
+  std::vector<float> wide(values.size());
+  std::ranges::transform(values, wide.begin(), [](BFloat16 value) { return static_cast<float>(value); });
+  all_reduce(wide, how);
+  std::ranges::transform(wide, values.begin(), [](float value) { return BFloat16(value); });
+  return {};
+}
+
+void Communicator::wait(Ticket) {}
+
+std::vector<std::vector<std::byte>> Communicator::all_gather(std::span<const std::byte> mine) {
+  std::vector<std::vector<std::byte>> all(static_cast<std::size_t>(size()));
+  for (int root = 0; root < size(); ++root) {
+    auto& part = all[static_cast<std::size_t>(root)];
+    std::uint64_t length = mine.size();
+    broadcast(std::as_writable_bytes(std::span(&length, 1)), root);
+    part.resize(static_cast<std::size_t>(length));
+    if (root == rank() && !mine.empty()) std::memcpy(part.data(), mine.data(), mine.size());
+    broadcast(part, root);
+  }
+  return all;
 }
 
 std::string Format::from_recipe(const Run&, std::string_view) const {

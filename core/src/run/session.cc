@@ -266,7 +266,7 @@ void Session::initialize_variables() {
   }
 }
 
-void Session::continue_from(const CheckpointInfo& info) { warm_start_ = info.metrics.contains(warm_start_key); }
+void Session::continue_from(const CheckpointInfo& info) { warm_start_ = info.warm_start; }
 
 void Session::restore(const Checkpoint& checkpoint, std::span<const Variable> wanted) {
   for (const Variable& variable : wanted) {

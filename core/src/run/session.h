@@ -102,10 +102,7 @@ class Session {
   void read(std::string_view variable, HostTensor to) const { replicas_.read(variable, to); }
   /// Takes over what a run's checkpoint says besides variables; before the first phase is asked for.
   void continue_from(const CheckpointInfo& info);
-  /// For a checkpoint's metrics, so that the next start knows.
-  bool warm_start() const { return warm_start_; }
-  static constexpr const char* warm_start_key = "warm_start";
-  static constexpr const char* seed_key = "seed";
+  bool warm_start() const { return warm_start_; }  ///< for a checkpoint, so that the next start knows
   /// The variables that evaluation needs, or all of a training step, from a checkpoint.
   void restore(const Checkpoint& checkpoint, std::span<const Variable> wanted);
 

@@ -173,10 +173,9 @@ bool Trainer::resume() {
 }
 
 void Trainer::check_same_seed(const CheckpointInfo& info) const {
-  const auto then = info.metrics.find(Session::seed_key);
-  const auto now = static_cast<double>(session_.seed());
-  if (then == info.metrics.end() || then->second == now) return;
-  fail(Error::Category::usage, "resume", fmt::format("the run was started with run.seed = {}, now it is {}", then->second, now),
+  const std::int64_t now = session_.recipe().run().seed;
+  if (!info.seed || *info.seed == now) return;
+  fail(Error::Category::usage, "resume", fmt::format("the run was started with run.seed = {}, now it is {}", *info.seed, now),
        folder_.path().string(), "choose another folder with --run.dir, or restore the seed");
 }
 
@@ -278,14 +277,14 @@ bool Trainer::saves_after(std::int64_t completed) const {
 
 void Trainer::save(const std::filesystem::path& path) {
   const auto spe = static_cast<std::uint64_t>(session_.steps_per_epoch()), done = static_cast<std::uint64_t>(completed_);
-  CheckpointInfo info{.step = completed_,
-                      .data_epoch = done / spe,
-                      .data_step = done % spe,
-                      .recipe = session_.recipe().text(false),
-                      .data = data_record_,
-                      .metrics = history_.to_metrics()};
-  if (session_.warm_start()) info.metrics[Session::warm_start_key] = 1;
-  info.metrics[Session::seed_key] = static_cast<double>(session_.seed());
+  const CheckpointInfo info{.step = completed_,
+                            .data_epoch = done / spe,
+                            .data_step = done % spe,
+                            .recipe = session_.recipe().text(false),
+                            .data = data_record_,
+                            .warm_start = session_.warm_start(),
+                            .seed = session_.recipe().run().seed,
+                            .metrics = history_.to_metrics()};
   const auto variables = for_checkpoint(session_.variables());
   qfw::save_checkpoint(path, info, variables, [&](std::string_view name, HostTensor to) { session_.read(name, to); });
 }

@@ -18,6 +18,9 @@ class Single final : public Communicator {
   void all_reduce(std::span<float>, Reduction) override {}
   void broadcast(std::span<std::byte>, int) override {}
   void barrier() override {}
+  std::vector<std::vector<std::byte>> all_gather(std::span<const std::byte> mine) override {
+    return {{mine.begin(), mine.end()}};
+  }
 };
 
 }  // namespace

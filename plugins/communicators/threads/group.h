@@ -2,38 +2,56 @@
 
 #include <condition_variable>
 #include <cstddef>
+#include <deque>
+#include <memory>
 #include <mutex>
 #include <span>
+#include <string>
+#include <thread>
 #include <vector>
 
+#include "exchange.h"
 #include "qfw/communicator.h"
 
 namespace qfw::threads {
 
-/// What the replicas of one process share: a place to meet and each one's data.
+/// What the replicas of one process share: the exchanges under way, each begun when the first replica comes to it and ready
+/// when the last does. Then its chunks are worked off by the replicas that wait for it and, where they may go on, by a thread
+/// of the group's own. That one is made with the first start() of a run.
 class Group {
  public:
-  explicit Group(int size) : parts_(static_cast<std::size_t>(size)) {}
+  explicit Group(int size) : next_(static_cast<std::size_t>(size)) {}
+  Group(const Group&) = delete;
+  Group& operator=(const Group&) = delete;
+  ~Group();
 
-  int size() const { return static_cast<int>(parts_.size()); }
+  int size() const { return static_cast<int>(next_.size()); }
 
-  /// Every replica forms the sums of its own share of the elements, in double and in the order of ranks, and gives them to all:
-  /// so all have the same bits.
-  void all_reduce(int rank, std::span<float> data, Communicator::Reduction how);
-  void broadcast(int rank, std::span<std::byte> data, int root);
-  /// Returns when all replicas have called it; throws on all of them once one has aborted.
-  void barrier();
+  /// The next exchange of this replica, with its data. Throws on all replicas if they come with different calls.
+  std::shared_ptr<Exchange> join(int rank, const Call& call, std::span<std::byte> data);
+  /// Lets the group's thread work on it.
+  void in_background(const std::shared_ptr<Exchange>& exchange);
+  /// Returns when it is done; throws on all replicas once one has aborted, and nothing works on it any more.
+  void wait(Exchange& exchange);
   void abort() noexcept;
 
  private:
-  void publish(int rank, std::span<std::byte> data);
+  using Lock = std::unique_lock<std::mutex>;
 
-  std::vector<std::span<std::byte>> parts_;  ///< by rank; written before a barrier and read after it
+  void work(Exchange& exchange, Lock& lock);
+  void serve();
+  [[noreturn]] void stopped() const;
+
   std::mutex mutex_;
-  std::condition_variable all_here_;
-  int waiting_ = 0;
-  unsigned meeting_ = 0;  ///< counts the barriers passed
-  bool aborted_ = false;
+  std::condition_variable changed_, work_here_;
+  std::vector<std::size_t> next_;                     ///< by rank: how many exchanges it has come to
+  std::deque<std::shared_ptr<Exchange>> incomplete_;  ///< some replica has yet to come
+  std::size_t complete_ = 0;                          ///< how many came before those
+  std::deque<std::shared_ptr<Exchange>> background_;
+  int working_ = 0;  ///< threads that touch data
+  std::string mismatch_;
+  bool aborted_ = false, ending_ = false;
+  std::thread helper_;
 };
 
 }  // namespace qfw::threads

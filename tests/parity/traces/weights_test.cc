@@ -42,7 +42,7 @@ TEST_P(Weights, import_and_evaluate_to_the_logits_of_the_reference) {
     const Values values = read(run, last());
     if (has_all_bounds(values)) {
       CheckpointInfo info;
-      info.metrics[Session::warm_start_key] = 1;
+      info.warm_start = true;
       run.session().continue_from(info);
     }
     std::size_t written = 0;

@@ -1,40 +1,21 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <functional>
-#include <numeric>
-#include <thread>
+#include <atomic>
+#include <chrono>
 #include <vector>
 
-#include "qfw/communicator.h"
-#include "qfw/error.h"
-#include "support/evaluate.h"
+#include "support.h"
 
 namespace qfw {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using testing::make;
+using testing::on_each;
 
 std::unique_ptr<Communicator> replicas(std::int64_t count) { return make<Communicator>("threads", {{"replicas", count}}); }
-
-/// Each replica in its thread; what they threw, in order of rank ("" for none).
-std::vector<std::string> on_each(Communicator& first, const std::function<void(Communicator&)>& work) {
-  std::vector<std::string> errors(static_cast<std::size_t>(first.local_size()));
-  std::vector<std::thread> threads;
-  for (int i = 0; i < first.local_size(); ++i) {
-    threads.emplace_back([&, i] {
-      try {
-        work(first.local(i));
-      } catch (const Error& error) {
-        errors[static_cast<std::size_t>(i)] = error.what();
-        first.abort();
-      }
-    });
-  }
-  for (auto& thread : threads) thread.join();
-  return errors;
-}
 
 TEST(Threads, every_replica_knows_its_place) {
   const auto all = replicas(3);
@@ -112,7 +93,73 @@ TEST(Threads, sizes_that_differ_are_an_error_on_all) {
     std::vector<float> data(static_cast<std::size_t>(replica.rank() + 1));
     replica.all_reduce(data, Communicator::Reduction::sum);
   });
-  EXPECT_THAT(errors, ::testing::Each(HasSubstr("4 and 8 bytes")));
+  EXPECT_THAT(errors, ::testing::Each(
+                          AllOf(HasSubstr("all_reduce(f32, sum) of 4 bytes"), HasSubstr("all_reduce(f32, sum) of 8 bytes"))));
+}
+
+TEST(Threads, calls_that_differ_are_an_error_on_all) {
+  for (int kind = 0; kind < 4; ++kind) {
+    const auto all = replicas(2);
+    const auto errors = on_each(*all, [&](Communicator& replica) {
+      std::vector<float> data(4);
+      if (replica.rank() == 0) return replica.all_reduce(data, Communicator::Reduction::sum);
+      if (kind == 0) return replica.all_reduce(data, Communicator::Reduction::mean);
+      if (kind == 1) return replica.barrier();
+      if (kind == 2) return replica.broadcast(std::as_writable_bytes(std::span(data)), 0);
+      replica.all_gather({});
+    });
+    EXPECT_THAT(errors, ::testing::Each(HasSubstr("replicas meet in different calls"))) << kind;
+  }
+}
+
+HostTensor tensor(std::vector<float>& data) {
+  return {{{static_cast<std::int64_t>(data.size())}, DType::f32}, std::as_writable_bytes(std::span(data))};
+}
+
+TEST(Threads, a_started_reduction_is_done_while_its_replicas_do_something_else) {
+#ifdef __SANITIZE_THREAD__
+  GTEST_SKIP() << "it looks at data that is being reduced";
+#endif
+  const auto all = replicas(2);
+  std::vector<std::vector<float>> data(2, std::vector<float>(100'000, 1.f));
+  for (int i = 0; i < 2; ++i) all->local(i).start(tensor(data[static_cast<std::size_t>(i)]), Communicator::Reduction::sum);
+  // Nobody waits for it. The last element is the last to be written.
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (std::atomic_ref(data[1].back()).load() != 2.f && std::chrono::steady_clock::now() < give_up) std::this_thread::yield();
+  EXPECT_EQ(std::atomic_ref(data[1].back()).load(), 2.f);
+}
+
+TEST(Threads, a_replica_that_fails_wakes_those_that_wait_for_reductions_in_flight) {
+  for (int round = 0; round < 50; ++round) {
+    const auto all = replicas(3);
+    const auto errors = on_each(*all, [&](Communicator& replica) {
+      std::vector<float> first(100'000, 1.f), second(100'000, 1.f);  // gone with the error: nobody may touch them then
+      const auto one = replica.start(tensor(first), Communicator::Reduction::sum);
+      if (replica.rank() == 1) {
+        try {
+          fail(Error::Category::data, "test", "mine");
+        } catch (const Error&) {
+          replica.abort();
+          throw;
+        }
+      }
+      const auto other = replica.start(tensor(second), Communicator::Reduction::sum);
+      replica.wait(one);
+      replica.wait(other);
+    });
+    EXPECT_THAT(errors[1], HasSubstr("mine"));
+    for (const int rank : {0, 2})
+      EXPECT_THAT(errors[static_cast<std::size_t>(rank)], HasSubstr("another replica of this run could not go on"));
+  }
+}
+
+TEST(Threads, a_ticket_is_waited_for_once) {
+  const auto all = replicas(1);
+  std::vector<float> data(3);
+  const auto ticket = all->start(tensor(data), Communicator::Reduction::sum);
+  all->wait(ticket);
+  EXPECT_THROW(all->wait(ticket), Error);
+  EXPECT_THROW(all->wait({77}), Error);
 }
 
 TEST(Single, is_alone) {

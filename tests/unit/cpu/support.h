@@ -9,29 +9,11 @@
 #include "passes/finish.h"
 #include "qfw/builder.h"
 #include "qfw/error.h"
+#include "support/replicas.h"
 
 namespace qfw::cpu {
 
-/// As many replicas as asked for, which all hold the same data.
-class EqualReplicas final : public Communicator {
- public:
-  explicit EqualReplicas(int size = 1) : size_(size) {}
-  int rank() const override { return 0; }
-  int size() const override { return size_; }
-  void all_reduce(std::span<float> data, Reduction how) override {
-    ++calls;
-    if (how == Reduction::sum) {
-      for (float& x : data) x *= static_cast<float>(size_);
-    }
-  }
-  void broadcast(std::span<std::byte>, int) override {}
-  void barrier() override {}
-
-  int calls = 0;
-
- private:
-  int size_;
-};
+using test::EqualReplicas;
 
 inline HostView view(const TensorType& type, const std::vector<float>& data) { return {type, std::as_bytes(std::span(data))}; }
 inline HostTensor tensor(const TensorType& type, std::vector<float>& data) {

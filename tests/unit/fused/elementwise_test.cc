@@ -38,7 +38,7 @@ TEST_P(EachOp, EqualsReference) {
           const Tensors sources = random_sources(m.graph, random, true);
           const Tensors expected = evaluate_all(m.graph, sources);
           Tensors found = sources;
-          run_group(m.graph, group_of(m.graph, result.node), 2, found);
+          run_group(m.graph, lowering::group_of(m.graph, result.node), 2, found);
           const auto at = first_difference(m.graph.type(result), expected.at({result.node, 0}), found.at({result.node, 0}));
           ASSERT_EQ(at, -1) << name_of(op) << " of " << shape.str() << " and " << narrow[other].str() << " at " << position
                             << ": " << element(expected.at({result.node, 0}), m.graph.type(result).dtype, at) << " expected, "
@@ -76,7 +76,8 @@ TEST(Cast, BetweenAllTypes) {
       }
       m.fetch(m.cast(x, to));
       const Tensors sources = random_sources(m.graph, random);
-      const Tensors expected = evaluate_all(m.graph, sources), found = run_plan(m.graph, plan_fusion(m.graph), 1, sources);
+      const Tensors expected = evaluate_all(m.graph, sources),
+                    found = run_plan(m.graph, lowering::group_nodes(m.graph, target()), 1, sources);
       const int last = m.graph.fetches[0].use.node;
       EXPECT_EQ(first_difference(m.graph.nodes[last].outputs[0], expected.at({last, 0}), found.at({last, 0})), -1)
           << name_of(from) << " to " << name_of(to);
@@ -96,13 +97,14 @@ TEST(View, ReadThroughStrides) {
     m.fetch(wide);
     m.fetch(m.add(Op::reshape, {turned}, Shape{40, 6}));
     const Tensors sources = random_sources(m.graph, random);
-    const Tensors expected = evaluate_all(m.graph, sources), found = run_plan(m.graph, plan_fusion(m.graph), 2, sources);
+    const Tensors expected = evaluate_all(m.graph, sources),
+                  found = run_plan(m.graph, lowering::group_nodes(m.graph, target()), 2, sources);
     for (const Fetch& fetch : m.graph.fetches) {
       const std::pair key{fetch.use.node, 0};
       EXPECT_EQ(first_difference(m.graph.type(fetch.use), expected.at(key), found.at(key)), -1) << fetch.name << name_of(dtype);
     }
     Tensors alone = sources;
-    run_group(m.graph, group_of(m.graph, turned.node), 1, alone);
+    run_group(m.graph, lowering::group_of(m.graph, turned.node), 1, alone);
     EXPECT_EQ(alone.at({turned.node, 0}), expected.at({turned.node, 0}));
   }
 }
@@ -111,7 +113,8 @@ TEST(Constant, FillsMemory) {
   Maker m;
   m.fetch(m.number(0.1, DType::bf16, {3, 70}));
   m.fetch(m.number(-4, DType::f32));
-  const Tensors expected = evaluate_all(m.graph, {}), found = run_plan(m.graph, plan_fusion(m.graph), 2, {});
+  const Tensors expected = evaluate_all(m.graph, {}),
+                found = run_plan(m.graph, lowering::group_nodes(m.graph, target()), 2, {});
   EXPECT_EQ(expected, found);
 }
 

@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include "fused/fusion.h"
-#include "fused/kernel.h"
+#include "context.h"
+#include "fused/fused_kernel.h"
 #include "qfw/op_definition.h"
 
 /// Graphs by hand, evaluated once node by node with the reference kernels and once as planned with the fused engine.
@@ -182,7 +182,7 @@ inline Tensors evaluate_all(const Graph& graph, Tensors tensors) {
   return tensors;
 }
 
-inline void run_group(const Graph& graph, const FusedGroup& group, int threads, Tensors& tensors) {
+inline void run_group(const Graph& graph, const lowering::Group& group, int threads, Tensors& tensors) {
   std::vector<const void*> inputs;
   std::vector<void*> outputs;
   for (const Use use : group.inputs) inputs.push_back(tensors.at({use.node, use.output}).data());
@@ -191,18 +191,18 @@ inline void run_group(const Graph& graph, const FusedGroup& group, int threads, 
     memory.assign(graph.type(use).bytes(), std::byte{0xee});
     outputs.push_back(memory.data());
   }
-  FusedKernel kernel(graph, group, threads);
-  kernel.run(inputs, outputs);
+  const auto kernel = make_fused(graph, group, threads);
+  kernel->run({}, inputs, outputs);
   const Tensors once = tensors;
-  kernel.run(inputs, outputs);  // a second run must not depend on the first
+  kernel->run({}, inputs, outputs);  // a second run must not depend on the first
   for (const Use use : group.outputs) {
     const std::pair key{use.node, use.output};
     if (once.at(key) != tensors.at(key)) throw std::runtime_error("a second run differs");
   }
 }
 
-inline Tensors run_plan(const Graph& graph, const std::vector<WorkItem>& plan, int threads, Tensors tensors) {
-  for (const WorkItem& item : plan) {
+inline Tensors run_plan(const Graph& graph, const std::vector<lowering::Item>& plan, int threads, Tensors tensors) {
+  for (const lowering::Item& item : plan) {
     if (item.group) {
       run_group(graph, *item.group, threads, tensors);
     } else if (!is_given(graph.nodes[item.node].op)) {

@@ -7,11 +7,11 @@
 namespace qfw::cpu::testing {
 namespace {
 
-/// What plan_fusion promises: everything read was written before, by exactly one item.
-void expect_sound(const Graph& graph, const std::vector<WorkItem>& plan) {
+/// What group_nodes promises: everything read was written before, by exactly one item.
+void expect_sound(const Graph& graph, const std::vector<lowering::Item>& plan) {
   std::set<std::pair<int, int>> made;
   std::set<int> singles;
-  for (const WorkItem& item : plan) {
+  for (const lowering::Item& item : plan) {
     const auto& reads = item.group ? item.group->inputs : graph.nodes[item.node].inputs;
     for (const Use use : reads) ASSERT_TRUE(made.contains({use.node, use.output})) << "%" << use.node << " is read too early";
     if (item.group) {
@@ -29,8 +29,8 @@ void expect_sound(const Graph& graph, const std::vector<WorkItem>& plan) {
   for (const Fetch& fetch : graph.fetches) EXPECT_TRUE(made.contains({fetch.use.node, fetch.use.output}));
 }
 
-int large_passes(const Graph& graph, const std::vector<WorkItem>& plan) {
-  return static_cast<int>(std::ranges::count_if(plan, [&](const WorkItem& item) {
+int large_passes(const Graph& graph, const std::vector<lowering::Item>& plan) {
+  return static_cast<int>(std::ranges::count_if(plan, [&](const lowering::Item& item) {
     return item.group && std::ranges::any_of(item.group->nodes, [&](int n) {
              const Node& node = graph.nodes[n];
              return class_of(node.op) != OpClass::view &&
@@ -113,7 +113,7 @@ TEST_P(RandomGraph, EqualsReference) {
   }
   for (int i = 0; i < 5; ++i) m.fetch(values[values.size() - 1 - below(12)]);
 
-  const auto plan = plan_fusion(m.graph);
+  const auto plan = lowering::group_nodes(m.graph, target());
   expect_sound(m.graph, plan);
   const Tensors sources = random_sources(m.graph, random);
   const Tensors expected = evaluate_all(m.graph, sources);
@@ -145,7 +145,7 @@ TEST(Plan, NormaliseAddReluQuantizeIsTwoPasses) {
   m.fetch(m.cast(clipped, DType::u8));
   m.fetch(m.add(Op::sum, {m.add(Op::abs, {y})}, Reduce{{}}));
   m.fetch(m.add(Op::reduce_max, {y}, Reduce{{64}}));
-  const auto plan = plan_fusion(m.graph);
+  const auto plan = lowering::group_nodes(m.graph, target());
   expect_sound(m.graph, plan);
   EXPECT_EQ(large_passes(m.graph, plan), 2);
 }
@@ -160,9 +160,9 @@ TEST(Plan, ResidualsAreStored) {
     y = m.add(Op::relu, {m.add(Op::add, {x, y})});
     m.fetch(m.add(Op::sum, {m.add(Op::multiply, {y, m.add(Op::sum, {y}, Reduce{{64}})})}, Reduce{{}}));
   }
-  const auto plan = plan_fusion(m.graph);
+  const auto plan = lowering::group_nodes(m.graph, target());
   expect_sound(m.graph, plan);
-  for (const WorkItem& item : plan) {
+  for (const lowering::Item& item : plan) {
     if (item.group) {
       EXPECT_LE(item.group->inputs.size(), 6u);
     }
@@ -177,7 +177,7 @@ TEST(Plan, WideningWaits) {
   const Use wide = m.cast(codes, DType::bf16);
   m.fetch(codes);
   m.fetch(wide);
-  const auto plan = plan_fusion(m.graph);
+  const auto plan = lowering::group_nodes(m.graph, target());
   expect_sound(m.graph, plan);
   EXPECT_EQ(large_passes(m.graph, plan), 2);
 }
@@ -190,17 +190,17 @@ TEST(Kernel, OverwritesOnlyWhatItHasRead) {
     const Use sum = m.add(Op::add, {x, row}), product = m.add(Op::multiply, {sum, y}), last = m.add(Op::subtract, {product, x});
     m.fetch(sum);
     m.fetch(last);
-    const auto plan = plan_fusion(m.graph);
-    const auto at = std::ranges::find_if(plan, [](const WorkItem& item) { return item.group.has_value(); });
+    const auto plan = lowering::group_nodes(m.graph, target());
+    const auto at = std::ranges::find_if(plan, [](const lowering::Item& item) { return item.group.has_value(); });
     ASSERT_NE(at, plan.end());
-    const FusedGroup& group = *at->group;
+    const lowering::Group& group = *at->group;
     ASSERT_EQ(group.outputs.size(), 2u);
     const Tensors sources = random_sources(m.graph, random), expected = evaluate_all(m.graph, sources);
-    FusedKernel kernel(m.graph, group, 1);
+    const auto kernel = make_fused(m.graph, group, 1);
     int allowed = 0;
     for (int i = 0; i < static_cast<int>(group.inputs.size()); ++i) {
       for (int o = 0; o < 2; ++o) {
-        if (!kernel.may_overwrite(i, o)) continue;
+        if (!kernel->in_place(i, o)) continue;
         ++allowed;
         Tensors memory = sources;
         Memory other(m.graph.type(group.outputs[1 - o]).bytes());
@@ -209,7 +209,7 @@ TEST(Kernel, OverwritesOnlyWhatItHasRead) {
         void* outputs[2];
         outputs[o] = const_cast<void*>(inputs[i]);
         outputs[1 - o] = other.data();
-        kernel.run(inputs, outputs);
+        kernel->run({}, inputs, outputs);
         const Use use = group.outputs[o];
         EXPECT_EQ(memory.at({group.inputs[i].node, 0}), expected.at({use.node, 0})) << i << " " << o;
         EXPECT_EQ(other, expected.at({group.outputs[1 - o].node, 0})) << i << " " << o;

@@ -44,7 +44,7 @@ TEST(Reduction, EqualsReference) {
           }
           const Tensors sources = random_sources(m.graph, random);
           const Tensors expected = evaluate_all(m.graph, sources);
-          const auto plan = plan_fusion(m.graph);
+          const auto plan = lowering::group_nodes(m.graph, target());
           const Tensors found = run_plan(m.graph, plan, 1, sources), again = run_plan(m.graph, plan, 2, sources);
           for (const Fetch& fetch : m.graph.fetches) {
             const std::pair key{fetch.use.node, fetch.use.output};
@@ -79,7 +79,7 @@ TEST(Reduction, NanWins) {
     Tensors sources = random_sources(m.graph, random);
     const float nan = NAN;
     std::memcpy(sources.begin()->second.data() + at * 4, &nan, 4);
-    const Tensors found = run_plan(m.graph, plan_fusion(m.graph), 1, sources);
+    const Tensors found = run_plan(m.graph, lowering::group_nodes(m.graph, target()), 1, sources);
     for (const Fetch& fetch : m.graph.fetches) {
       const bool one = m.graph.type(fetch.use).shape.rank() == 0;
       for (std::int64_t i = 0; i < (one ? 1 : 40); ++i) {
@@ -106,7 +106,8 @@ TEST(Moments, KeepDigits) {
   }
   Tensors sources;
   sources[{x.node, 0}] = memory;
-  const Tensors expected = evaluate_all(m.graph, sources), found = run_plan(m.graph, plan_fusion(m.graph), 2, sources);
+  const Tensors expected = evaluate_all(m.graph, sources),
+                found = run_plan(m.graph, lowering::group_nodes(m.graph, target()), 2, sources);
   for (int c = 0; c < 8; ++c) {
     EXPECT_NEAR(element(found.at({mean.node, 0}), DType::f32, c), element(expected.at({mean.node, 0}), DType::f32, c), 1e-5);
     EXPECT_NEAR(element(found.at({mean.node, 1}), DType::f32, c), element(expected.at({mean.node, 1}), DType::f32, c), 1e-4);

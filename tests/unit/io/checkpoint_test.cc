@@ -10,6 +10,8 @@
 #include <random>
 
 #include "io/checkpoint_header.h"
+#include "io/checkpoint_version_1.h"
+#include "io/hdf5.h"
 #include "support.h"
 
 /// HDF5 1.10 itself forgets memory when metadata fails its checksum. Leak checkers of this executable ask here.
@@ -28,6 +30,9 @@ struct Content {
                       .data_epoch = 4,
                       .data_step = 56,
                       .recipe = "[model]\nname = resnet  # größer\n",
+                      .data = "10 00ff\n",
+                      .warm_start = true,
+                      .seed = std::numeric_limits<std::int64_t>::max(),
                       .metrics = {{"eval_accuracy", 0.875}, {"eval_loss", std::numeric_limits<double>::quiet_NaN()}}};
   std::vector<CheckpointVariable> variables{
       {"stage1/block0/conv_1/kernel", {{3, 3, 4, 8}, DType::f32}},
@@ -60,6 +65,9 @@ void expect_equal(const fs::path& path, const Content& content) {
   EXPECT_EQ(checkpoint.info().data_epoch, content.info.data_epoch);
   EXPECT_EQ(checkpoint.info().data_step, content.info.data_step);
   EXPECT_EQ(checkpoint.info().recipe, content.info.recipe);
+  EXPECT_EQ(checkpoint.info().data, content.info.data);
+  EXPECT_EQ(checkpoint.info().warm_start, content.info.warm_start);
+  EXPECT_EQ(checkpoint.info().seed, content.info.seed);
   ASSERT_EQ(checkpoint.info().metrics.size(), 2u);
   EXPECT_EQ(checkpoint.info().metrics.at("eval_accuracy"), 0.875);
   EXPECT_TRUE(std::isnan(checkpoint.info().metrics.at("eval_loss")));
@@ -159,6 +167,55 @@ TEST_F(CheckpointTest, AFailedSaveLeavesNothing) {
   EXPECT_EQ(test::entries(folder_.path()), 0u);
   const fs::path nowhere = folder_.path() / "missing" / "x.h5";
   EXPECT_THAT(test::message_of(Error::Category::data, [&] { content_.save(nowhere); }), HasSubstr(nowhere.string()));
+}
+
+void expect_taken_from_metrics(const fs::path& path) {
+  const Checkpoint checkpoint(path);
+  EXPECT_TRUE(checkpoint.info().warm_start);
+  EXPECT_EQ(checkpoint.info().seed, 42);
+  EXPECT_EQ(checkpoint.info().metrics, (std::map<std::string, double>{{"eval_loss", 0.5}}));
+}
+
+const std::map<std::string, double> metrics_of_before{{"eval_loss", 0.5}, {"seed", 42}, {"warm_start", 1}};
+
+TEST_F(CheckpointTest, WarmStartAndSeedAreFoundWhereTheyWereBefore) {
+  save_checkpoint(path_, {.metrics = metrics_of_before}, content_.variables, Content::fill);
+  expect_taken_from_metrics(path_);
+  save_checkpoint(path_, {.metrics = {{"seed", 1e300}}}, content_.variables, Content::fill);
+  EXPECT_EQ(Checkpoint(path_).info().seed, std::nullopt) << "not exact, so it cannot be compared";
+  save_checkpoint(path_, {}, content_.variables, Content::fill);
+  EXPECT_FALSE(Checkpoint(path_).info().warm_start);
+  EXPECT_EQ(Checkpoint(path_).info().seed, std::nullopt);
+}
+
+/// Their checksum of that version covers them among the metrics.
+TEST_F(CheckpointTest, WarmStartAndSeedOfVersion1AreFound) {
+  CheckpointContents contents{.info = {.step = 7, .recipe = "[model]\n", .metrics = metrics_of_before},
+                              .variables = {content_.variables[0]},
+                              .values = {bytes_of(content_.variables[0])}};
+  Hdf5Memory image;
+  const hdf5::Place place{path_, {}};
+  {
+    const hdf5::Lock lock;
+    hdf5::Handle file = hdf5::create_file(image, place);
+    hdf5::write_attribute(file.get(), "format", std::string("qfw checkpoint"), place);
+    hdf5::write_attribute(file.get(), "step", contents.info.step, place);
+    hdf5::write_attribute(file.get(), "data_epoch", contents.info.data_epoch, place);
+    hdf5::write_attribute(file.get(), "data_step", contents.info.data_step, place);
+    hdf5::write_attribute(file.get(), "recipe", contents.info.recipe, place);
+    hdf5::write_attribute(file.get(), "checksum", sum_of_version_1(contents), place);
+    {
+      const auto metrics = hdf5::create_group(file.get(), "metrics", place);
+      for (const auto& [name, value] : contents.info.metrics) hdf5::write_attribute(metrics.get(), name.c_str(), value, place);
+      const auto group = hdf5::create_group(file.get(), "variables", place);
+      const auto& variable = contents.variables[0];
+      const auto data_set = hdf5::create_data_set(group.get(), variable.name, variable.type, place);
+      hdf5::write(data_set.get(), HostTensor{variable.type, contents.values[0]}, place);
+    }
+    hdf5::finish_file(file, image, place);
+  }
+  test::spew(path_, std::string(reinterpret_cast<const char*>(image.bytes().data()), image.bytes().size()));
+  expect_taken_from_metrics(path_);
 }
 
 TEST_F(CheckpointTest, MissingAndForeignFilesAreRefused) {

@@ -7,7 +7,7 @@
 #include <random>
 #include <vector>
 
-#include "matmul/kernels.h"
+#include "matmul/matmul.h"
 #include "qfw/graph.h"
 
 /// Graphs of one node, memory for its tensors, and plain loops to compare with.
@@ -91,16 +91,20 @@ inline Bytes random_integers(const TensorType& type, int low, int high, unsigned
 }
 
 /// Runs the graph's last node on memory that is exactly as large as the tensors, so that sanitizers see every step outside.
-inline Bytes run(const Graph& graph, const std::vector<Bytes>& inputs, KernelContext& context) {
+inline Bytes run(const Graph& graph, const std::vector<Bytes>& inputs, Context& context) {
   const Node& node = graph.nodes.back();
   omp_set_num_threads(context.threads);
   const auto kernel = make_matmul(graph, node, context);
   std::vector<const void*> pointers;
   for (const Bytes& input : inputs) pointers.push_back(input.data());
   Bytes output(node.outputs[0].bytes(), std::byte{0xa5});
-  kernel->run(pointers, output.data());
+  const auto run_into = [&](Bytes& bytes) {
+    void* const place = bytes.data();
+    kernel->run({}, pointers, {&place, 1});
+  };
+  run_into(output);
   Bytes again(output.size(), std::byte{0x5a});
-  kernel->run(pointers, again.data());
+  run_into(again);
   EXPECT_EQ(output, again) << kernel->kind() << " " << kernel->implementation() << ": a second run differs";
   return output;
 }
@@ -194,6 +198,6 @@ inline void expect_near(const std::vector<double>& found, const std::vector<doub
   EXPECT_LE(worst / largest, tolerance) << what << ": element " << at << " is " << found[at] << ", expected " << expected[at];
 }
 
-using Implementation = KernelContext::Implementation;
+using Implementation = Context::Implementation;
 
 }  // namespace qfw::cpu::test

@@ -17,7 +17,7 @@ TEST(Float, Forward) {
       const auto a = numbers(src, type), b = numbers(weights, type);
       std::vector<double> sums(static_cast<std::size_t>(test.dst().count()));
       test.for_each([&](std::int64_t s, std::int64_t w, std::int64_t d) { sums[d] += a[s] * b[w]; });
-      KernelContext context{.threads = ++index % 8 == 0 ? 2 : 1};
+      Context context{.threads = ++index % 8 == 0 ? 2 : 1};
       const Bytes result = run(single(Op::conv2d, {test.src(), type}, {test.weights(), type}, test.conv, {test.dst(), type}),
                                {src, weights}, context);
       expect_near(numbers(result, type), sums, tolerance(type), test.str() + " " + name_of(type));
@@ -33,7 +33,7 @@ TEST(Float, BackwardData) {
       const auto g = numbers(grad, type), b = numbers(weights, type);
       std::vector<double> sums(static_cast<std::size_t>(test.src().count()));
       test.for_each([&](std::int64_t s, std::int64_t w, std::int64_t d) { sums[s] += g[d] * b[w]; });
-      KernelContext context{.threads = ++index % 8 == 0 ? 2 : 1};
+      Context context{.threads = ++index % 8 == 0 ? 2 : 1};
       const Graph graph = single(Op::conv2d_grad_src, {test.dst(), type}, {test.weights(), type},
                                  Conv2dGrad{test.conv, test.src()}, {test.src(), type});
       expect_near(numbers(run(graph, {grad, weights}, context), type), sums, tolerance(type), test.str() + " " + name_of(type));
@@ -54,7 +54,7 @@ TEST(Float, BackwardWeights) {
                                  Conv2dGrad{test.conv, test.weights()}, {test.weights(), DType::f32});
       for (const Implementation implementation : {Implementation::library, Implementation::own}) {
         for (const int threads : threads_of(index)) {
-          KernelContext context{.threads = threads, .implementation = implementation};
+          Context context{.threads = threads, .implementation = implementation};
           expect_near(numbers(run(graph, {src, grad}, context), DType::f32), sums, f32_tolerance,
                       test.str() + " " + name_of(type));
         }
@@ -74,7 +74,7 @@ TEST(Float, BackwardWeightsOfManyRows) {
     std::vector<double> sums(static_cast<std::size_t>(test.weights().count()));
     test.for_each([&](std::int64_t s, std::int64_t w, std::int64_t d) { sums[w] += a[s] * g[d]; });
     for (const int threads : {1, 2, 3}) {
-      KernelContext context{.threads = threads, .implementation = Implementation::own};
+      Context context{.threads = threads, .implementation = Implementation::own};
       const Graph graph = single(Op::conv2d_grad_weights, {test.src(), DType::f32}, {test.dst(), DType::f32},
                                  Conv2dGrad{test.conv, test.weights()}, {test.weights(), DType::f32});
       expect_near(numbers(run(graph, {src, grad}, context), DType::f32), sums, f32_tolerance, test.str());
@@ -90,7 +90,7 @@ TEST(Float, Dense) {
       const auto a = numbers(src, type), b = numbers(weights, type);
       std::vector<double> sums(static_cast<std::size_t>(n * o));
       test.for_each([&](std::int64_t s, std::int64_t w, std::int64_t d) { sums[d] += a[s] * b[w]; });
-      KernelContext context{.threads = 2};
+      Context context{.threads = 2};
       const Bytes result =
           run(single(Op::dense, {{n, i}, type}, {{i, o}, type}, Dense{}, {{n, o}, type}), {src, weights}, context);
       expect_near(numbers(result, type), sums, tolerance(type), "dense");
@@ -100,7 +100,7 @@ TEST(Float, Dense) {
 
 // Two kernels of one context share its scratch memory, which moves while kernels are made.
 TEST(Float, KernelsShareScratch) {
-  KernelContext context{.threads = 2};
+  Context context{.threads = 2};
   const ConvCase small{1, 5, 5, 3, 17, 3, 3, {}}, large{4, 16, 16, 64, 64, 3, 3, {}};
   const auto graph = [](const ConvCase& test) {
     return single(Op::conv2d, {test.src(), DType::bf16}, {test.weights(), DType::bf16}, test.conv, {test.dst(), DType::bf16});
@@ -111,13 +111,14 @@ TEST(Float, KernelsShareScratch) {
   const Bytes src = random_floats({small.src(), DType::bf16}, 1), weights = random_floats({small.weights(), DType::bf16}, 2);
   Bytes alone(first.nodes.back().outputs[0].bytes());
   {
-    KernelContext own{.threads = 2};
+    Context own{.threads = 2};
     alone = run(first, {src, weights}, own);
   }
   const std::size_t size = context.scratch.size();
   Bytes result(alone.size());
   const std::vector<const void*> inputs{src.data(), weights.data()};
-  kernel->run(inputs, result.data());
+  void* const place = result.data();
+  kernel->run({}, inputs, {&place, 1});
   EXPECT_EQ(result, alone);
   EXPECT_EQ(context.scratch.size(), size) << "run must not allocate";
 }

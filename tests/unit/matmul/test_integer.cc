@@ -47,7 +47,7 @@ TEST(Integer, EqualsLoopsOverOddShapes) {
       for (const Implementation implementation : {Implementation::automatic, Implementation::own}) {
         if (implementation == Implementation::automatic && !library_has_integer_dot()) continue;  // the same
         for (const int threads : threads_of(seed / 2)) {
-          KernelContext context{.threads = threads, .implementation = implementation};
+          Context context{.threads = threads, .implementation = implementation};
           ASSERT_EQ(as<std::int32_t>(run(graph_of(test, type), {src, weights}, context)), reference)
               << test.str() << " " << name_of(type) << ", threads " << threads;
         }
@@ -63,7 +63,7 @@ TEST(Integer, IsExactAtTheExtremes) {
       const Bytes src = random_integers({test.src(), type}, code, code, 0);
       const Bytes weights = random_integers({test.weights(), DType::s8}, weight, weight, 0);
       for (const Implementation implementation : {Implementation::automatic, Implementation::own}) {
-        KernelContext context{.threads = 2, .implementation = implementation};
+        Context context{.threads = 2, .implementation = implementation};
         EXPECT_EQ(as<std::int32_t>(run(graph_of(test, type), {src, weights}, context)), expected(test, src, type, weights))
             << code << " x " << weight;
       }
@@ -88,7 +88,7 @@ TEST(Integer, ClippedCodesAreExactAtTheExtremes) {
         for (const bool ends : {true, false}) {
           const Bytes src = random_integers({test.src(), type}, ends ? high : low, high, 5);
           const Bytes weights = random_integers({test.weights(), DType::s8}, ends ? most : least, most, 6);
-          KernelContext context{.threads = ends ? 1 : 2, .implementation = Implementation::own};
+          Context context{.threads = ends ? 1 : 2, .implementation = Implementation::own};
           ASSERT_EQ(as<std::int32_t>(run(clipped(test, type, low, high), {src, weights}, context)),
                     expected(test, src, type, weights))
               << test.str() << " codes " << low << ".." << high << ", weights " << least << ".." << most;
@@ -100,7 +100,7 @@ TEST(Integer, ClippedCodesAreExactAtTheExtremes) {
 
 TEST(Integer, TellsWhichLoopItTakes) {
   const ConvCase test{1, 4, 4, 16, 16, 1, 1, {}};
-  KernelContext context{.threads = 1, .implementation = Implementation::own};
+  Context context{.threads = 1, .implementation = Implementation::own};
   const auto name = [&](const Graph& graph) { return make_matmul(graph, graph.nodes.back(), context)->implementation(); };
   EXPECT_THAT(name(clipped(test, DType::u8, 0, 15)), HasSubstr("u8"));
   EXPECT_THAT(name(clipped(test, DType::u8, 0, 15)), Not(HasSubstr("s16")));
@@ -119,7 +119,7 @@ TEST(Integer, LibraryAgrees) {
       const int low = type == DType::u8 ? 0 : exact ? -128 : -7, high = !exact ? 7 : type == DType::u8 ? 255 : 127;
       const Bytes src = random_integers({test.src(), type}, low, high, 3);
       const Bytes weights = random_integers({test.weights(), DType::s8}, exact ? -128 : -7, exact ? 127 : 7, 4);
-      KernelContext context{.threads = 1, .implementation = Implementation::library};
+      Context context{.threads = 1, .implementation = Implementation::library};
       ASSERT_EQ(as<std::int32_t>(run(graph_of(test, type), {src, weights}, context)), expected(test, src, type, weights))
           << test.str();
     }
@@ -134,7 +134,7 @@ TEST(Integer, Dense) {
       const Bytes src = random_integers({{n, i}, type}, type == DType::u8 ? 0 : -128, type == DType::u8 ? 255 : 127, 7);
       const Bytes weights = random_integers({{i, o}, DType::s8}, -128, 127, 8);
       for (const int threads : {1, 2, 5}) {
-        KernelContext context{.threads = threads};
+        Context context{.threads = threads};
         EXPECT_EQ(as<std::int32_t>(run(graph, {src, weights}, context)), expected(test, src, type, weights));
       }
     }

@@ -64,7 +64,7 @@ TEST(MaxPool, PaddingNeverWins) {
       for (const std::int64_t at : test.winners(x)) expected.push_back(x[at]);
       Graph graph = single(Op::max_pool, {test.src(), type}, {{1}, type}, test.pool, {test.dst(), type});
       graph.nodes.back().inputs.pop_back();
-      KernelContext context{.threads = 2};
+      Context context{.threads = 2};
       EXPECT_EQ(numbers(run(graph, {src}, context), type), expected);
     }
   }
@@ -80,7 +80,7 @@ TEST(MaxPool, GradientGoesToTheFirstMaximum) {
       for (std::size_t i = 0; i < winners.size(); ++i) expected[winners[i]] += g[i];
       const Graph graph = single(Op::max_pool_grad, {test.src(), type}, {test.dst(), type}, test.pool, {test.src(), type});
       for (const int threads : {1, 3}) {
-        KernelContext context{.threads = threads};
+        Context context{.threads = threads};
         EXPECT_EQ(numbers(run(graph, {src, grad}, context), type), expected);
       }
     }
@@ -95,7 +95,7 @@ TEST(MaxPool, NaNIsTheLargest) {
   std::memcpy(src.data(), x.data(), src.size());
   Graph graph = single(Op::max_pool, {test.src(), DType::f32}, {{1}, DType::f32}, test.pool, {test.dst(), DType::f32});
   graph.nodes.back().inputs.pop_back();
-  KernelContext context{.threads = 1};
+  Context context{.threads = 1};
   for (const double value : numbers(run(graph, {src}, context), DType::f32)) EXPECT_TRUE(std::isnan(value));
   const Bytes grad = random_integers({test.dst(), DType::f32}, 1, 1, 0);
   const auto found = numbers(

@@ -10,6 +10,7 @@
 #include "qfw/layer.h"
 #include "qfw/optimizer.h"
 #include "qfw/schedule.h"
+#include "support/replicas.h"
 
 namespace qfw::testing {
 namespace {
@@ -113,14 +114,9 @@ struct PlainDevice final : Device {
   explicit PlainDevice(const Options& options) : Device(options) {}
 };
 
-struct Alone final : Communicator {
+struct Alone final : test::EqualReplicas {
   using Options = Nothing;
   explicit Alone(const Options&) {}
-  int rank() const override { return 0; }
-  int size() const override { return 1; }
-  void all_reduce(std::span<float>, Reduction) override {}
-  void broadcast(std::span<std::byte>, int) override {}
-  void barrier() override {}
 };
 
 /// Lines of `section key value`.

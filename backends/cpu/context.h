@@ -1,0 +1,34 @@
+#pragma once
+
+#include <oneapi/dnnl/dnnl.hpp>
+#include <vector>
+
+#include "pages.h"
+#include "qfw/lowering/variables.h"
+#include "scratch.h"
+
+namespace qfw::cpu {
+
+const lowering::Target& target();
+
+/// What the executables and kernels of one backend share; it outlives them. Not thread-safe: their calls do not overlap.
+struct Context {
+  int threads = 1;
+  /// For tests and benchmarks, which compare both sides on any machine. `library` may be inexact for integers (16-bit sums
+  /// saturate) where the processor has no u8 x s8 instruction; `automatic` never is.
+  enum class Implementation { automatic, library, own } implementation = Implementation::automatic;
+  dnnl::engine engine{dnnl::engine::kind::cpu, 0};  ///< primitives are compiled once per key by oneDNN's own cache
+  dnnl::stream stream{engine};
+  Scratch scratch{};
+  std::vector<Pages> slabs{};
+  lowering::Variables variables{target(), [this](std::size_t bytes) { return slabs.emplace_back(bytes).data(); }};
+  Pages arena{};  ///< moves when a larger program is compiled
+
+  void reserve_arena(std::size_t bytes) {
+    if (bytes <= arena.bytes()) return;
+    arena = Pages();  // both at once might not fit
+    arena = Pages(bytes);
+  }
+};
+
+}  // namespace qfw::cpu

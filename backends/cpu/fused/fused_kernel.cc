@@ -1,0 +1,145 @@
+#include "fused_kernel.h"
+
+#include <omp.h>
+
+#include <algorithm>
+
+#if defined(__SSE__)
+#include <xmmintrin.h>
+#endif
+
+#include "interpreter.h"
+
+namespace qfw::cpu {
+namespace {
+
+using lowering::FusedProgram;
+using lowering::Pattern;
+
+constexpr double parallel_work = 40000;  // elements times instructions below which waking threads costs more than it saves
+constexpr std::int64_t rows_per_flush = 64;
+
+/// Denormals as zero while it lives, as on every thread of every backend.
+class FlushDenormals {
+ public:
+#if defined(__SSE__)
+  FlushDenormals() : before_(_mm_getcsr()) {
+    if ((before_ & both_) != both_) _mm_setcsr(before_ | both_);
+  }
+  ~FlushDenormals() {
+    if ((before_ & both_) != both_) _mm_setcsr(before_);
+  }
+
+ private:
+  static constexpr unsigned both_ = 0x8040;
+  unsigned before_;
+#else
+  FlushDenormals() {}
+#endif
+};
+
+/// Takes a body over all tiles: chunks to threads, tiles in order, operands asked for ahead of time.
+class FusedKernel final : public Kernel {
+ public:
+  FusedKernel(FusedProgram program, int threads)
+      : program_(std::move(program)),
+        body_(std::make_unique<Interpreter>(program_)),
+        tiling_(cut(program_, body_->tile_elements())),
+        threads_(threads_for(threads)),
+        reductions_(program_, tiling_, threads_) {
+    body_->prepare(tiling_, reductions_, threads_);
+  }
+
+  const char* kind() const override { return reductions_.empty() ? "fused elementwise" : "fused reduction"; }
+  bool in_place(int input, int output) const override { return body_->may_overwrite(input, output); }
+
+  void run(Executable::Step, std::span<const void* const> inputs, std::span<void* const> outputs) override {
+    const Operands operands{inputs.data(), outputs.data()};
+    reductions_.begin_run();
+    if (threads_ == 1) {
+      const FlushDenormals flush;
+      work(operands, 0, 1);
+      reductions_.finish(0, 1, operands.outputs);
+      return;
+    }
+#pragma omp parallel num_threads(threads_)
+    {
+      const FlushDenormals flush;
+      const int thread = omp_get_thread_num(), team = omp_get_num_threads();
+      work(operands, thread, team);
+      if (!reductions_.empty()) {
+#pragma omp barrier
+        reductions_.finish(thread, team, operands.outputs);
+      }
+    }
+  }
+
+ private:
+  /// All threads or one: libgomp ends and restarts threads when teams change their size.
+  int threads_for(int threads) const {
+    const double work = static_cast<double>(tiling_.count) * static_cast<double>(body_->instructions());
+    return work < parallel_work || tiling_.chunks.size() == 1 ? 1 : threads;
+  }
+
+  void work(const Operands& operands, int thread, int team) {
+    body_->prologue(operands, thread);
+    reductions_.begin_thread(thread);
+    const std::size_t chunks = tiling_.chunks.size();
+    for (std::size_t chunk = chunks * thread / team; chunk < chunks * (thread + 1) / team; ++chunk) {
+      reductions_.begin_chunk(chunk);
+      run_chunk(operands, chunk, thread);
+    }
+  }
+
+  void run_chunk(const Operands& operands, std::size_t number, int thread) {
+    const Chunk& chunk = tiling_.chunks[number];
+    // The very last row may be short: its tile stands alone.
+    const std::int64_t short_cols = tiling_.count - (tiling_.rows - 1) * tiling_.cols;
+    const bool has_short = short_cols != tiling_.cols && chunk.last_row == tiling_.rows;
+    const std::int64_t whole = chunk.last_row - has_short;
+    std::int64_t since_flush = 0;
+    const auto run_rows = [&](std::int64_t row, std::int64_t rows, std::int64_t last_col) {
+      for (std::int64_t col = chunk.first_col; col < last_col; col += tiling_.tile_cols) {
+        if (col + tiling_.tile_cols < last_col) {
+          prefetch(operands, row, col + tiling_.tile_cols, tiling_.tile_cols);
+        } else {
+          prefetch(operands, row + rows, chunk.first_col, tiling_.tile_rows * tiling_.tile_cols);
+        }
+        body_->run(operands, tiling_.tile(row, col, rows, std::min(tiling_.tile_cols, last_col - col)), number, thread);
+      }
+      if ((since_flush += rows) < rows_per_flush) return;
+      reductions_.flush(number, thread);
+      since_flush = 0;
+    };
+    for (std::int64_t row = chunk.first_row; row < whole; row += tiling_.tile_rows) {
+      run_rows(row, std::min(tiling_.tile_rows, whole - row), chunk.last_col);
+    }
+    if (has_short) run_rows(whole, 1, short_cols);
+    if (!reductions_.empty()) reductions_.flush(number, thread);
+  }
+
+  /// Asks for the next tile's operands while this one is computed; the hardware only follows streams that do not pause.
+  void prefetch(const Operands& operands, std::int64_t row, std::int64_t col, std::int64_t elements) const {
+    const std::int64_t first = row * tiling_.cols + col, last = std::min(first + elements, tiling_.count);
+    for (const FusedProgram::Load& load : program_.loads) {
+      if (load.pattern != Pattern::dense) continue;
+      const auto* base = static_cast<const std::byte*>(operands.inputs[load.input]);
+      const auto size = static_cast<std::int64_t>(size_of(load.dtype));
+      for (std::int64_t line = first * size; line < last * size; line += 64) __builtin_prefetch(base + line, 0, 2);
+    }
+  }
+
+  FusedProgram program_;
+  std::unique_ptr<TileBody> body_;
+  Tiling tiling_;
+  int threads_;
+  Reductions reductions_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_fused(const Graph& graph, const lowering::Group& group, int threads) {
+  return std::make_unique<FusedKernel>(lowering::program_of(graph, group), threads);
+}
+
+}  // namespace qfw::cpu

@@ -1,0 +1,135 @@
+#include "tiling.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace qfw::cpu {
+namespace {
+
+using lowering::FusedProgram;
+using lowering::Pattern;
+
+constexpr std::int64_t chunk_elements = 32768, most_chunks = 256;
+constexpr std::int64_t least_chunks = 8, rows_per_chunk = 64;
+constexpr std::int64_t accumulator_budget = 1 << 17;  // doubles, over all chunks
+
+std::int64_t round_up(std::int64_t value, std::int64_t step) { return (value + step - 1) / step * step; }
+
+bool any_load(const FusedProgram& program, Pattern pattern) {
+  return std::ranges::any_of(program.loads, [&](const FusedProgram::Load& load) { return load.pattern == pattern; });
+}
+bool any_result(const FusedProgram& program, Pattern pattern) {
+  return std::ranges::any_of(program.reductions, [&](const FusedProgram::Reduction& r) { return r.pattern == pattern; });
+}
+
+void cut_rows(const FusedProgram& program, std::int64_t tile, Tiling& g) {
+  const std::int64_t own_rows = program.space.rows(), own_cols = program.space.cols();
+  g.rows = own_rows, g.cols = own_cols;
+  if (any_load(program, Pattern::strided) || any_result(program, Pattern::strided)) return;
+  if (!any_load(program, Pattern::row) && !any_result(program, Pattern::row)) {
+    g.cols = std::min(tile, g.count);
+    g.rows = (g.count + g.cols - 1) / g.cols;
+    g.repeat = 1;
+    return;
+  }
+  const bool row_order_matters = program.in_order && any_result(program, Pattern::row);
+  if (own_cols >= 128 || own_rows == 1 || row_order_matters) return;
+  const std::int64_t whole_steps =
+      static_cast<std::int64_t>(tile_step) / std::gcd(own_cols, static_cast<std::int64_t>(tile_step));
+  g.repeat = std::max<std::int64_t>(1, std::min(256 / own_cols, own_rows));
+  if (g.repeat > whole_steps) g.repeat -= g.repeat % whole_steps;
+  g.cols = g.repeat * own_cols;
+  g.rows = (g.count + g.cols - 1) / g.cols;
+}
+
+void cut_tiles(std::int64_t tile, Tiling& g) {
+  if (g.cols <= tile) {
+    g.tile_cols = g.cols;
+    g.tile_rows = std::clamp<std::int64_t>(tile / g.padded_cols(), 1, g.rows);
+  } else {
+    const std::int64_t slices = (g.cols + tile - 1) / tile;
+    g.tile_cols = round_up((g.cols + slices - 1) / slices, tile_step);
+    g.tile_rows = 1;
+  }
+}
+
+void cut_row_chunks(std::int64_t wanted, std::int64_t unit, Tiling& g) {
+  const std::int64_t units = g.rows / unit, chunks = std::clamp<std::int64_t>(wanted, 1, units);
+  for (std::int64_t i = 0; i < chunks; ++i) {
+    g.chunks.push_back({.first_row = units * i / chunks * unit,
+                        .last_row = units * (i + 1) / chunks * unit,
+                        .first_col = 0,
+                        .last_col = g.cols});
+  }
+}
+
+void cut_col_chunks(std::int64_t wanted, Tiling& g) {
+  const std::int64_t units = (g.cols + tile_step - 1) / tile_step, chunks = std::clamp<std::int64_t>(wanted, 1, units);
+  for (std::int64_t i = 0; i < chunks; ++i) {
+    const std::int64_t first = units * i / chunks * tile_step, last = units * (i + 1) / chunks * tile_step;
+    g.chunks.push_back({.first_row = 0, .last_row = g.rows, .first_col = first, .last_col = std::min(last, g.cols)});
+  }
+}
+
+void cut_chunks(const FusedProgram& program, Tiling& g) {
+  std::int64_t wanted = std::min(g.count / chunk_elements, most_chunks);
+  if (any_result(program, Pattern::strided)) {
+    const bool alone = !any_result(program, Pattern::row) && !any_result(program, Pattern::scalar);
+    if (chunks_own_results(program) && (alone || !program.in_order)) {
+      cut_row_chunks(wanted, g.rows / program.space.extents[0], g);
+    } else {
+      cut_row_chunks(1, 1, g);
+    }
+    return;
+  }
+  if (program.in_order && !program.reductions.empty()) {
+    if (any_result(program, Pattern::scalar)) {
+      cut_row_chunks(1, 1, g);
+    } else {
+      cut_col_chunks(wanted, g);
+    }
+    return;
+  }
+  if (any_result(program, Pattern::row)) {
+    wanted = std::min(wanted, std::max(least_chunks, g.rows / rows_per_chunk));  // each chunk adds its sums up at its end
+    wanted = std::min(wanted, accumulator_budget / (2 * g.cols * static_cast<std::int64_t>(program.reductions.size())));
+  }
+  cut_row_chunks(wanted, 1, g);
+}
+
+}  // namespace
+
+Tile Tiling::tile(std::int64_t row, std::int64_t col, std::int64_t tile_rows, std::int64_t tile_cols) const {
+  Tile tile{.row = row, .col = col, .rows = tile_rows, .cols = tile_cols};
+  tile.pitch = round_up(tile.cols, tile_step);
+  tile.first = row * cols + col;
+  tile.contiguous = tile.rows == 1 || (tile.cols == cols && tile.pitch == tile.cols);
+  tile.direct = tile.contiguous && tile.pitch == tile.cols;
+  return tile;
+}
+
+std::int64_t offset_of_row(const lowering::Space& space, std::int64_t row, const lowering::Strides& strides) {
+  std::int64_t offset = 0;
+  for (int axis = static_cast<int>(space.extents.size()) - 2; axis >= 0; --axis) {
+    offset += row % space.extents[axis] * strides[axis];
+    row /= space.extents[axis];
+  }
+  return offset;
+}
+
+bool chunks_own_results(const FusedProgram& program) {
+  return program.space.extents.size() > 1 && std::ranges::all_of(program.reductions, [](const FusedProgram::Reduction& r) {
+           return r.pattern != Pattern::strided || r.strides[0] != 0;
+         });
+}
+
+Tiling cut(const FusedProgram& program, std::int64_t tile_elements) {
+  Tiling g;
+  g.count = program.space.count();
+  cut_rows(program, tile_elements, g);
+  cut_tiles(tile_elements, g);
+  cut_chunks(program, g);
+  return g;
+}
+
+}  // namespace qfw::cpu

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "qfw/lowering/program.h"
+#include "tile_ops.h"
+
+/// How a program's space is cut: into tiles that fit the first-level cache, and into chunks that threads share out. Neither
+/// depends on the number of threads, so sums do not either.
+namespace qfw::cpu {
+
+struct Chunk {
+  std::int64_t first_row = 0, last_row = 0, first_col = 0, last_col = 0;
+};
+
+/// A piece of the space: `rows` rows of `cols` from (row, col) on.
+struct Tile {
+  std::int64_t row = 0, col = 0, rows = 0, cols = 0;
+  std::int64_t pitch = 0;   ///< from row to row in a buffer: cols, rounded up to whole steps
+  std::int64_t first = 0;   ///< index of its first element in dense operands
+  bool contiguous = false;  ///< one run of elements in dense operands
+  bool direct = false;      ///< and laid out as in a buffer
+};
+
+struct Tiling {
+  /// The space as `rows` rows of `cols`, several of its own rows put in one where they are short; the last one may be short.
+  std::int64_t rows = 1, cols = 1, count = 1;
+  std::int64_t repeat = 1;  ///< own rows in one row
+  std::int64_t tile_rows = 1, tile_cols = 1;
+  std::vector<Chunk> chunks;
+
+  std::int64_t padded_cols() const { return (cols + tile_step - 1) / tile_step * tile_step; }
+  Tile tile(std::int64_t row, std::int64_t col, std::int64_t tile_rows, std::int64_t tile_cols) const;
+  std::int64_t tile_floats() const { return tile_rows * ((tile_cols + tile_step - 1) / tile_step * tile_step); }
+};
+
+/// `tile_elements`: how many a tile may hold.
+Tiling cut(const lowering::FusedProgram& program, std::int64_t tile_elements);
+
+/// Index of the first element of a row of the space under these strides.
+std::int64_t offset_of_row(const lowering::Space& space, std::int64_t row, const lowering::Strides& strides);
+
+/// Whether the accumulators of strided reductions are shared, each chunk having results of its own.
+bool chunks_own_results(const lowering::FusedProgram& program);
+
+}  // namespace qfw::cpu

@@ -1,0 +1,260 @@
+#include "qfw/lowering/steps.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "qfw/lowering/views.h"
+
+namespace qfw::lowering {
+namespace {
+
+bool is_source(Op op) {
+  return op == Op::input || op == Op::variable || op == Op::constant || op == Op::tensor || op == Op::step;
+}
+
+class Lister {
+ public:
+  Lister(const Graph& graph, const Target& target, bool alone) : graph_(graph), target_(target), alone_(alone) {}
+
+  StepList run() {
+    list_.items = group_nodes(graph_, target_);
+    number_values();
+    find_roots();
+    for (int i = 0; i < static_cast<int>(list_.items.size()); ++i) {
+      const Item& item = list_.items[i];
+      if (item.group) {
+        for (const Use use : item.group->outputs) item_of_[list_.value(use)] = i;
+      } else {
+        for (int o = 0; o < outputs(item.node); ++o) item_of_[list_.value({item.node, o})] = i;
+      }
+    }
+    started_.assign(list_.items.size(), false);
+
+    for (int k = 0; k < static_cast<int>(graph_.fetches.size()); ++k)
+      fetches_of_[list_.value(graph_.fetches[k].use)].push_back(k);
+    fetch_sources();
+    save_variables();
+    for (int i = 0; i < static_cast<int>(list_.items.size()); ++i) start(i, true);
+    for (const Fetch& fetch : graph_.fetches) need(list_.value(fetch.use));
+    for (const auto& [variable, use] : graph_.updates) need(list_.value(use));
+    while (bucket_) flush();
+    store_variables();
+    return std::move(list_);
+  }
+
+ private:
+  int outputs(int node) const { return static_cast<int>(graph_.nodes[node].outputs.size()); }
+  const Node& node_of(int value) const { return graph_.nodes[list_.node_of[value]]; }
+
+  void number_values() {
+    for (int node = 0; node < static_cast<int>(graph_.nodes.size()); ++node) {
+      list_.first_value.push_back(list_.values);
+      list_.values += outputs(node);
+      list_.node_of.resize(list_.values, node);
+    }
+    item_of_.assign(list_.values, -1);
+    written_.assign(list_.values, false);
+    fetches_of_.resize(list_.values);
+  }
+
+  bool is_alias(const Node& node) const {
+    switch (node.op) {
+      case Op::reshape:
+        return true;
+      case Op::transpose:
+        return transpose_is_alias(graph_.type(node.inputs[0]).shape, node.as<Axes>());
+      case Op::broadcast_to:
+        return graph_.type(node.inputs[0]).shape.count() == node.outputs[0].shape.count();
+      case Op::all_reduce:
+        return alone_;
+      default:
+        return false;
+    }
+  }
+
+  void find_roots() {
+    // A group that writes a view of something it only reads writes a tensor of its own.
+    std::vector<int> writer(graph_.nodes.size(), -1);
+    std::vector<bool> written_by_group(graph_.nodes.size(), false);
+    for (int i = 0; i < static_cast<int>(list_.items.size()); ++i) {
+      if (!list_.items[i].group) continue;
+      for (const Use use : list_.items[i].group->outputs) writer[use.node] = i, written_by_group[use.node] = true;
+    }
+    list_.root.resize(list_.values);
+    for (int node = 0; node < static_cast<int>(graph_.nodes.size()); ++node) {
+      const int first = list_.first_value[node];
+      for (int o = 0; o < outputs(node); ++o) list_.root[first + o] = first + o;
+      if (!is_alias(graph_.nodes[node])) continue;
+      const int root = list_.value(graph_.nodes[node].inputs[0]);
+      if (!written_by_group[node] || writer[list_.node_of[root]] == writer[node]) list_.root[first] = root;
+    }
+  }
+
+  void fetch_sources() {
+    for (int value = 0; value < list_.values; ++value) {
+      if (is_source(node_of(value).op)) fetch(value);
+    }
+  }
+
+  /// The old value of one variable becoming the next of another is put aside before anything is overwritten.
+  void save_variables() {
+    std::vector<bool> updated(graph_.variables.size(), false);
+    for (const auto& [variable, use] : graph_.updates) updated[variable] = true;
+    stored_.resize(graph_.updates.size());
+    for (int i = 0; i < static_cast<int>(graph_.updates.size()); ++i) {
+      const int value = stored_[i] = list_.value(graph_.updates[i].second);
+      const Node& node = node_of(value);
+      if (node.op != Op::variable) continue;
+      const int from = node.as<Slot>().index;
+      if (from == graph_.updates[i].first || !updated[from]) continue;
+      stored_[i] = list_.values++;
+      list_.node_of.push_back(-1);
+      list_.root.push_back(stored_[i]);
+      list_.steps.push_back({.kind = Step::Kind::save, .index = i, .reads = {value}, .writes = {stored_[i]}});
+    }
+  }
+
+  void store_variables() {
+    for (int i = 0; i < static_cast<int>(graph_.updates.size()); ++i) {
+      const int value = stored_[i];
+      if (list_.node_of[value] >= 0) {
+        const Node& node = node_of(value);
+        if (node.op == Op::variable && node.as<Slot>().index == graph_.updates[i].first) continue;  // stays as it is
+      }
+      list_.steps.push_back({.kind = Step::Kind::store, .index = i, .reads = {value}});
+    }
+  }
+
+  void fetch(int value) {
+    for (const int k : fetches_of_[value]) {
+      list_.steps.push_back({.kind = Step::Kind::fetch, .index = k, .reads = {value}});
+    }
+  }
+
+  /// Sees to it that the value is written before what comes next.
+  void need(int value) {
+    if (written_[value] || is_source(node_of(value).op)) return;
+    if (std::find(waiting_.begin(), waiting_.end(), value) != waiting_.end()) return flush();
+    if (item_of_[value] >= 0) {
+      start(item_of_[value], false);
+      if (!written_[value]) flush();
+    } else {
+      single(list_.node_of[value]);
+    }
+  }
+
+  /// What reads a value of the bucket waits with it if it `may_wait`, so that the bucket can fill.
+  void start(int item_index, bool may_wait) {
+    if (started_[item_index]) return;
+    const Item& item = list_.items[item_index];
+    const auto waits = [&](Use use) { return std::find(waiting_.begin(), waiting_.end(), list_.value(use)) != waiting_.end(); };
+    const std::vector<Use>& inputs = item.group ? item.group->inputs : graph_.nodes[item.node].inputs;
+    if (may_wait && std::any_of(inputs.begin(), inputs.end(), waits)) {
+      put_off_.push_back(item_index);
+      return;
+    }
+    started_[item_index] = true;
+    if (!item.group) return single(item.node);
+    Step step{.kind = Step::Kind::group, .group = &*item.group};
+    for (const Use use : item.group->inputs) step.reads.push_back(list_.value(use));
+    for (const Use use : item.group->outputs) step.writes.push_back(list_.value(use));
+    push(std::move(step));
+  }
+
+  void single(int number) {
+    const Node& node = graph_.nodes[number];
+    if (is_source(node.op) || list_.root[list_.first_value[number]] != list_.first_value[number]) return;
+    Step step{.node = number};
+    for (const Use use : node.inputs) step.reads.push_back(list_.value(use));
+    for (int o = 0; o < outputs(number); ++o) step.writes.push_back(list_.value({number, o}));
+    if (node.op != Op::all_reduce) return push(std::move(step));
+
+    for (const int value : step.reads) need(value);
+    const std::size_t bytes = node.outputs[0].bytes();
+    if (bucket_ && graph_.nodes[bucket_->node].as<Across>() != node.as<Across>()) flush();
+    if (!bucket_) bucket_ = Step{.kind = Step::Kind::all_reduce, .node = number};
+    bucket_->uses.push_back({number, 0});
+    bucket_->reads.push_back(step.reads[0]);
+    bucket_->writes.push_back(step.writes[0]);
+    waiting_.push_back(step.writes[0]);
+    waiting_bytes_ += bytes;
+    if (bytes > target_.buckets.small_bytes || waiting_bytes_ > target_.buckets.bytes) flush();
+  }
+
+  void push(Step step) {
+    for (const int value : step.reads) need(value);
+    for (const int value : step.writes) written_[value] = true;
+    const std::vector<int> writes = step.writes;
+    list_.steps.push_back(std::move(step));
+    for (const int value : writes) fetch(value);
+  }
+
+  void flush() {
+    if (!bucket_) return;
+    Step step = std::move(*bucket_);
+    bucket_.reset();
+    waiting_.clear();
+    waiting_bytes_ = 0;
+    push(std::move(step));
+    const std::vector<int> items = std::exchange(put_off_, {});
+    for (const int item : items) start(item, true);
+  }
+
+  const Graph& graph_;
+  const Target& target_;
+  bool alone_;
+  StepList list_;
+  std::vector<int> item_of_;   ///< of each value: the item that writes it
+  std::vector<bool> started_;  ///< of each item
+  std::vector<bool> written_;  ///< of each value
+  std::vector<int> stored_;    ///< of each update: the value that is stored
+  std::vector<std::vector<int>> fetches_of_;
+  std::optional<Step> bucket_;
+  std::vector<int> waiting_;  ///< values the bucket will write
+  std::size_t waiting_bytes_ = 0;
+  std::vector<int> put_off_;  ///< items that read those
+};
+
+}  // namespace
+
+StepList list_steps(const Graph& graph, const Target& target, bool alone) { return Lister(graph, target, alone).run(); }
+
+std::string label_of(const Graph& graph, const Step& step) {
+  const auto one = [&](int node) {
+    return fmt::format("%{} {} {}", node, name_of(graph.nodes[node].op), graph.nodes[node].path);
+  };
+  switch (step.kind) {
+    case Step::Kind::node:
+      return one(step.node);
+    case Step::Kind::all_reduce:
+      return fmt::format("{} and {} more", one(step.node), step.uses.size() - 1);
+    case Step::Kind::fetch:
+      return graph.fetches[step.index].name;
+    case Step::Kind::save:
+    case Step::Kind::store:
+      return graph.variables[graph.updates[step.index].first].name;
+    case Step::Kind::group:
+      break;
+  }
+  std::string ops;
+  for (const int node : step.group->nodes) {
+    ops += fmt::format("{}%{} {}", ops.empty() ? "" : ", ", node, name_of(graph.nodes[node].op));
+  }
+  return fmt::format("{} ({})", graph.nodes[step.group->nodes.back()].path, ops);
+}
+
+std::string to_string(const Graph& graph, const StepList& list) {
+  constexpr const char* kinds[] = {"node", "group", "all_reduce", "fetch", "save", "store"};
+  std::string text;
+  for (std::size_t i = 0; i < list.steps.size(); ++i) {
+    const Step& step = list.steps[i];
+    text += fmt::format("{:3} {:10} {} -> {}  # {}\n", i, kinds[static_cast<int>(step.kind)], fmt::join(step.reads, " "),
+                        fmt::join(step.writes, " "), label_of(graph, step));
+  }
+  return text;
+}
+
+}  // namespace qfw::lowering
