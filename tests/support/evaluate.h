@@ -28,7 +28,7 @@ std::unique_ptr<Interface> make(std::string_view name, const Settings& settings 
   return catalog().get<Interface>(name).make(settings);
 }
 
-/// One replica's variables, and the steps that run on them. Everything is f32.
+/// One replica's variables, and the graphs that run on them. Variables and inputs are f32.
 class Evaluator {
  public:
   using Values = std::map<std::string, std::vector<float>>;
@@ -42,33 +42,55 @@ class Evaluator {
   Evaluator(const Evaluator&) = delete;
   Evaluator& operator=(const Evaluator&) = delete;
 
-  /// What `variables` names is written first; state that was never written starts as its constant initial value.
+  /// A recorded graph, finished first.
   Values run(const GraphBuilder& g, const Values& variables = {}, const Values& feeds = {}) {
-    Graph graph = finish(g.graph(), replicas_.size());
-    const auto declined = [&](const Node& node) { return !backend_->supports(graph, node).yes; };
-    if (std::any_of(graph.nodes.begin(), graph.nodes.end(), declined))
-      graph = expand_composites(Graph(graph), declined, replicas_.size());
-    const auto executable = backend_->compile(graph, replicas_);
-    for (const Variable& variable : graph.variables) {
-      const auto given = variables.find(variable.name);
-      const std::vector<float> first(static_cast<std::size_t>(variable.type.shape.count()),
-                                     static_cast<float>(variable.init.value));
-      if (types_.emplace(variable.name, variable.type).second || given != variables.end()) {
-        write(variable.name, given == variables.end() ? first : given->second);
+    return run(finish(g.graph(), replicas_.size()), variables, feeds);
+  }
+
+  /// A finished graph of f32 fetches; those of one name follow each other. What `variables` names is written first; what was
+  /// never written starts as its constant initial value, or as 1/8 where that is random.
+  Values run(const Graph& graph, const Values& variables = {}, const Values& feeds = {}) {
+    const auto fetched = fetch(graph, variables, feeds);
+    Values results;
+    for (std::size_t i = 0; i < fetched.size(); ++i) {
+      const auto values = HostView(graph.type(graph.fetches[i].use), *fetched[i]).as<float>();
+      auto& all = results[graph.fetches[i].name];
+      all.insert(all.end(), values.begin(), values.end());
+    }
+    return results;
+  }
+
+  /// The same of any types: the bytes of each fetch.
+  std::vector<std::shared_ptr<const std::vector<std::byte>>> fetch(const Graph& graph, const Values& variables = {},
+                                                                   const Values& feeds = {}) {
+    const Graph taken = expanded(graph);
+    const auto executable = backend_->compile(taken, replicas_);
+    for (const Variable& variable : taken.variables) {
+      const bool is_new = types_.emplace(variable.name, variable.type).second;
+      if (const auto given = variables.find(variable.name); given != variables.end()) {
+        write(variable.name, given->second);
+      } else if (is_new) {
+        const double first = variable.init.kind == Init::Kind::constant ? variable.init.value : 0.125;
+        write(variable.name, std::vector<float>(static_cast<std::size_t>(variable.type.shape.count()), static_cast<float>(first)));
       }
     }
     std::vector<HostView> fed;
-    for (const Input& input : graph.inputs) fed.emplace_back(input.type, std::as_bytes(std::span(feeds.at(input.name))));
-    Values results;
+    for (const Input& input : taken.inputs) fed.emplace_back(input.type, std::as_bytes(std::span(feeds.at(input.name))));
+    std::vector<std::shared_ptr<const std::vector<std::byte>>> results;
     std::vector<HostTensor> fetched;
-    for (const Fetch& fetch : graph.fetches) {
-      const TensorType& type = graph.type(fetch.use);
-      auto& result = results[fetch.name];
-      result.resize(static_cast<std::size_t>(type.shape.count()));
-      fetched.push_back({type, std::as_writable_bytes(std::span(result))});
+    for (const Fetch& fetch : taken.fetches) {
+      const auto bytes = std::make_shared<std::vector<std::byte>>(taken.type(fetch.use).bytes());
+      fetched.push_back({taken.type(fetch.use), *bytes});
+      results.push_back(bytes);
     }
     executable->run({}, fed, fetched);
     return results;
+  }
+
+  /// As this backend takes it.
+  Graph expanded(const Graph& graph) const {
+    return expand_composites(
+        graph, [&](const Node& node) { return !backend_->supports(graph, node).yes; }, replicas_.size());
   }
 
   std::vector<float> read(const std::string& name) const {

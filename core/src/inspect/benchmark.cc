@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <fstream>
+#include <optional>
 
 #include "io/log.h"
 #include "qfw/error.h"
@@ -91,7 +92,9 @@ Benchmark benchmark(Session& session, std::int64_t steps, bool training) {
     feed->run(session, compiled, step);
     if (InterruptGuard::requested()) fail(Error::Category::interrupted, "bench", "interrupted before anything was timed");
   }
-  auto& compiled = training ? session.training(last) : session.evaluation(last + 1);
+  std::optional<Session::Compiled> frozen;
+  if (!training) frozen = session.frozen(session.evaluation(last + 1), last + 1);
+  const auto& compiled = training ? session.training(last) : *frozen;
   if (!training) feed = std::make_unique<RandomStep>(compiled.graph, session.seed(), session.replicas().count());
 
   Benchmark result;

@@ -27,7 +27,7 @@ struct Explanation {
     std::int64_t multiplications = 0;   ///< for one image
     std::int64_t products = 0;          ///< in one sum
     int weight_bits = 0, act_bits = 0;  ///< 0: float
-    Arithmetic training, evaluation;    ///< in the graphs that the backend compiled
+    Arithmetic training, evaluation;    ///< in the graphs as the backend takes them
     std::optional<double> largest_sum;  ///< of an integer product, whatever the data are
   };
   struct PhaseRow {
@@ -42,7 +42,7 @@ struct Explanation {
   std::int64_t arena_bytes = 0;     ///< intermediate values of a training step in its last phase
 };
 
-/// Compiles a training and an evaluation step.
+/// Compiles a training step, and what an evaluation prepares.
 Explanation explain(Session& session);
 
 /// What each layer costs once all that the recipe quantizes is quantized, however short the run.

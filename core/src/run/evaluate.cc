@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "data/pipeline.h"
@@ -25,7 +26,7 @@ struct Share {
 };
 
 /// Logits that are not finite would be scored as if they meant something: stops at the first, saying where they come from.
-void check_logits(Session& session, const Session::Compiled& compiled, std::int64_t completed, std::span<const Share> shares,
+void check_logits(Session& session, const Graph& graph, std::int64_t completed, std::span<const Share> shares,
                   std::span<const Session::Exchange> exchanges) {
   const auto classes = static_cast<std::size_t>(session.data().classes);
   for (std::size_t replica = 0; replica < shares.size(); ++replica) {
@@ -36,7 +37,7 @@ void check_logits(Session& session, const Session::Compiled& compiled, std::int6
     const std::int64_t row = (bad - used.begin()) / static_cast<std::int64_t>(classes);
     const std::int64_t rank = session.replicas().rank(static_cast<int>(replica));
     const std::int64_t batch = static_cast<std::int64_t>(share.batch.position.step) * session.replicas().size() + rank;
-    const std::string origin = origin_of_not_finite(session, compiled, completed, exchanges);
+    const std::string origin = origin_of_not_finite(session, graph, completed, exchanges);
     fail(Error::Category::data, "evaluate",
          fmt::format("a logit is {} in the evaluation after step {}: the first value that is not finite comes from {}", *bad,
                      completed, origin.empty() ? "the logits themselves" : origin),
@@ -67,8 +68,10 @@ Scores evaluate(Session& session, std::int64_t completed, LogitsFile* sink) {
     share.logits.resize(static_cast<std::size_t>(batch * classes));
   }
 
-  Session::Compiled& compiled = session.evaluation(completed);
-  check_variables(session, compiled.graph, completed);
+  Session::Evaluation& evaluation = session.evaluation(completed);
+  const Graph& graph = evaluation.graph;
+  check_variables(session, graph, completed);
+  std::optional<Session::Compiled> frozen;  // once the codes that it is made of are known to be on their grids
   std::vector<Session::Exchange> exchanges(shares.size());
   Progress progress("evaluating");
   Scores scores;
@@ -82,13 +85,14 @@ Scores evaluate(Session& session, std::int64_t completed, LogitsFile* sink) {
         return scores;
       }
       shares[i].batch = *next;
-      exchanges[i].feeds = {HostView(compiled.graph.inputs.at(0).type, std::as_bytes(next->images))};
+      exchanges[i].feeds = {HostView(graph.inputs.at(0).type, std::as_bytes(next->images))};
       exchanges[i].fetches = {{{{batch, classes}, DType::f32}, std::as_writable_bytes(std::span(shares[i].logits))}};
     }
     if (InterruptGuard::requested()) fail(Error::Category::interrupted, "evaluate", "interrupted");
-    check_codes(session, compiled, completed, exchanges);
-    session.run(compiled, completed, exchanges);
-    check_logits(session, compiled, completed, shares, exchanges);
+    check_codes(session, graph, evaluation.codes_checked, completed, exchanges);
+    if (!frozen) frozen = session.frozen(evaluation, completed);
+    session.run(*frozen, completed, exchanges);
+    check_logits(session, graph, completed, shares, exchanges);
     for (const Share& share : shares) {
       const auto count = static_cast<std::size_t>(share.batch.count);
       const std::span<const float> rows = std::span(share.logits).first(count * static_cast<std::size_t>(classes));

@@ -55,7 +55,7 @@ void check_before_training(Session& session, const RunFolder& folder, std::int64
   check_an_image(session, session.validation_split(), false);
   check_room(folder.checkpoints(), variable_bytes);
   for (const auto& file : {checkpoint_path(folder.checkpoints(), session.total_steps()), folder.best()}) AtomicFile{file};
-  session.evaluation(session.total_steps());  // its memory, too
+  session.compile(session.evaluation(session.total_steps()).graph);  // its memory, too
 }
 
 }  // namespace qfw

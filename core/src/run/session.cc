@@ -221,10 +221,33 @@ Session::Compiled& Session::training(std::int64_t step) {
   return training_.emplace(key, std::move(compiled)).first->second;
 }
 
-Session::Compiled& Session::evaluation(std::int64_t step) {
+Session::Evaluation& Session::evaluation(std::int64_t step) {
   const auto key = phases(clock(step, false));
   if (const auto known = evaluation_.find(key); known != evaluation_.end()) return known->second;
-  return evaluation_.emplace(key, compile(evaluation_graph_at(step))).first->second;
+  Graph graph = prepared(evaluation_graph_at(step));
+  Freeze parts(graph, replicas_.size());
+  dump("freeze, once", parts.prepare());
+  Compiled prepare = compile(parts.prepare());  // on every replica: their backends learn of the variables by it
+  Evaluation made{.graph = std::move(graph), .parts = std::move(parts), .prepare = std::move(prepare)};
+  return evaluation_.emplace(key, std::move(made)).first->second;
+}
+
+Session::Compiled Session::frozen(const Evaluation& evaluation, std::int64_t step) {
+  const Graph& graph = evaluation.prepare.graph;
+  std::vector<Freeze::Bytes> values;
+  std::vector<HostTensor> fetches;
+  for (const Fetch& fetch : graph.fetches) {
+    const TensorType& type = graph.type(fetch.use);
+    const auto bytes = std::make_shared<std::vector<std::byte>>(type.bytes());
+    fetches.push_back({type, *bytes});
+    values.push_back(bytes);
+  }
+  replicas_.each([&](int i) {
+    if (i == 0) evaluation.prepare.executables.front()->run({.index = step, .seed = seed()}, {}, fetches);
+  });
+  Graph frozen = evaluation.parts.frozen(values);
+  dump("freeze", frozen);
+  return compile(std::move(frozen));
 }
 
 std::vector<Variable> Session::variables() { return training(0).graph.variables; }

@@ -8,6 +8,7 @@
 
 #include "data/corrupt.h"
 #include "io/checkpoint.h"
+#include "passes/freeze.h"
 #include "passes/step.h"
 #include "qfw/augment.h"
 #include "qfw/backend.h"
@@ -60,8 +61,19 @@ class Session {
     std::vector<std::unique_ptr<Executable>> executables;
     bool codes_checked = false;  ///< see check_codes
   };
-  Compiled& training(std::int64_t step);    ///< for the phase that step is in
-  Compiled& evaluation(std::int64_t step);  ///< after so many completed steps
+  Compiled& training(std::int64_t step);  ///< for the phase that step is in
+
+  /// The evaluations of one phase.
+  struct Evaluation {
+    Graph graph;       ///< whole, as the backend would take it
+    Freeze parts;      ///< of it
+    Compiled prepare;  ///< the part that runs once for each evaluation
+    bool codes_checked = false;
+  };
+  Evaluation& evaluation(std::int64_t step);  ///< after so many completed steps
+  /// What the batches of an evaluation run, with the variables as they are now: the first replica prepares what depends on them
+  /// alone, all share it. Holds a copy of the weights, as the backend packs them: let it go before the next is made.
+  Compiled frozen(const Evaluation& evaluation, std::int64_t step);
 
   /// What goes into a step and comes out of it, for one replica: in the order of Graph::inputs and Graph::fetches.
   struct Exchange {
@@ -110,7 +122,8 @@ class Session {
   DataShape data_;
   std::int64_t steps_per_epoch_ = 1, total_steps_ = 1;
   bool warm_start_ = false;
-  std::map<std::vector<Phase>, Compiled> training_, evaluation_;
+  std::map<std::vector<Phase>, Compiled> training_;
+  std::map<std::vector<Phase>, Evaluation> evaluation_;
 };
 
 /// The paths of all conv2d and dense layers of a recipe's model, in the order of the computation.

@@ -34,26 +34,26 @@ std::vector<std::vector<float>> fetched(Session& session, Graph graph, const Gra
 
 }  // namespace
 
-std::string origin_of_not_finite(Session& session, const Session::Compiled& compiled, std::int64_t step,
+std::string origin_of_not_finite(Session& session, const Graph& graph, std::int64_t step,
                                  std::span<const Session::Exchange> exchanges) {
-  const Graph graph = session.diagnosis_graph_at(step, compiled.graph.training);
-  const auto counts = fetched(session, graph, compiled.graph, step, exchanges);
-  for (std::size_t i = 0; i < graph.fetches.size(); ++i) {
+  const Graph diagnosis = session.diagnosis_graph_at(step, graph.training);
+  const auto counts = fetched(session, diagnosis, graph, step, exchanges);
+  for (std::size_t i = 0; i < diagnosis.fetches.size(); ++i) {
     float count = 0;
     for (const auto& of_replica : counts) count += of_replica[i];
-    if (count != 0) return fmt::format("{}, {:.0f} elements", graph.fetches[i].name, count);
+    if (count != 0) return fmt::format("{}, {:.0f} elements", diagnosis.fetches[i].name, count);
   }
   return {};
 }
 
-void check_codes(Session& session, Session::Compiled& compiled, std::int64_t step,
+void check_codes(Session& session, const Graph& graph, bool& checked, std::int64_t step,
                  std::span<const Session::Exchange> exchanges) {
-  if (std::exchange(compiled.codes_checked, true)) return;
-  const Clock clock = session.clock(step, compiled.graph.training);
+  if (std::exchange(checked, true)) return;
+  const Clock clock = session.clock(step, graph.training);
   const std::int64_t batch = clock.training ? session.train_batch() : session.eval_batch();
   CodeChecks checks = code_checks(session.describe(clock, batch), clock.training);
   if (checks.operands.empty()) return;
-  const auto values = fetched(session, std::move(checks.graph), compiled.graph, step, exchanges);
+  const auto values = fetched(session, std::move(checks.graph), graph, step, exchanges);
   for (std::size_t i = 0; i < checks.operands.size(); ++i) {
     for (const auto& of_replica : values) {
       const float off = of_replica[3 * i], not_finite = of_replica[3 * i + 1], largest = of_replica[3 * i + 2];

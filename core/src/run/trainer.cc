@@ -187,10 +187,10 @@ void Trainer::step(std::int64_t number) {
     feed->next();
     exchanges.push_back({feed->feeds(compiled.graph, rate_), feed->fetches()});
   }
-  check_codes(session_, compiled, number, exchanges);
+  check_codes(session_, compiled.graph, compiled.codes_checked, number, exchanges);
   session_.run(compiled, number, exchanges);
   loss_ = feeds_.front()->loss();
-  if (!std::isfinite(loss_)) stop_on_bad_loss(number, origin_of_not_finite(session_, compiled, number, exchanges));
+  if (!std::isfinite(loss_)) stop_on_bad_loss(number, origin_of_not_finite(session_, compiled.graph, number, exchanges));
   Scores scores;
   for (const auto& feed : feeds_) feed->add_to(scores);
   accuracy_ = scores.top1();

@@ -47,8 +47,9 @@ TEST_P(Compiled, ToIntegerKernels) {
     SCOPED_TRACE(training ? "training" : "evaluation");
     const auto session = session_of(network(GetParam()), "cpu", 2);
     Plans plans;
-    const Graph& graph =
-        (training ? session->training(session->total_steps() - 1) : session->evaluation(session->total_steps())).graph;
+    if (!training) logits_of(network(GetParam()), *session);
+    const Graph& graph = training ? session->training(session->total_steps() - 1).graph
+                                  : session->evaluation(session->total_steps()).graph;
     ASSERT_FALSE(graph.sites.empty());
     ASSERT_THAT(plans.text(), HasSubstr(training ? "cpu plan (training)" : "cpu plan (evaluation)"));
     for (const QuantizedSite& site : graph.sites) {

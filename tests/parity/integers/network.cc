@@ -107,12 +107,13 @@ std::unique_ptr<Session> session_of(const Network& network, const std::string& b
 
 std::vector<float> logits_of(const Network& network, Session& session) {
   const std::int64_t steps = session.total_steps();
-  const Session::Compiled& compiled = session.evaluation(steps);
-  for (const Variable& variable : compiled.graph.variables) {
+  const Session::Evaluation& evaluation = session.evaluation(steps);
+  for (const Variable& variable : evaluation.graph.variables) {
     std::vector<float> values(static_cast<std::size_t>(variable.type.shape.count()));
     fill(variable, values);
     session.write(variable.name, {variable.type, std::as_bytes(std::span(values))});
   }
+  const Session::Compiled compiled = session.frozen(evaluation, steps);
   const TensorType& type = compiled.graph.inputs.at(0).type;
   std::vector<float> images(static_cast<std::size_t>(type.shape.count()));
   RandomStream random(21, 0);

@@ -182,7 +182,7 @@ Run::Step Run::train(int step, int of_order) {
 }
 
 std::vector<float> Run::evaluate(int completed) {
-  const Session::Compiled& compiled = session_->evaluation(completed);
+  const Session::Compiled compiled = session_->frozen(session_->evaluation(completed), completed);
   const auto images = trace_.eval_images();
   const auto replicas = static_cast<std::size_t>(trace_.replicas());
   const std::int64_t batch = session_->eval_batch();

@@ -39,14 +39,10 @@ TEST_P(AssignedParameter, IsWhatOptimizerAndDecayStartFrom) {
   const std::vector<float> images = batch(0).at("images");
   for (const float x : images) start += std::abs(x) / 32;
   for (const float rate : {0.f, 0.25f}) {
-    Runner assigned(backend), given(backend);
-    assigned.run(training_graph(description(assigning, floats), *optimizer, decay), batch(rate),
-                 {{"scale", {1e6f}}, {"optimizer/scale/count", {0}}, {"optimizer/scale/mu", {0}}, {"optimizer/scale/nu", {0}}});
-    given.run(training_graph(description(plain, floats), *optimizer, decay), batch(rate),
-              {{"scale", {static_cast<float>(start)}},
-               {"optimizer/scale/count", {0}},
-               {"optimizer/scale/mu", {0}},
-               {"optimizer/scale/nu", {0}}});
+    Evaluator assigned(backend), given(backend);
+    assigned.run(training_graph(description(assigning, floats), *optimizer, decay), {{"scale", {1e6f}}}, batch(rate));
+    given.run(training_graph(description(plain, floats), *optimizer, decay), {{"scale", {static_cast<float>(start)}}},
+              batch(rate));
     EXPECT_THAT(assigned.read("scale"), Pointwise(FloatNear(1e-6f), given.read("scale"))) << "rate " << rate;
     if (rate == 0) {
       EXPECT_NEAR(assigned.read("scale")[0], start, 1e-6);
@@ -73,10 +69,10 @@ TEST(AssignedParameterGradient, IsOfAllItsValues) {
   });
   const Floats floats;
   const auto sgd = make<Optimizer>("sgd", {{"momentum", 0.0}});
-  Runner twice("reference"), single("reference");
-  const Runner::Values zero{{"shift", {0, 0, 0}}};
-  twice.run(training_graph(description(model, floats), *sgd, 0), batch(1), zero);
-  single.run(training_graph(description(once, floats), *sgd, 0), batch(1), zero);
+  Evaluator twice("reference"), single("reference");
+  const Evaluator::Values zero{{"shift", {0, 0, 0}}};
+  twice.run(training_graph(description(model, floats), *sgd, 0), zero, batch(1));
+  single.run(training_graph(description(once, floats), *sgd, 0), zero, batch(1));
   EXPECT_THAT(twice.read("shift"), Pointwise(FloatNear(1e-6f), single.read("shift")));
   EXPECT_THAT(twice.read("shift")[0], Not(0.f));
 }
@@ -89,16 +85,16 @@ TEST(LearnedStep, StartsFromTheFirstBatchAndIsTrained) {
   const auto quantizer = misfit("learned_step");
   for (const std::string backend : {"reference", "cpu"}) {
     const auto optimizer = make<Optimizer>("sgd", {{"momentum", 0.0}});
-    Runner runner(backend);
+    Evaluator runner(backend);
     std::vector<float> weights(48);
     for (std::size_t i = 0; i < weights.size(); ++i) weights[i] = static_cast<float>(i % 5) / 8 - 0.25f;
-    const Runner::Values first{{"dense/kernel", weights}, {"dense/weights/step", {1e6f}}, {"dense/src/step", {1e6f}}};
-    runner.run(training_graph(description(model, *quantizer, 0), *optimizer, 1e-4), batch(0), first);
+    const Evaluator::Values first{{"dense/kernel", weights}, {"dense/weights/step", {1e6f}}, {"dense/src/step", {1e6f}}};
+    runner.run(training_graph(description(model, *quantizer, 0), *optimizer, 1e-4), first, batch(0));
     double mean = 0;
     for (const float weight : weights) mean += std::abs(weight) / 48;
     const float set = runner.read("dense/weights/step")[0];
     EXPECT_NEAR(set, 2 * mean / std::sqrt(7), 1e-6) << backend;
-    runner.run(training_graph(description(model, *quantizer, 1), *optimizer, 1e-4), batch(0.5f));
+    runner.run(training_graph(description(model, *quantizer, 1), *optimizer, 1e-4), {}, batch(0.5f));
     const float learned = runner.read("dense/weights/step")[0];
     EXPECT_NE(learned, set) << backend;
     EXPECT_NEAR(learned, set, 0.1) << backend;

@@ -41,8 +41,8 @@ TEST(CodeChecks, CountWhatIsOffTheGridInTrainingAndEvaluationOnEveryBackend) {
           step.quantization.integer = integer;
           CodeChecks checks = code_checks(step, training);
           ASSERT_EQ(checks.operands.size(), 4u);
-          Runner runner(backend);
-          const auto found = runner.run(checks.graph, batch(0), {{"conv_1/kernel", kernel}});
+          Evaluator evaluator(backend);
+          const auto found = evaluator.run(checks.graph, {{"conv_1/kernel", kernel}}, batch(0));
           for (std::size_t i = 0; i < 4; ++i) {
             const bool spoiled = checks.operands[i].path == "conv_1" && checks.operands[i].role == Role::weights;
             if (i > 1 && how == "nan") break;  // what follows a NaN is nobody's fault
@@ -59,10 +59,10 @@ TEST(CodeChecks, CountWhatIsOffTheGridInTrainingAndEvaluationOnEveryBackend) {
 TEST(CodeChecks, DoNotBlameAQuantizerForWhatItWasGiven) {
   const Model model = convolutional();
   const auto quantizer = misfit("off_grid");
-  Runner runner("reference");
+  Evaluator evaluator("reference");
   auto feeds = batch(0);
   feeds.at("images")[3] = std::numeric_limits<float>::quiet_NaN();
-  const auto found = runner.run(code_checks(description(model, *quantizer, 1), true).graph, feeds);
+  const auto found = evaluator.run(code_checks(description(model, *quantizer, 1), true).graph, {}, feeds);
   EXPECT_THAT(found.at("off"), ElementsAre(0, 0, 0, 0));
 }
 
