@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <iostream>
 #include <string_view>
 
+#include "qfw/lowering/dump.h"
 #include "threads.h"
 
 namespace qfw::cpu {
@@ -28,8 +28,7 @@ CpuExecutable::CpuExecutable(const Graph& graph, std::shared_ptr<Context> contex
     timing_of_.push_back(static_cast<int>(found - timings_.begin()));
     if (found == timings_.end()) timings_.push_back({.kind = std::string(kind)});
   }
-  const char* wanted = std::getenv("QFW_DUMP");
-  if (wanted != nullptr && std::string_view(wanted).find("plan") != std::string_view::npos) {
+  if (lowering::is_dumped("plan")) {
     std::clog << fmt::format("==== cpu plan ({})\n{}", graph.training ? "training" : "evaluation", program_.str());
   }
 }

@@ -2,12 +2,19 @@
 
 #include <fmt/format.h>
 
+#include <iostream>
+
 #include "make_kernel.h"
+#include "qfw/lowering/dump.h"
 
 namespace qfw::cpu {
 
 Program compile(const Graph& graph, Context& context, Communicator& replicas) {
   const lowering::StepList list = lowering::list_steps(graph, target(), replicas.size() == 1);
+  if (lowering::is_dumped("groups")) {
+    std::clog << fmt::format("==== cpu groups ({})\n{}", graph.training ? "training" : "evaluation",
+                             lowering::groups_text(graph, list));
+  }
   std::vector<std::unique_ptr<Kernel>> kernels = make_kernels(graph, list, context, replicas);
   const lowering::Plan plan = lowering::place(
       graph, list, target(), [&](int step, int input, int output) { return kernels[step]->in_place(input, output); });

@@ -1,0 +1,88 @@
+#include "qfw/lowering/steps.h"
+
+#include <gtest/gtest.h>
+
+#include "graphs.h"
+
+namespace qfw::lowering {
+namespace {
+
+std::string steps_of(const Graph& graph, const Target& target, bool alone = false) {
+  return to_string(graph, list_steps(graph, target, alone));
+}
+
+TEST(Steps, ATrainingStepUpdatesAtItsEnd) {
+  EXPECT_EQ(steps_of(testing::normalised(), testing::target, true), R"()");
+}
+
+/// Three gradients: two small ones share a call, and each update waits as long as its reduction may be in flight.
+Graph three_gradients() {
+  GraphBuilder g({});
+  const Value x = g.input("x", {{8, 64}});
+  Value y = x;
+  std::vector<Value> weights;
+  for (const char* name : {"a", "b", "c"}) {
+    weights.push_back(g.parameter(name, {64, 64}, Init::zeros()));
+    y = dense(y, weights.back());
+    const Value gradient = all_reduce(weights.back() * sum(y), Across::mean);
+    g.assign(weights.back(), weights.back() - gradient);
+  }
+  return finish(g.graph(), 2);
+}
+
+TEST(Steps, ReductionsAreStartedEarlyAndWaitedForLate) {
+  const Graph graph = three_gradients();
+  EXPECT_EQ(steps_of(graph, {.buckets = {.small_bytes = 1 << 20, .bytes = 20000, .in_flight = 1}}), R"()");
+}
+
+TEST(Steps, WithNoneInFlightEachIsWaitedForAtOnce) {
+  const Graph graph = three_gradients();
+  const StepList list = list_steps(graph, {.buckets = {.small_bytes = 0, .in_flight = 0}}, false);
+  EXPECT_EQ(list.reductions, 3);
+  for (std::size_t i = 0; i < list.steps.size(); ++i) {
+    if (list.steps[i].kind != Step::Kind::reduce_start) continue;
+    ASSERT_LT(i + 1, list.steps.size());
+    EXPECT_EQ(list.steps[i + 1].kind, Step::Kind::reduce_wait);
+    EXPECT_EQ(list.steps[i + 1].index, list.steps[i].index);
+  }
+}
+
+/// Whatever the buckets: what is read was written before, reductions in the order of their starts, each once.
+TEST(Steps, EveryValueIsThereWhenItIsRead) {
+  const Graph graph = three_gradients();
+  for (const std::size_t bytes : {0, 20000, 1 << 20}) {
+    for (const std::size_t in_flight : {0, 1, 2, 5}) {
+      const StepList list = list_steps(graph, {.buckets = {.small_bytes = 1 << 20, .bytes = bytes, .in_flight = in_flight}}, false);
+      std::vector<bool> there(list.values, false);
+      for (int value = 0; value < list.values; ++value) there[value] = graph.nodes[list.node_of[value]].inputs.empty();
+      int started = 0, waited = 0;
+      for (const Step& step : list.steps) {
+        const bool waits = step.kind == Step::Kind::reduce_wait;
+        for (const int value : step.reads) EXPECT_TRUE(there[value] || waits) << to_string(graph, list);
+        if (step.kind == Step::Kind::reduce_start) {
+          EXPECT_EQ(step.index, started++);
+          continue;
+        }
+        if (waits) {
+          EXPECT_EQ(step.index, waited++);
+          EXPECT_LT(step.index, started);
+          for (const int value : step.reads) there[value] = true;
+        }
+        for (const int value : step.writes) there[value] = true;
+      }
+      EXPECT_EQ(waited, list.reductions);
+    }
+  }
+}
+
+/// Variables that exchange their values: one old value is put aside first.
+TEST(Steps, OldValuesAreSaved) {
+  GraphBuilder g({});
+  const Value a = g.state("a", {4}), b = g.state("b", {4});
+  g.assign(a, b);
+  g.assign(b, a);
+  EXPECT_EQ(steps_of(finish(g.graph()), testing::target, true), R"()");
+}
+
+}  // namespace
+}  // namespace qfw::lowering
