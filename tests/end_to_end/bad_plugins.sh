@@ -120,6 +120,13 @@ refused "a logit is inf;comes from head \(exp\)" misfits $idle --model.logits=in
 refused "1 of 1 values of head/variance are not finite after 8 steps" misfits $idle --model.logits=variance
 [ ! -e run$runs/best.h5 ] || fail "an evaluation that is not finite was the best"
 
+# What nobody feeds or has declared, found before the first step.
+refused "the graph has the input 'noise' f32\[10\], which no one feeds;images" misfits $idle --model.logits=input
+before_the_first_step
+refused "quantizer off_grid wants .*src/none_such observed, which it has not declared" misfits --quantizer.name=off_grid \
+  --quantizer.how=observed --metrics.bounds=true
+before_the_first_step
+
 # Parameters without gradient are named, once; none where there are none.
 run_with misfits $idle > out 2> err || fail "$(cat err)"
 [ "$(grep -c 'no gradient reaches 2 of the parameters.*: idle/unused, idle/stopped' err)" = 1 ] || fail "$(cat err)"
@@ -129,16 +136,19 @@ run_with misfits --quantizer.name=off_grid > out 2> err || fail "a good quantize
 
 # A learned step that starts from the first batch.
 run_with misfits --quantizer.name=learned_step --model.num_filters=8 --train.steps=200 --train.batch_size=32 --schedule.name=odd \
-  --schedule.becomes=1 --eval.examples=500 > out 2> err ||
+  --schedule.becomes=0.125 --eval.examples=500 --metrics.bounds=true > out 2> err ||
   fail "$(cat err)"
+for operand in src weights; do
+  grep -qa "dense/LearnedStep/$operand/channels" run$runs/events* || fail "the steps of $operand are not among the curves"
+done
 accuracy=$(grep -oE '^eval_accuracy 0\.[0-9]{2}' out | cut -d. -f2)
 [ "$((10#$accuracy))" -gt 30 ] || fail "learned steps: $(cat out)"
 
-# A schedule sees how many steps the run has: 16 / 256 / 8, and / 4.
+# A schedule sees how many steps the run has, 8 and 4; its rate is taken as it is, whatever the batch.
 run_with misfits --schedule.name=whole > out 2> err || fail "$(cat err)"
-grep -q 'step 8/8 .*rate 0.007812' err || fail "$(cat err)"
+grep -q 'step 8/8 .*rate 0.125' err || fail "$(cat err)"
 run_with misfits --schedule.name=whole --train.early_stop_steps=4 > out 2> err || fail "$(cat err)"
-grep -q 'step 4/4 .*rate 0.01562' err || fail "$(cat err)"
+grep -q 'step 4/4 .*rate 0.25' err || fail "$(cat err)"
 
 # A crash: a line that names the library, the signal's own exit status, and the last checkpoint.
 crashed() {  # crashed HOW STATUS PATTERN

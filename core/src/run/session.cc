@@ -15,6 +15,7 @@
 #include "passes/finish.h"
 #include "qfw/error.h"
 #include "qfw/random.h"
+#include "run/feeds.h"
 #include "run/open_dataset.h"
 #include "run/phase_check.h"
 
@@ -31,8 +32,11 @@ std::vector<std::string> paths_of(const Recipe& recipe, const Layer& model, cons
   description.images = batch_of(1, data.image);
   description.classes = data.classes;
   std::vector<std::string> paths;
-  for (const Node& node : model_graph(description, false).nodes) {
-    if (node.op == Op::conv2d || node.op == Op::dense) paths.push_back(node.path);
+  for (const bool training : {false, true}) {  // a model may have layers that only training needs
+    for (const Node& node : model_graph(description, training).nodes) {
+      const bool is_layer = node.op == Op::conv2d || node.op == Op::dense;
+      if (is_layer && std::ranges::find(paths, node.path) == paths.end()) paths.push_back(node.path);
+    }
   }
   return paths;
 }
@@ -50,7 +54,7 @@ Session::Session(const Recipe& recipe, Data data)
   open_data(data);
   data_ = shape_of(recipe_, dataset_.get(), *augment_);
   count_steps();
-  recipe_.check_layers(paths_of(recipe_, *model_, data_));
+  quantizers_ = std::make_unique<QuantizerSet>(recipe_, paths_of(recipe_, *model_, data_));
 }
 
 void Session::open_data(Data data) {
@@ -113,23 +117,18 @@ Clock Session::clock(std::int64_t step, bool training) const {
           .epoch = step / steps_per_epoch_,
           .steps_per_epoch = steps_per_epoch_,
           .total_steps = total_steps_,
+          .batch_size = recipe_.train().batch_size,
           .training = training,
           .warm_start = warm_start_};
 }
 
 double Session::rate(std::int64_t step) const {
-  const double rate = schedule_->value(clock(step, true)) * static_cast<double>(recipe_.train().batch_size) / 256;
+  const double rate = schedule_->value(clock(step, true));
   if (rate >= 0 && rate <= std::numeric_limits<float>::max()) return rate;
   fail(Error::Category::plugin, "schedule",
        fmt::format("schedule {} gives step {} the learning rate {} (for a batch of {})", recipe_.name("schedule"), step, rate,
                    recipe_.train().batch_size),
        {}, "a rate is a finite number, at least 0: look at the schedule's options, or mend the plugin");
-}
-
-std::vector<Phase> Session::phases(const Clock& clock) const {
-  std::vector<Phase> phases;
-  for (const auto& quantizer : recipe_.quantizers()) phases.push_back(quantizer->phase(clock));
-  return phases;
 }
 
 std::uint32_t Session::evaluation_phase(std::int64_t completed) const {
@@ -139,15 +138,6 @@ std::uint32_t Session::evaluation_phase(std::int64_t completed) const {
   return static_cast<std::uint32_t>(hash ^ hash >> 32);
 }
 
-std::string Session::phase_text(const Clock& clock) const {
-  std::vector<std::string> names;
-  for (const auto& quantizer : recipe_.quantizers()) {
-    const std::string name = quantizer->phase_name(quantizer->phase(clock));
-    if (std::ranges::find(names, name) == names.end()) names.push_back(name);
-  }
-  return fmt::format("{}", fmt::join(names, " | "));
-}
-
 StepDescription Session::describe(const Clock& clock, std::int64_t batch) const {
   StepDescription description;
   description.model = model_.get();
@@ -155,8 +145,8 @@ StepDescription Session::describe(const Clock& clock, std::int64_t batch) const 
   description.images = batch_of(batch, data_.image);
   description.classes = data_.classes;
   description.quantizer_of = [this, clock](std::string_view path) {
-    const auto quantizer = recipe_.quantizer_for(path);
-    return SiteQuantizer{quantizer.get(), quantizer->phase(clock)};  // the recipe keeps every quantizer it made
+    const Quantizer& quantizer = quantizers_->quantizer_for(path);
+    return SiteQuantizer{&quantizer, quantizer.phase(clock)};
   };
   description.quantization = {.integer = recipe_.quantizer().arithmetic == "integer",
                               .require_integer = recipe_.quantizer().require_integer,
@@ -179,6 +169,7 @@ Graph Session::diagnosis_graph_at(std::int64_t step, bool training) const {
 }
 
 Graph Session::prepared(Graph graph) const {
+  check_inputs(graph);
   const Backend& backend = this->backend();
   graph = expand_composites(
       graph, [&](const Node& node) { return !backend.supports(graph, node).yes; }, replicas_.size());
@@ -252,6 +243,20 @@ Session::Compiled Session::frozen(const Evaluation& evaluation, std::int64_t ste
 
 std::vector<Variable> Session::variables() { return training(0).graph.variables; }
 
+std::vector<Session::Curve> Session::observed() {
+  std::map<std::string, std::string, std::less<>> tags;
+  for (Quantizer::Observed& each : quantizers_->observed())
+    tags.insert_or_assign(std::move(each.variable), std::move(each.tag));
+  std::vector<Curve> curves;
+  for (const Variable& variable : variables()) {
+    if (auto found = tags.extract(variable.name)) curves.push_back({std::move(found.mapped()), variable});
+  }
+  if (tags.empty()) return curves;
+  fail(Error::Category::plugin, "quantizer",
+       fmt::format("quantizer {} wants {} observed, which it has not declared", recipe_.name("quantizer"), tags.begin()->first),
+       {}, "Quantizer::observed() names variables below the layer's path (qfw/quantizer.h)");
+}
+
 std::int64_t Session::variable_bytes() {
   std::int64_t bytes = 0;
   for (const Variable& variable : variables()) bytes += static_cast<std::int64_t>(variable.type.bytes());
@@ -288,8 +293,14 @@ Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::str
                    Session::Data data) {
   LoadOptions options;
   options.dataset_optional = data == Session::Data::optional;
-  options.layer_paths = layer_paths;
-  Recipe recipe = Recipe::load(file, overrides, catalog, options);
+  LoadedRecipe loaded = LoadedRecipe::load(file, overrides, plugins_of(catalog), options);
+  if (loaded.awaits_layers()) {
+    try {
+      loaded.check_layers(layer_paths(loaded.recipe()));
+    } catch (const std::exception&) {  // for want of something else that is wrong; the session comes back to it
+    }
+  }
+  Recipe recipe = loaded.checked();
   for (const std::string& note : recipe.notes()) logger().warn("{}", note);
   return recipe;
 }

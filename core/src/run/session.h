@@ -15,6 +15,7 @@
 #include "qfw/dataset.h"
 #include "qfw/optimizer.h"
 #include "qfw/schedule.h"
+#include "recipe/quantizer_set.h"
 #include "recipe/recipe.h"
 #include "run/data_shape.h"
 #include "run/replicas.h"
@@ -53,7 +54,7 @@ class Session {
 
   Clock clock(std::int64_t step, bool training) const;
   std::uint32_t evaluation_phase(std::int64_t completed) const;  ///< a number for what all quantizers do in an evaluation then
-  double rate(std::int64_t step) const;  ///< learning rate of a step, scaled by the global batch / 256: finite, at least 0
+  double rate(std::int64_t step) const;                          ///< learning rate of a step: finite, at least 0
 
   /// A graph, and what each replica of this process made of it.
   struct Compiled {
@@ -91,8 +92,16 @@ class Session {
   /// With what the backend declines expanded; throws, naming the layer, for what it does not take at all.
   Graph prepared(Graph graph) const;
   Compiled compile(Graph graph);
-  std::vector<Phase> phases(const Clock& clock) const;  ///< one for each of recipe().quantizers()
-  std::string phase_text(const Clock& clock) const;     ///< distinct names, for people
+  const QuantizerSet& quantizers() const { return *quantizers_; }
+  std::vector<Phase> phases(const Clock& clock) const { return quantizers_->phases(clock); }
+  std::string phase_text(const Clock& clock) const { return quantizers_->phase_text(clock); }
+
+  /// A variable that quantizers want shown, under its tag; in the order of variables().
+  struct Curve {
+    std::string tag;
+    Variable variable;
+  };
+  std::vector<Curve> observed();
 
   /// All variables of a training step; compiles one if need be.
   std::int64_t variable_bytes();  ///< of all variables
@@ -120,6 +129,7 @@ class Session {
   std::unique_ptr<Optimizer> optimizer_;
   Replicas replicas_;
   DataShape data_;
+  std::unique_ptr<QuantizerSet> quantizers_;
   std::int64_t steps_per_epoch_ = 1, total_steps_ = 1;
   bool warm_start_ = false;
   std::map<std::vector<Phase>, Compiled> training_;

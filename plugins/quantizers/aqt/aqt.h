@@ -7,7 +7,7 @@ namespace qfw::aqt {
 
 /// Quantization as in google/aqt (aqt.jax_legacy): weights bounded by their largest magnitude, activations by a number or by
 /// running statistics.
-class Aqt : public Quantizer {
+class Aqt final : public Quantizer {
  public:
   using Options = aqt::Options;
   explicit Aqt(const Options& options);
@@ -18,6 +18,7 @@ class Aqt : public Quantizer {
   Phase phase(const Clock& clock) const override;
   std::int64_t next_phase_change(const Clock& clock) const override;
   std::string phase_name(Phase phase) const override;
+  std::vector<Observed> observed() const override;
   Operand quantize(GraphBuilder& g, const MatmulSite& site, Role role, Value operand, Phase phase) const override;
   std::pair<Operand, Operand> quantize_both(GraphBuilder& g, const MatmulSite& site, Value src, Value weights, Phase phase,
                                             bool integer) const override;
@@ -32,13 +33,6 @@ class Aqt : public Quantizer {
 
   Options options_;
   std::optional<double> number_bound_;
-};
-
-/// The policy NONE: takes the same options, so that switching a recipe to it is one line, and quantizes nothing whatever they
-/// say.
-class None final : public Aqt {
- public:
-  explicit None(const Options& options);
 };
 
 }  // namespace qfw::aqt
