@@ -113,12 +113,13 @@ Clock Session::clock(std::int64_t step, bool training) const {
           .epoch = step / steps_per_epoch_,
           .steps_per_epoch = steps_per_epoch_,
           .total_steps = total_steps_,
+          .batch_size = recipe_.train().batch_size,
           .training = training,
           .warm_start = warm_start_};
 }
 
 double Session::rate(std::int64_t step) const {
-  const double rate = schedule_->value(clock(step, true)) * static_cast<double>(recipe_.train().batch_size) / 256;
+  const double rate = schedule_->value(clock(step, true));
   if (rate >= 0 && rate <= std::numeric_limits<float>::max()) return rate;
   fail(Error::Category::plugin, "schedule",
        fmt::format("schedule {} gives step {} the learning rate {} (for a batch of {})", recipe_.name("schedule"), step, rate,

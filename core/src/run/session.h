@@ -52,7 +52,7 @@ class Session {
 
   Clock clock(std::int64_t step, bool training) const;
   std::uint32_t evaluation_phase(std::int64_t completed) const;  ///< a number for what all quantizers do in an evaluation then
-  double rate(std::int64_t step) const;  ///< learning rate of a step, scaled by the global batch / 256: finite, at least 0
+  double rate(std::int64_t step) const;                          ///< learning rate of a step: finite, at least 0
 
   /// A graph, and what each replica of this process made of it.
   struct Compiled {

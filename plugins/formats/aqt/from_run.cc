@@ -76,6 +76,7 @@ void read_training(const Format::Run& run, Hyperparameters& h, Problems& problem
   h.endlr = schedule.number("endlr", h.endlr);
   h.knee_lr = schedule.number("knee_lr", h.knee_lr);
   h.knee_epochs = schedule.number("knee_epochs", h.knee_epochs);
+  schedule.only("reference_batch", {"256"});
   schedule.only("step_lr_coeff", {"0.2"});
   schedule.only("step_lr_intervals", {"6"});
   schedule.only("name", {"cosine", "linear", "piecewise", "step"});

@@ -18,11 +18,14 @@ class LearningRate : public Schedule {
  public:
   struct Options {
     double base_learning_rate = 0.1, warmup_epochs = 5, cooldown_epochs = 50, num_epochs = 250;
+    std::int64_t reference_batch = 256;
 
     template <class Struct>
     static void declare(Declare<Struct>& option) {
-      option("base_learning_rate", &Options::base_learning_rate, "the rate for a batch of 256; scaled by batch_size / 256",
+      option("base_learning_rate", &Options::base_learning_rate, "the rate for a batch of reference_batch images",
              {.max = 1e30, .above = 0});
+      option("reference_batch", &Options::reference_batch,
+             "rates are multiplied by train.batch_size / reference_batch; 0: they are those of any batch", {.min = 0});
       option("warmup_epochs", &Options::warmup_epochs, "length of the linear rise from 0 at the start", {.min = 0});
       option("cooldown_epochs", &Options::cooldown_epochs, "length of the linear fall to 0 at the end, on top of the schedule",
              {.min = 0});
@@ -36,7 +39,8 @@ class LearningRate : public Schedule {
     double rate = between_ramps(epoch);
     if (o_.warmup_epochs > 0) rate *= std::min(1.0, epoch / o_.warmup_epochs);
     if (o_.cooldown_epochs > 0) rate *= std::clamp((o_.num_epochs - epoch) / o_.cooldown_epochs, 0.0, 1.0);
-    return rate;
+    if (o_.reference_batch == 0) return rate;
+    return rate * static_cast<double>(clock.batch_size) / static_cast<double>(o_.reference_batch);
   }
 
   std::vector<std::string> notes(const Clock& end) const final {

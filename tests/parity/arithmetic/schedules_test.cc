@@ -42,8 +42,9 @@ TEST(LearningRate, agrees_with_the_reference) {
       const Clock clock{.step = steps[i],
                         .epoch = steps[i] / per_epoch,
                         .steps_per_epoch = per_epoch,
-                        .total_steps = static_cast<std::int64_t>(group.number("total_steps"))};
-      const double rate = schedule->value(clock) * group.number("batch_size") / 256;
+                        .total_steps = static_cast<std::int64_t>(group.number("total_steps")),
+                        .batch_size = static_cast<std::int64_t>(group.number("batch_size"))};
+      const double rate = schedule->value(clock);
       ASSERT_NEAR(rate, expected[i], parity::learning_rate * largest)
           << group.name() << ", " << scheduler << ", step " << steps[i];
     }
