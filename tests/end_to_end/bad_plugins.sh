@@ -120,6 +120,10 @@ refused "a logit is inf;comes from head \(exp\)" misfits $idle --model.logits=in
 refused "1 of 1 values of head/variance are not finite after 8 steps" misfits $idle --model.logits=variance
 [ ! -e run$runs/best.h5 ] || fail "an evaluation that is not finite was the best"
 
+# What nobody feeds, found before the first step.
+refused "the graph has the input 'noise' f32\[10\], which no one feeds;images" misfits $idle --model.logits=input
+before_the_first_step
+
 # Parameters without gradient are named, once; none where there are none.
 run_with misfits $idle > out 2> err || fail "$(cat err)"
 [ "$(grep -c 'no gradient reaches 2 of the parameters.*: idle/unused, idle/stopped' err)" = 1 ] || fail "$(cat err)"

@@ -35,7 +35,7 @@ class RandomStep {
         for (std::size_t row = 0; row < values.size(); row += classes) values[row + random.below(classes)] = 1;
       } else if (input.name == step_names::rate) {
         values[0] = 1e-4f;
-      } else {
+      } else {  // images: the session lets no other input pass
         for (float& value : values) value = static_cast<float>(random.normal());
       }
       feeds.emplace_back(input.type, std::as_bytes(std::span(values)));

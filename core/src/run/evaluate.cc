@@ -10,6 +10,7 @@
 #include "data/pipeline.h"
 #include "io/progress.h"
 #include "qfw/error.h"
+#include "run/feeds.h"
 #include "run/step_checks.h"
 #include "util/interrupt.h"
 
@@ -82,7 +83,7 @@ Scores evaluate(Session& session, std::int64_t completed, LogitsFile* sink) {
         return scores;
       }
       shares[i].batch = *next;
-      exchanges[i].feeds = {HostView(compiled.graph.inputs.at(0).type, std::as_bytes(next->images))};
+      exchanges[i].feeds = feeds_of(compiled.graph, {{step_names::images, next->images}});
       exchanges[i].fetches = {{{{batch, classes}, DType::f32}, std::as_writable_bytes(std::span(shares[i].logits))}};
     }
     if (InterruptGuard::requested()) fail(Error::Category::interrupted, "evaluate", "interrupted");

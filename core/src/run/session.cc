@@ -15,6 +15,7 @@
 #include "passes/finish.h"
 #include "qfw/error.h"
 #include "qfw/random.h"
+#include "run/feeds.h"
 #include "run/open_dataset.h"
 #include "run/phase_check.h"
 
@@ -180,6 +181,7 @@ Graph Session::diagnosis_graph_at(std::int64_t step, bool training) const {
 }
 
 Graph Session::prepared(Graph graph) const {
+  check_inputs(graph);
   const Backend& backend = this->backend();
   graph = expand_composites(
       graph, [&](const Node& node) { return !backend.supports(graph, node).yes; }, replicas_.size());

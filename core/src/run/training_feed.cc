@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "qfw/error.h"
+#include "run/feeds.h"
 
 namespace qfw {
 
@@ -41,14 +42,8 @@ void TrainingFeed::next() {
 }
 
 std::vector<HostView> TrainingFeed::feeds(const Graph& graph, const float& rate) const {
-  std::vector<HostView> feeds;
-  for (const Input& input : graph.inputs) {
-    const std::span<const float> values = input.name == step_names::images    ? batch_.images
-                                          : input.name == step_names::targets ? std::span(targets_)
-                                                                              : std::span(&rate, 1);
-    feeds.emplace_back(input.type, std::as_bytes(values));
-  }
-  return feeds;
+  return feeds_of(graph,
+                  {{step_names::images, batch_.images}, {step_names::targets, targets_}, {step_names::rate, {&rate, 1}}});
 }
 
 std::vector<HostTensor> TrainingFeed::fetches() {

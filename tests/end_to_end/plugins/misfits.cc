@@ -141,7 +141,7 @@ class Idle final : public Layer {
 
     static void declare(Declare<Options>& option) {
       option("idle", &Options::idle, "whether there are parameters without gradient");
-      option("logits", &Options::logits, "of an evaluation", {.choices = {"finite", "nan", "infinite", "variance"}});
+      option("logits", &Options::logits, "of an evaluation", {.choices = {"finite", "nan", "infinite", "variance", "input"}});
     }
   };
   explicit Idle(const Options& options) : o_(options) {}
@@ -161,6 +161,7 @@ class Idle final : public Layer {
     }
     if (o_.logits == "nan") return sqrt(logits - 1e6);
     if (o_.logits == "infinite") return exp(abs(logits) + 1e6);
+    if (o_.logits == "input") return logits + g.input("noise", {{classes}, DType::f32});
     return logits / variance;
   }
 
