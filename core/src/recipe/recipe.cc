@@ -25,34 +25,54 @@ class CatalogSource final : public PluginSource {
   const Catalog& catalog_;
 };
 
-[[noreturn]] void rethrow(const std::string& where, const std::exception& error) {
-  const auto* known = dynamic_cast<const Error*>(&error);
-  throw Error(known == nullptr ? Error::Category::internal : known->category(), where + ": " + error.what());
-}
-
 }  // namespace
 
 PluginSource::~PluginSource() = default;
 
+std::shared_ptr<const PluginSource> plugins_of(const Catalog& catalog) { return std::make_shared<CatalogSource>(catalog); }
+
+LoadedRecipe LoadedRecipe::load(const std::filesystem::path& file, const std::vector<std::string>& overrides,
+                                std::shared_ptr<const PluginSource> plugins, const LoadOptions& options) {
+  return parse(read_plain_text(file, recipe::most_recipe_bytes), file, overrides, std::move(plugins), options);
+}
+
+LoadedRecipe LoadedRecipe::parse(std::string_view text, const std::filesystem::path& label,
+                                 const std::vector<std::string>& overrides, std::shared_ptr<const PluginSource> plugins,
+                                 const LoadOptions& options) {
+  recipe::Problems problems;
+  auto resolved = recipe::resolve(text, label, overrides, std::move(plugins), options, problems);
+  return {Recipe(std::move(resolved)), std::move(problems)};
+}
+
+bool LoadedRecipe::awaits_layers() const { return !recipe_.resolved_->rules.empty() && !problems_.in("model"); }
+
+void LoadedRecipe::check_layers(std::span<const std::string> paths) {
+  recipe::check_globs(*recipe_.resolved_, paths, problems_);
+}
+
+Recipe LoadedRecipe::checked() const {
+  problems_.raise();
+  return recipe_;
+}
+
 Recipe Recipe::load(const std::filesystem::path& file, const std::vector<std::string>& overrides, const Catalog& catalog,
                     const LoadOptions& options) {
-  return load(file, overrides, std::make_shared<CatalogSource>(catalog), options);
+  return load(file, overrides, plugins_of(catalog), options);
 }
 
 Recipe Recipe::load(const std::filesystem::path& file, const std::vector<std::string>& overrides,
                     std::shared_ptr<const PluginSource> plugins, const LoadOptions& options) {
-  return parse(read_plain_text(file, recipe::most_recipe_bytes), file, overrides, std::move(plugins), options);
+  return LoadedRecipe::load(file, overrides, std::move(plugins), options).checked();
 }
 
 Recipe Recipe::parse(std::string_view text, const std::filesystem::path& label, const std::vector<std::string>& overrides,
                      const Catalog& catalog, const LoadOptions& options) {
-  return parse(text, label, overrides, std::make_shared<CatalogSource>(catalog), options);
+  return parse(text, label, overrides, plugins_of(catalog), options);
 }
 
 Recipe Recipe::parse(std::string_view text, const std::filesystem::path& label, const std::vector<std::string>& overrides,
                      std::shared_ptr<const PluginSource> plugins, const LoadOptions& options) {
-  const auto as_recipe = [](std::shared_ptr<const recipe::Resolved> resolved) { return Recipe(std::move(resolved)); };
-  return as_recipe(recipe::resolve(text, label, overrides, std::move(plugins), options, as_recipe));
+  return LoadedRecipe::parse(text, label, overrides, std::move(plugins), options).checked();
 }
 
 const std::string& Recipe::description() const { return resolved_->description; }
@@ -83,59 +103,12 @@ void Recipe::guarded(std::string_view kind, const std::function<void()>& make) c
     make();
   } catch (const std::exception& error) {
     const recipe::Section& section = resolved_->section(kind);
-    rethrow(fmt::format("{}: {}: {}", section.place.str(), recipe::full_name(kind, section.key), section.chosen), error);
+    recipe::rethrow(fmt::format("{}: {}: {}", section.place.str(), recipe::full_name(kind, section.key), section.chosen),
+                    error);
   }
 }
 
 Settings Recipe::quantizer_settings(std::string_view path) const { return resolved_->quantizer_settings(path); }
-
-std::size_t Recipe::quantizer_index(std::string_view path) const {
-  auto& instances = *resolved_->instances;
-  const std::scoped_lock lock(instances.mutex);
-  if (const auto known = instances.by_path.find(path); known != instances.by_path.end()) return known->second;
-  const Settings settings = resolved_->quantizer_settings(path);
-  std::string key;
-  for (const auto& [name, value] : settings) key += fmt::format("{}={}:{}\n", name, value.index(), to_string(value));
-  auto [entry, fresh] = instances.by_settings.try_emplace(key, instances.all.size());
-  if (fresh) {
-    const recipe::Section& section = resolved_->section("quantizer");
-    const auto& factory = dynamic_cast<const Factory<Quantizer>&>(this->factory("quantizer"));
-    try {
-      instances.all.push_back(factory.make(settings));
-    } catch (const std::exception& error) {
-      instances.by_settings.erase(entry);
-      std::string where = fmt::format("{}: quantizer.{}: {}", section.place.str(), section.key, section.chosen);
-      for (const recipe::Rule& rule : resolved_->rules) {  // the last one that has a say
-        if (glob_match(rule.glob, path))
-          where = fmt::format("{}: [layer:{}]: {} of {}", rule.place.str(), rule.glob, section.chosen, path);
-      }
-      rethrow(where, error);
-    }
-  }
-  instances.by_path.emplace(path, entry->second);
-  return entry->second;
-}
-
-std::shared_ptr<const Quantizer> Recipe::quantizer_for(std::string_view path) const {
-  const std::size_t index = quantizer_index(path);
-  const std::scoped_lock lock(resolved_->instances->mutex);
-  return resolved_->instances->all[index];
-}
-
-std::vector<std::shared_ptr<const Quantizer>> Recipe::quantizers() const {
-  const std::scoped_lock lock(resolved_->instances->mutex);
-  return resolved_->instances->all;
-}
-
-void Recipe::check_layers(std::span<const std::string> paths) const {
-  recipe::Problems problems;
-  for (const recipe::Rule& rule : resolved_->rules) {
-    const std::string wrong = recipe::unmatched(rule, paths);
-    if (!wrong.empty()) problems.add(rule.place, std::string(recipe::layer_prefix) + rule.glob, "", wrong);
-  }
-  problems.raise();
-  for (const std::string& path : paths) quantizer_index(path);
-}
 
 std::vector<std::string> Recipe::idle_layer_sections(std::span<const std::string> paths) const {
   std::vector<std::string> idle;
@@ -195,6 +168,11 @@ std::vector<Recipe::Row> Recipe::table() const {
 }
 
 namespace recipe {
+
+void rethrow(const std::string& where, const std::exception& error) {
+  const auto* known = dynamic_cast<const Error*>(&error);
+  throw Error(known == nullptr ? Error::Category::internal : known->category(), where + ": " + error.what());
+}
 
 const Section& Resolved::section(std::string_view name) const {
   for (const Section& section : sections) {

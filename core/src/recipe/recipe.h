@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "plugin/catalog.h"
-#include "qfw/quantizer.h"
 #include "qfw/registry.h"
 #include "recipe/settings.h"
+#include "recipe/source.h"
 
 namespace qfw {
 
@@ -29,7 +29,8 @@ class PluginSource {
   virtual const FactoryBase& find(std::string_view kind, std::string_view name) const = 0;
 };
 
-class Recipe;
+std::shared_ptr<const PluginSource> plugins_of(const Catalog& catalog);  ///< the catalog outlives it
+
 namespace recipe {
 struct Resolved;
 }
@@ -37,12 +38,10 @@ struct Resolved;
 struct LoadOptions {
   bool dataset_optional = false;  ///< a data set plugin that is not there is no error (explain, bench)
   bool data_only = false;         ///< of plugins, only data set and augment need be named and there (data)
-  /// If given, called when [model] is valid and there are [layer:] sections, so that globs that match nothing are reported
-  /// with all other errors; what it throws is left for later.
-  std::function<std::vector<std::string>(const Recipe&)> layer_paths{};
 };
 
-/// A resolved recipe: every section with every option's value, checked. Copies share the quantizers made so far.
+/// A resolved recipe: every section with every option's value, checked; immutable. Which layers the globs of its [layer:]
+/// sections match, LoadedRecipe checks, or QuantizerSet.
 class Recipe {
  public:
   /// Reads `file`, what it includes and its base configuration; `overrides` are `section.key=value`. Precedence: base
@@ -94,15 +93,7 @@ class Recipe {
     return made;
   }
 
-  /// Stage two, when the model's layers are known: reports every [layer:GLOB] that matches none of them, and makes the
-  /// quantizers of them all, so that quantizers() is complete.
-  void check_layers(std::span<const std::string> paths) const;
-
-  /// The quantizer of a layer: one instance for each distinct set of options. Thread-safe.
-  std::shared_ptr<const Quantizer> quantizer_for(std::string_view path) const;
-  std::size_t quantizer_index(std::string_view path) const;          ///< its place in quantizers()
-  std::vector<std::shared_ptr<const Quantizer>> quantizers() const;  ///< those made so far, in order of first use
-  Settings quantizer_settings(std::string_view path) const;          ///< the options that apply to a layer
+  Settings quantizer_settings(std::string_view path) const;  ///< the options that apply to a layer
 
   /// Each [layer:GLOB] that leaves every one of these layers with the options it would have without it.
   std::vector<std::string> idle_layer_sections(std::span<const std::string> paths) const;
@@ -120,11 +111,40 @@ class Recipe {
   std::vector<Row> table() const;
 
  private:
+  friend class LoadedRecipe;
+  friend class QuantizerSet;
   explicit Recipe(std::shared_ptr<const recipe::Resolved> resolved) : resolved_(std::move(resolved)) {}
   const FactoryBase& factory(std::string_view kind) const;
   void guarded(std::string_view kind, const std::function<void()>& make) const;
 
-  std::shared_ptr<const recipe::Resolved> resolved_;  ///< immutable but for the quantizers made so far
+  std::shared_ptr<const recipe::Resolved> resolved_;
+};
+
+/// A recipe that was read, and what is wrong with it so far. Its model alone can say which layers there are, so the globs of
+/// [layer:] sections are held against them in a step of their own, and still all mistakes are told at once.
+class LoadedRecipe {
+ public:
+  /// As Recipe's, but without throwing for what is wrong with a recipe that can be read.
+  static LoadedRecipe load(const std::filesystem::path& file, const std::vector<std::string>& overrides,
+                           std::shared_ptr<const PluginSource> plugins, const LoadOptions& options = {});
+  static LoadedRecipe parse(std::string_view text, const std::filesystem::path& label,
+                            const std::vector<std::string>& overrides, std::shared_ptr<const PluginSource> plugins,
+                            const LoadOptions& options = {});
+
+  /// With defaults in place of what is wrong.
+  const Recipe& recipe() const { return recipe_; }
+  /// Whether there are globs to check, and a valid [model] to ask for its layers.
+  bool awaits_layers() const;
+  /// Finds every [layer:GLOB] that matches none of `paths`.
+  void check_layers(std::span<const std::string> paths);
+  /// The recipe, if nothing is wrong. Throws one Error::Category::usage that lists everything, a line each.
+  Recipe checked() const;
+
+ private:
+  LoadedRecipe(Recipe recipe, recipe::Problems problems) : recipe_(std::move(recipe)), problems_(std::move(problems)) {}
+
+  Recipe recipe_;
+  recipe::Problems problems_;
 };
 
 }  // namespace qfw

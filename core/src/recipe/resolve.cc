@@ -30,15 +30,7 @@ void try_out(const Resolved& resolved, Problems& problems) {
   }
 }
 
-void check_globs(const Resolved& resolved, const std::vector<std::string>& paths, Problems& problems) {
-  for (const Rule& rule : resolved.rules) {
-    const std::string wrong = unmatched(rule, paths);
-    if (!wrong.empty()) problems.add(rule.place, std::string(layer_prefix) + rule.glob, "", wrong);
-  }
-}
-
-}  // namespace
-
+/// What is wrong with a rule that matches none of `paths`; empty if it does.
 std::string unmatched(const Rule& rule, std::span<const std::string> paths) {
   for (const std::string& path : paths) {
     if (glob_match(rule.glob, path)) return {};
@@ -50,11 +42,18 @@ std::string unmatched(const Rule& rule, std::span<const std::string> paths) {
   return fmt::format("matches no layer; there are {}, {}, ..., {}", paths[0], paths[1], paths.back());
 }
 
+}  // namespace
+
+void check_globs(const Resolved& resolved, std::span<const std::string> paths, Problems& problems) {
+  for (const Rule& rule : resolved.rules) {
+    const std::string wrong = unmatched(rule, paths);
+    if (!wrong.empty()) problems.add(rule.place, std::string(layer_prefix) + rule.glob, "", wrong);
+  }
+}
+
 std::shared_ptr<const Resolved> resolve(std::string_view text, const std::filesystem::path& label,
                                         const std::vector<std::string>& overrides, std::shared_ptr<const PluginSource> plugins,
-                                        const LoadOptions& options,
-                                        const std::function<Recipe(std::shared_ptr<const Resolved>)>& as_recipe) {
-  Problems problems;
+                                        const LoadOptions& options, Problems& problems) {
   const std::vector<Source> sources = gather(text, label, overrides, *plugins, problems);
   auto resolved = std::make_shared<Resolved>();
   resolved->label = label.string();
@@ -66,15 +65,6 @@ std::shared_ptr<const Resolved> resolve(std::string_view text, const std::filesy
   try_out<Schedule>(*resolved, problems);
   try_out<Optimizer>(*resolved, problems);
   try_out<Augment>(*resolved, problems);
-  if (options.layer_paths && !resolved->rules.empty() && !problems.in("model")) {
-    std::vector<std::string> paths;
-    try {
-      paths = options.layer_paths(as_recipe(resolved));
-    } catch (const std::exception&) {  // for want of something else that is wrong; check_layers() comes back to it
-    }
-    if (!paths.empty()) check_globs(*resolved, paths, problems);
-  }
-  problems.raise();
   return resolved;
 }
 

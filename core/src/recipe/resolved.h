@@ -1,8 +1,7 @@
 #pragma once
 
-#include <map>
+#include <exception>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -50,26 +49,19 @@ struct Resolved {
   std::shared_ptr<const PluginSource> plugins;
   bool dataset_available = true;
 
-  /// Quantizers made so far. Paths with equal settings share one.
-  struct Instances {
-    std::mutex mutex;
-    std::map<std::string, std::size_t> by_settings;
-    std::map<std::string, std::size_t, std::less<>> by_path;
-    std::vector<std::shared_ptr<const Quantizer>> all;
-  };
-  std::shared_ptr<Instances> instances = std::make_shared<Instances>();
-
   const Section& section(std::string_view name) const;
   Settings quantizer_settings(std::string_view path, const Rule* without = nullptr) const;
 };
 
-/// Reads and resolves; throws what Problems collected.
+/// Reads and resolves; with defaults in place of what `problems` then lists.
 std::shared_ptr<const Resolved> resolve(std::string_view text, const std::filesystem::path& label,
                                         const std::vector<std::string>& overrides, std::shared_ptr<const PluginSource> plugins,
-                                        const LoadOptions& options,
-                                        const std::function<Recipe(std::shared_ptr<const Resolved>)>& as_recipe);
+                                        const LoadOptions& options, Problems& problems);
 
-/// What is wrong with a rule that matches none of `paths`; empty if it does.
-std::string unmatched(const Rule& rule, std::span<const std::string> paths);
+/// Adds every rule whose glob matches none of `paths`.
+void check_globs(const Resolved& resolved, std::span<const std::string> paths, Problems& problems);
+
+/// Throws `error` again, its text after `where`.
+[[noreturn]] void rethrow(const std::string& where, const std::exception& error);
 
 }  // namespace qfw::recipe

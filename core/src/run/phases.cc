@@ -13,7 +13,7 @@ constexpr std::int64_t most_questions = std::int64_t{1} << 27;  // about a secon
 
 void for_each_phase(const Session& session,
                     const std::function<void(std::int64_t step, const std::vector<Phase>& phases)>& visit) {
-  const auto quantizers = session.recipe().quantizers();
+  const auto& quantizers = session.quantizers().all();
   std::vector<Phase> now(quantizers.size());
   std::int64_t step = 0;
   for (std::int64_t asked = 0; step < session.total_steps() && asked < most_questions; ++asked) {

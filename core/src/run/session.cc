@@ -32,8 +32,11 @@ std::vector<std::string> paths_of(const Recipe& recipe, const Layer& model, cons
   description.images = batch_of(1, data.image);
   description.classes = data.classes;
   std::vector<std::string> paths;
-  for (const Node& node : model_graph(description, false).nodes) {
-    if (node.op == Op::conv2d || node.op == Op::dense) paths.push_back(node.path);
+  for (const bool training : {false, true}) {  // a model may have layers that only training needs
+    for (const Node& node : model_graph(description, training).nodes) {
+      const bool is_layer = node.op == Op::conv2d || node.op == Op::dense;
+      if (is_layer && std::ranges::find(paths, node.path) == paths.end()) paths.push_back(node.path);
+    }
   }
   return paths;
 }
@@ -51,7 +54,7 @@ Session::Session(const Recipe& recipe, Data data)
   open_data(data);
   data_ = shape_of(recipe_, dataset_.get(), *augment_);
   count_steps();
-  recipe_.check_layers(paths_of(recipe_, *model_, data_));
+  quantizers_ = std::make_unique<QuantizerSet>(recipe_, paths_of(recipe_, *model_, data_));
 }
 
 void Session::open_data(Data data) {
@@ -128,26 +131,11 @@ double Session::rate(std::int64_t step) const {
        {}, "a rate is a finite number, at least 0: look at the schedule's options, or mend the plugin");
 }
 
-std::vector<Phase> Session::phases(const Clock& clock) const {
-  std::vector<Phase> phases;
-  for (const auto& quantizer : recipe_.quantizers()) phases.push_back(quantizer->phase(clock));
-  return phases;
-}
-
 std::uint32_t Session::evaluation_phase(std::int64_t completed) const {
   std::string text;
   for (const Phase phase : phases(clock(completed, false))) text += fmt::format("{} ", phase);
   const std::uint64_t hash = hash_of(text);
   return static_cast<std::uint32_t>(hash ^ hash >> 32);
-}
-
-std::string Session::phase_text(const Clock& clock) const {
-  std::vector<std::string> names;
-  for (const auto& quantizer : recipe_.quantizers()) {
-    const std::string name = quantizer->phase_name(quantizer->phase(clock));
-    if (std::ranges::find(names, name) == names.end()) names.push_back(name);
-  }
-  return fmt::format("{}", fmt::join(names, " | "));
 }
 
 StepDescription Session::describe(const Clock& clock, std::int64_t batch) const {
@@ -157,8 +145,8 @@ StepDescription Session::describe(const Clock& clock, std::int64_t batch) const 
   description.images = batch_of(batch, data_.image);
   description.classes = data_.classes;
   description.quantizer_of = [this, clock](std::string_view path) {
-    const auto quantizer = recipe_.quantizer_for(path);
-    return SiteQuantizer{quantizer.get(), quantizer->phase(clock)};  // the recipe keeps every quantizer it made
+    const Quantizer& quantizer = quantizers_->quantizer_for(path);
+    return SiteQuantizer{&quantizer, quantizer.phase(clock)};
   };
   description.quantization = {.integer = recipe_.quantizer().arithmetic == "integer",
                               .require_integer = recipe_.quantizer().require_integer,
@@ -268,8 +256,14 @@ Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::str
                    Session::Data data) {
   LoadOptions options;
   options.dataset_optional = data == Session::Data::optional;
-  options.layer_paths = layer_paths;
-  Recipe recipe = Recipe::load(file, overrides, catalog, options);
+  LoadedRecipe loaded = LoadedRecipe::load(file, overrides, plugins_of(catalog), options);
+  if (loaded.awaits_layers()) {
+    try {
+      loaded.check_layers(layer_paths(loaded.recipe()));
+    } catch (const std::exception&) {  // for want of something else that is wrong; the session comes back to it
+    }
+  }
+  Recipe recipe = loaded.checked();
   for (const std::string& note : recipe.notes()) logger().warn("{}", note);
   return recipe;
 }

@@ -14,6 +14,7 @@
 #include "qfw/dataset.h"
 #include "qfw/optimizer.h"
 #include "qfw/schedule.h"
+#include "recipe/quantizer_set.h"
 #include "recipe/recipe.h"
 #include "run/data_shape.h"
 #include "run/replicas.h"
@@ -79,8 +80,9 @@ class Session {
   /// With what the backend declines expanded; throws, naming the layer, for what it does not take at all.
   Graph prepared(Graph graph) const;
   Compiled compile(Graph graph);
-  std::vector<Phase> phases(const Clock& clock) const;  ///< one for each of recipe().quantizers()
-  std::string phase_text(const Clock& clock) const;     ///< distinct names, for people
+  const QuantizerSet& quantizers() const { return *quantizers_; }
+  std::vector<Phase> phases(const Clock& clock) const { return quantizers_->phases(clock); }
+  std::string phase_text(const Clock& clock) const { return quantizers_->phase_text(clock); }
 
   /// All variables of a training step; compiles one if need be.
   std::int64_t variable_bytes();  ///< of all variables
@@ -111,6 +113,7 @@ class Session {
   std::unique_ptr<Optimizer> optimizer_;
   Replicas replicas_;
   DataShape data_;
+  std::unique_ptr<QuantizerSet> quantizers_;
   std::int64_t steps_per_epoch_ = 1, total_steps_ = 1;
   bool warm_start_ = false;
   std::map<std::vector<Phase>, Compiled> training_, evaluation_;

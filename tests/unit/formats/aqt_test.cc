@@ -9,7 +9,9 @@
 #include "plugin/catalog.h"
 #include "qfw/error.h"
 #include "qfw/format.h"
+#include "qfw/quantizer.h"
 #include "recipe/recipe.h"
+#include "util/nearest.h"
 
 namespace qfw {
 namespace {
@@ -19,11 +21,13 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-std::unique_ptr<Format> format() {
+const Catalog& catalog() {
   static const std::vector<std::filesystem::path> folders = {QFW_BINARY_DIR "/bin"};
   static const Catalog catalog(folders);
-  return catalog.get<Format>("aqt").make({});
+  return catalog;
 }
+
+std::unique_ptr<Format> format() { return catalog().get<Format>("aqt").make({}); }
 
 /// "section.key = value" of each setting.
 std::vector<std::string> lines(std::string_view json) {
@@ -234,11 +238,9 @@ TEST(AqtFormat, NeutralKeysOfOtherModelsAreAccepted) {
 
 /// Through the real plugins: every key that comes out is an option of the plugin that it is meant for.
 Recipe load(const std::string& base, const std::string& rest = "") {
-  static const std::vector<std::filesystem::path> folders = {QFW_BINARY_DIR "/bin"};
-  static const Catalog catalog(folders);
   const std::string text =
       "base_config_filename = " + base + "\n" + rest + "[dataset]\nname = nowhere\n[backend]\nname = reference\n";
-  return Recipe::parse(text, QFW_SOURCE_DIR "/tests/golden/hparams/r.ini", {}, catalog, {.dataset_optional = true});
+  return Recipe::parse(text, QFW_SOURCE_DIR "/tests/golden/hparams/r.ini", {}, catalog(), {.dataset_optional = true});
 }
 
 std::string option_of(const Recipe& recipe, std::string_view layer, std::string_view key) {
@@ -277,7 +279,8 @@ TEST(AqtRecipe, AutomaticBoundsAndTheRecipesOwnKeysWin) {
 TEST(AqtRecipe, ThePolicyNoneTakesItAllAndQuantizesNothing) {
   const Recipe recipe = load("paper_resnet50_w4_a4_init8_dense8_auto.hparams.json", "[quantizer]\nname = none\n");
   EXPECT_EQ(recipe.name("quantizer"), "none");
-  const auto quantizer = recipe.quantizer_for("init_conv");
+  EXPECT_EQ(option_of(recipe, "stage1/block0/conv_1", "weight_prec"), "4");
+  const auto quantizer = recipe.make<Quantizer>();
   EXPECT_EQ(quantizer->phase_name(quantizer->phase({.step = 1'000'000})), "float");
 }
 

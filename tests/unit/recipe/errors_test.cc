@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "fake_plugins.h"
 #include "qfw/dataset.h"
 #include "qfw/layer.h"
@@ -269,17 +271,26 @@ TEST(RecipeErrors, NameTheOriginInAForeignFile) {
   EXPECT_EQ(load("worse.txt"), fmt::format("{0}/r.ini:1: base_config_filename: {0}/worse.txt: [lines] unknown key 'key'", at));
 }
 
+std::string message_of(const std::function<void()>& act) {
+  try {
+    act();
+  } catch (const Error& error) {
+    return error.category() == Error::Category::usage ? error.what() : std::string("another category: ") + error.what();
+  }
+  return {};
+}
+
 TEST(RecipeErrors, GlobsThatMatchNothingComeWithTheOthers) {
-  LoadOptions options;
-  options.layer_paths = [](const Recipe& recipe) {
-    EXPECT_NE(recipe.make<Layer>(), nullptr);
-    return std::vector<std::string>{"init_conv", "stage1/block0/conv_1", "stage1/block0/conv_2", "stage2/block0/conv_1",
-                                    "dense"};
-  };
+  const std::vector<std::string> paths{"init_conv", "stage1/block0/conv_1", "stage1/block0/conv_2", "stage2/block0/conv_1",
+                                       "dense"};
   const std::string text = minimal +
                            "[quantizer]\nname = weights_only\n[layer:init_cnv]\nweight_prec = 8\n[layer:**/conv_1]\n"
                            "weight_prec = 2\n[layer:stage1/*]\nweight_prec = 3\n[train]\nsteps = x\n";
-  EXPECT_EQ(error_of(text, {"layer:**/conv_9.act_prec=2"}, options),
+  auto loaded = LoadedRecipe::parse(text, "r.ini", {"layer:**/conv_9.act_prec=2"}, std::make_shared<FakePlugins>());
+  ASSERT_TRUE(loaded.awaits_layers());
+  EXPECT_NE(loaded.recipe().make<Layer>(), nullptr) << "whatever else is wrong, the model can be asked";
+  loaded.check_layers(paths);
+  EXPECT_EQ(message_of([&] { loaded.checked(); }),
             "r.ini:7: [layer:init_cnv]: matches no layer; nearest valid name: init_conv\n"
             "r.ini:11: [layer:stage1/*]: matches no layer; there are init_conv, stage1/block0/conv_1, ..., dense\n"
             "r.ini:14: train.steps: 'x' is not an integer\n"
@@ -300,12 +311,18 @@ TEST(RecipeErrors, OfConstructorsCarrySectionAndLine) {
 TEST(RecipeErrors, OfALayersQuantizerNameTheRule) {
   const Recipe recipe = parse(minimal + "[quantizer]\nname = weights_only\n[layer:dense]\nbroken = badly\n");
   const std::vector<std::string> paths = {"init_conv", "dense"};
-  try {
-    recipe.check_layers(paths);
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_STREQ(error.what(), "r.ini:7: [layer:dense]: weights_only of dense: [fake] badly");
-  }
+  EXPECT_EQ(message_of([&] { QuantizerSet(recipe, paths); }), "r.ini:7: [layer:dense]: weights_only of dense: [fake] badly");
+}
+
+TEST(RecipeErrors, GlobsAwaitLayersOnlyWhereTheModelIsValid) {
+  const auto awaits = [](const std::string& text) {
+    return LoadedRecipe::parse(text, "r.ini", {}, std::make_shared<FakePlugins>()).awaits_layers();
+  };
+  const std::string layers = "[quantizer]\nname = weights_only\n[layer:dense]\nweight_prec = 8\n";
+  EXPECT_TRUE(awaits(minimal + layers));
+  EXPECT_FALSE(awaits(minimal));
+  EXPECT_FALSE(awaits("[model]\nname = net\ndepth = deep\n[dataset]\nname = images\n" + layers));
+  EXPECT_FALSE(awaits("[dataset]\nname = images\n" + layers));
 }
 
 }  // namespace

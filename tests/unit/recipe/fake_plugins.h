@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "qfw/error.h"
+#include "qfw/quantizer.h"
+#include "recipe/quantizer_set.h"
 #include "recipe/recipe.h"
 #include "util/nearest.h"
 
@@ -40,6 +42,10 @@ class FakeQuantizer final : public Quantizer {
  public:
   using Options = FakeQuantizerOptions;
   explicit FakeQuantizer(const Options& options);
+  /// From step act_prec on its phase is act_prec.
+  Phase phase(const Clock& clock) const override {
+    return clock.step < options.act_prec.value_or(0) ? 0 : static_cast<Phase>(options.act_prec.value_or(0));
+  }
   Operand quantize(GraphBuilder&, const MatmulSite&, Role, Value operand, Phase) const override { return operand; }
   const Options options;
 };

@@ -187,8 +187,11 @@ TEST(Recipe, QuantizersFollowTheirGlobs) {
                                   "[layer:**/conv_*]\nweight_prec = 3\n[layer:stage1/**]\nweight_prec = 2\nact_prec = none\n"
                                   "[layer:dense]\nbounds = 6.0\n",
                               {"layer:stage1/block1/*.act_prec=1"});
+  const std::vector<std::string> paths = {"init_conv", "stage1/block0/conv_1", "stage1/block1/conv_1", "stage2/block0/conv_1",
+                                          "dense"};
+  const QuantizerSet quantizers(recipe, paths);
   const auto options = [&](const char* path) {
-    return std::dynamic_pointer_cast<const FakeQuantizer>(recipe.quantizer_for(path))->options;
+    return dynamic_cast<const FakeQuantizer&>(quantizers.quantizer_for(path)).options;
   };
   EXPECT_EQ(options("init_conv").weight_prec, 4);
   EXPECT_EQ(options("stage2/block0/conv_1").weight_prec, 3);
@@ -200,29 +203,17 @@ TEST(Recipe, QuantizersFollowTheirGlobs) {
   EXPECT_EQ(options("init_conv").bounds, "auto");
 }
 
-TEST(Recipe, EqualOptionsShareOneQuantizer) {
-  const Recipe recipe = parse(minimal +
-                              "[quantizer]\nname = weights_only\nweight_prec = 4\n[layer:a]\nweight_prec = 8\n[layer:b]\n"
-                              "weight_prec = 4\n[layer:c]\nweight_prec = 8\n");
-  const std::vector<std::string> paths = {"a", "b", "c", "d"};
-  recipe.check_layers(paths);
-  EXPECT_EQ(recipe.quantizers().size(), 2u);
-  EXPECT_EQ(recipe.quantizer_for("a"), recipe.quantizer_for("c"));
-  EXPECT_EQ(recipe.quantizer_for("b"), recipe.quantizer_for("d"));
-  EXPECT_EQ(recipe.quantizers()[recipe.quantizer_index("d")], recipe.quantizer_for("d"));
-  const Recipe copy = recipe;
-  EXPECT_EQ(copy.quantizer_for("a"), recipe.quantizer_for("a"));
-}
-
 TEST(Recipe, LayerSectionsOfLaterSourcesWin) {
   const Folder folder;
   folder.write("base.ini", "[layer:dense]\nweight_prec = 8\nact_prec = 8\n[layer:*]\nweight_prec = 2\n");
   const auto file = folder.write(
       "r.ini", "include = base.ini\n" + minimal + "[quantizer]\nname = weights_only\n[layer:dense]\nweight_prec = 5\n");
   const Recipe recipe = load(file);
-  const auto quantizer = std::dynamic_pointer_cast<const FakeQuantizer>(recipe.quantizer_for("dense"));
-  EXPECT_EQ(quantizer->options.weight_prec, 5);
-  EXPECT_EQ(quantizer->options.act_prec, 8);
+  const std::vector<std::string> paths = {"dense"};
+  const QuantizerSet quantizers(recipe, paths);
+  const auto& quantizer = dynamic_cast<const FakeQuantizer&>(quantizers.quantizer_for("dense"));
+  EXPECT_EQ(quantizer.options.weight_prec, 5);
+  EXPECT_EQ(quantizer.options.act_prec, 8);
   const std::string text = recipe.text();
   EXPECT_THAT(text, HasSubstr("[layer:dense]\nact_prec = 8\n\n[layer:*]\nweight_prec = 2\n\n[layer:dense]\nweight_prec = 5\n"));
   EXPECT_EQ(parse(text).text(), text);
