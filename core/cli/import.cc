@@ -23,7 +23,7 @@ int run(const Arguments& arguments, const Catalog& catalog) {
   const std::int64_t step = arguments.number("step", 0);
   const std::vector<Variable> variables = session.training_graph_at(step).variables;
   const Values imported = read_foreign_weights(file, arguments.get("group"), *format, variables);
-  const bool warm = has_all_bounds(imported);
+  const bool warm = has_all_bounds(imported, variables);
 
   const RunFolder folder(recipe.run_dir(), RunFolder::Access::write);
   if (!checkpoints_in(folder.checkpoints()).empty()) {

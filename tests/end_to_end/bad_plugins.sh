@@ -120,8 +120,11 @@ refused "a logit is inf;comes from head \(exp\)" misfits $idle --model.logits=in
 refused "1 of 1 values of head/variance are not finite after 8 steps" misfits $idle --model.logits=variance
 [ ! -e run$runs/best.h5 ] || fail "an evaluation that is not finite was the best"
 
-# What nobody feeds, found before the first step.
+# What nobody feeds or has declared, found before the first step.
 refused "the graph has the input 'noise' f32\[10\], which no one feeds;images" misfits $idle --model.logits=input
+before_the_first_step
+refused "quantizer off_grid wants .*src/none_such observed, which it has not declared" misfits --quantizer.name=off_grid \
+  --quantizer.how=observed --metrics.bounds=true
 before_the_first_step
 
 # Parameters without gradient are named, once; none where there are none.
@@ -133,8 +136,11 @@ run_with misfits --quantizer.name=off_grid > out 2> err || fail "a good quantize
 
 # A learned step that starts from the first batch.
 run_with misfits --quantizer.name=learned_step --model.num_filters=8 --train.steps=200 --train.batch_size=32 --schedule.name=odd \
-  --schedule.becomes=0.125 --eval.examples=500 > out 2> err ||
+  --schedule.becomes=0.125 --eval.examples=500 --metrics.bounds=true > out 2> err ||
   fail "$(cat err)"
+for operand in src weights; do
+  grep -qa "dense/LearnedStep/$operand/channels" run$runs/events* || fail "the steps of $operand are not among the curves"
+done
 accuracy=$(grep -oE '^eval_accuracy 0\.[0-9]{2}' out | cut -d. -f2)
 [ "$((10#$accuracy))" -gt 30 ] || fail "learned steps: $(cat out)"
 

@@ -48,7 +48,7 @@ class QFW_API GraphBuilder {
 
   /// The current value of the variable at path()/name, f32, declared on first use; declared twice it must agree with itself.
   Value parameter(std::string_view name, Shape shape, Init init, Training training = {});
-  Value state(std::string_view name, Shape shape, Init init = Init::zeros());
+  Value state(std::string_view name, Shape shape, Init init = Init::zeros(), Variable::Role role = Variable::Role::other);
 
   /// Gives a variable its next value. What is returned, and what later calls of parameter() or state() return, is the new
   /// value, so order is dataflow; the last assignment of a step is the one stored. Gradients reaching it are the variable's.

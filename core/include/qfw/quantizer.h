@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "qfw/builder.h"
 #include "qfw/clock.h"
@@ -60,6 +61,14 @@ class QFW_API Quantizer {
   /// For `qfw explain` and logs: "collecting", "weights, activations".
   virtual std::string phase_name(Phase phase) const { return phase == 0 ? "quantizing" : std::to_string(phase); }
 
+  /// A variable that curves show where a recipe asks for the bounds of its layers (metrics.bounds).
+  struct Observed {
+    std::string variable;  ///< its name below the layer's path: "src/bounds"
+    std::string tag;       ///< the curve's, below the same path
+  };
+  /// Those of each layer that this quantizer is given; it declares them in all of them.
+  virtual std::vector<Observed> observed() const { return {}; }
+
   /// One operand. Called within the scope <site path>/<role>; `operand` is f32 (under compute = bf16 already rounded to bf16).
   /// Variables must be declared in every phase, so that checkpoints do not depend on the phase they were written in; the
   /// graphs of all phases are built, and compared, before the first step.
@@ -71,8 +80,8 @@ class QFW_API Quantizer {
   virtual std::pair<Operand, Operand> quantize_both(GraphBuilder& g, const MatmulSite& site, Value src, Value weights,
                                                     Phase phase, bool integer) const;
 
-  /// Takes a scale per input channel out of `src`, whose codes stay, with scale 1; returns it in a shape that broadcasts against
-  /// the weights, arranged by group. With weights divided by it, what remains is a product of whole numbers.
+  /// Takes a scale per input channel out of `src`, whose codes stay, with scale 1; returns it in a shape that broadcasts
+  /// against the weights, arranged by group. With weights divided by it, what remains is a product of whole numbers.
   static Value take_src_scale(const MatmulSite& site, Operand& src);
 };
 

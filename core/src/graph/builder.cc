@@ -100,9 +100,10 @@ Value GraphBuilder::parameter(std::string_view name, Shape shape, Init init, Tra
   return BuilderAccess::variable(*this, {impl_->name_below_path(name), {shape, DType::f32}, init, Variable::Kind::parameter, training});
 }
 
-Value GraphBuilder::state(std::string_view name, Shape shape, Init init) {
+Value GraphBuilder::state(std::string_view name, Shape shape, Init init, Variable::Role role) {
   check_declaration(name, shape, impl_->path);
-  return BuilderAccess::variable(*this, {impl_->name_below_path(name), {shape, DType::f32}, init, Variable::Kind::state, {}});
+  return BuilderAccess::variable(*this,
+                                 {impl_->name_below_path(name), {shape, DType::f32}, init, Variable::Kind::state, {}, role});
 }
 
 Value GraphBuilder::assign(Value variable, Value value) {
@@ -198,6 +199,10 @@ Value BuilderAccess::variable(GraphBuilder& g, const Variable& variable) {
       fail(Error::Category::graph, "variable",
            variable.name + " was declared as " + first.type.str() + ", now as " + variable.type.str(), at(impl.path),
            "declare it with one shape and one kind, or under two names");
+    }
+    if (first.role != variable.role) {
+      fail(Error::Category::graph, "variable", variable.name + " was declared for another role before", at(impl.path),
+           "declare it with one role, or under two names");
     }
     return impl.declared[known->second].current;
   }

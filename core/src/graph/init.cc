@@ -17,7 +17,7 @@ void initialize(const Variable& variable, std::uint64_t seed, std::span<float> v
       for (float& value : values) value = static_cast<float>((2 * random.uniform() - 1) * variable.init.value);
       return;
     case Init::Kind::lecun_normal: {
-      // LeCun et al. 1998, as Flax draws it: truncated at two standard deviations, then rescaled to variance 1 / fan_in.
+      // LeCun et al. 1998: truncated at two standard deviations, then rescaled to variance 1 / fan_in.
       constexpr double truncated_deviation = 0.87962566103423978;
       const Shape& shape = variable.type.shape;
       const double fan_in = std::max<double>(1, static_cast<double>(shape.count()) / static_cast<double>(shape.channels()));

@@ -40,7 +40,9 @@ Value batch_norm(GraphBuilder& g, std::string_view name, Value x, const BatchNor
   const Shape channel{x.shape().channels()};
   const Value gamma = g.parameter("gamma", channel, Init::constant(attributes.gamma)),
               beta = g.parameter("beta", channel, Init::zeros());
-  const Value mean = g.state("mean", channel, Init::zeros()), variance = g.state("variance", channel, Init::constant(1));
+  constexpr auto role = Variable::Role::batch_statistics;
+  const Value mean = g.state("mean", channel, Init::zeros(), role),
+              variance = g.state("variance", channel, Init::constant(1), role);
   if (!g.training()) return normalize(x, {mean, variance}, gamma, beta, attributes.epsilon);
 
   const Moments batch = moments(x);

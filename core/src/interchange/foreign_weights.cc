@@ -29,8 +29,7 @@ std::string joined(std::string group, const std::string& path) {
 std::string first_part(const std::string& path) { return path.substr(0, path.find('/')); }
 
 bool is_quantizers(const Variable& variable) {
-  return variable.kind == Variable::Kind::state &&
-         (variable.name.find("/src/") != std::string::npos || variable.name.find("/weights/") != std::string::npos);
+  return variable.role == Variable::Role::operand_statistics || variable.role == Variable::Role::operand_bounds;
 }
 
 /// The other system's extents of a variable of ours.
@@ -216,10 +215,10 @@ void write_foreign_weights(const std::filesystem::path& file, const std::string&
   write_tensors(file, named);
 }
 
-bool has_all_bounds(const Values& values) {
+bool has_all_bounds(const Values& values, const std::vector<Variable>& variables) {
   bool any = false, all = true;
   for (const auto& [name, bounds] : values) {
-    if (!name.ends_with("/src/bounds")) continue;
+    if (find(variables, name).role != Variable::Role::operand_bounds) continue;
     any = true;
     const auto unset = std::ranges::count(bounds, -1.f);
     if (unset != 0 && unset != static_cast<std::ptrdiff_t>(bounds.size())) {

@@ -23,7 +23,7 @@ void write_foreign_weights(const std::filesystem::path& file, const std::string&
                            const std::vector<Variable>& variables, const Checkpoint& checkpoint);
 
 /// Whether a run that starts from these values quantizes activations at once: it has bounds, and none is -1, "not yet". Throws
-/// Error::Category::data for bounds of a layer of which some are -1.
-bool has_all_bounds(const Values& values);
+/// Error::Category::data for bounds of a layer of which some are -1. `variables` are those that the values were read for.
+bool has_all_bounds(const Values& values, const std::vector<Variable>& variables);
 
 }  // namespace qfw

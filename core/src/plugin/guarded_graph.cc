@@ -45,6 +45,9 @@ class GuardedQuantizer final : public Guard<Quantizer> {
     return call(
         "phase_name()", [&] { return fmt::format("phase {}", phase); }, [&] { return inner().phase_name(phase); });
   }
+  std::vector<Observed> observed() const override {
+    return call("observed()", [&] { return inner().observed(); });
+  }
   Operand quantize(GraphBuilder& g, const MatmulSite& site, Role role, Value operand, Phase phase) const override {
     return call("quantize()", layer_of(g), [&] { return inner().quantize(g, site, role, operand, phase); });
   }

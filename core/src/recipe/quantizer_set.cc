@@ -76,4 +76,14 @@ std::string QuantizerSet::phase_text(const Clock& clock) const {
   return fmt::format("{}", fmt::join(names, " | "));
 }
 
+std::vector<Quantizer::Observed> QuantizerSet::observed() const {
+  std::vector<Quantizer::Observed> all;
+  for (const auto& [path, index] : by_path_) {
+    for (const Quantizer::Observed& each : all_[index]->observed()) {
+      all.push_back({path + "/" + each.variable, path + "/" + each.tag});
+    }
+  }
+  return all;
+}
+
 }  // namespace qfw

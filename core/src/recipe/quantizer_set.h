@@ -29,6 +29,8 @@ class QuantizerSet {
 
   std::vector<Phase> phases(const Clock& clock) const;  ///< one for each of all()
   std::string phase_text(const Clock& clock) const;     ///< distinct names, for people
+  /// What they want shown of each layer, by full names.
+  std::vector<Quantizer::Observed> observed() const;
 
  private:
   std::vector<std::unique_ptr<const Quantizer>> all_;

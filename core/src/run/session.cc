@@ -220,6 +220,20 @@ Session::Compiled& Session::evaluation(std::int64_t step) {
 
 std::vector<Variable> Session::variables() { return training(0).graph.variables; }
 
+std::vector<Session::Curve> Session::observed() {
+  std::map<std::string, std::string, std::less<>> tags;
+  for (Quantizer::Observed& each : quantizers_->observed())
+    tags.insert_or_assign(std::move(each.variable), std::move(each.tag));
+  std::vector<Curve> curves;
+  for (const Variable& variable : variables()) {
+    if (auto found = tags.extract(variable.name)) curves.push_back({std::move(found.mapped()), variable});
+  }
+  if (tags.empty()) return curves;
+  fail(Error::Category::plugin, "quantizer",
+       fmt::format("quantizer {} wants {} observed, which it has not declared", recipe_.name("quantizer"), tags.begin()->first),
+       {}, "Quantizer::observed() names variables below the layer's path (qfw/quantizer.h)");
+}
+
 std::int64_t Session::variable_bytes() {
   std::int64_t bytes = 0;
   for (const Variable& variable : variables()) bytes += static_cast<std::int64_t>(variable.type.bytes());

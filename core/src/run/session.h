@@ -84,6 +84,13 @@ class Session {
   std::vector<Phase> phases(const Clock& clock) const { return quantizers_->phases(clock); }
   std::string phase_text(const Clock& clock) const { return quantizers_->phase_text(clock); }
 
+  /// A variable that quantizers want shown, under its tag; in the order of variables().
+  struct Curve {
+    std::string tag;
+    Variable variable;
+  };
+  std::vector<Curve> observed();
+
   /// All variables of a training step; compiles one if need be.
   std::int64_t variable_bytes();  ///< of all variables
   std::vector<Variable> variables();

@@ -141,6 +141,7 @@ void Trainer::start() {
   write_environment(folder_.environment(), session_);
 
   if (recipe.metrics().tensorboard) open_events();
+  if (recipe.metrics().bounds) observed_ = session_.observed();
   progress_ = std::make_unique<Progress>("training");
   if (completed_ >= session_.total_steps()) return;
   for (int i = 0; i < session_.replicas().count(); ++i) {
@@ -219,16 +220,13 @@ void Trainer::log_step(std::int64_t number) {
   if (const std::int64_t corrupt = session_.corrupt().count(); corrupt > 0) {
     events_->scalar("corrupt_examples", number, static_cast<double>(corrupt));
   }
-  if (metrics.bounds) log_bounds(number);
+  log_observed(number);
 }
 
-void Trainer::log_bounds(std::int64_t number) {
-  constexpr std::string_view suffix = "/src/bounds";  // what quantizers call the state that clips a layer's input
-  for (const Variable& variable : session_.variables()) {
-    if (variable.kind != Variable::Kind::state || !variable.name.ends_with(suffix)) continue;
+void Trainer::log_observed(std::int64_t number) {
+  for (const auto& [tag, variable] : observed_) {
     std::vector<float> values(static_cast<std::size_t>(variable.type.shape.count()));
     session_.read(variable.name, {variable.type, std::as_writable_bytes(std::span(values))});
-    const std::string tag = variable.name.substr(0, variable.name.size() - suffix.size()) + "/GetBounds_0/bounds";
     double mean = 0;
     for (const float value : values) mean += value;
     events_->scalar(tag, number, mean / static_cast<double>(values.size()));

@@ -50,7 +50,7 @@ class Trainer {
   void step(std::int64_t number);
   [[noreturn]] void stop_on_bad_loss(std::int64_t number, const std::string& origin);
   void log_step(std::int64_t number);
-  void log_bounds(std::int64_t number);
+  void log_observed(std::int64_t number);
   bool evaluates_after(std::int64_t number) const;
   void evaluate_now();
   void evaluate_unless_interrupted();
@@ -67,6 +67,7 @@ class Trainer {
   std::vector<std::string> notes_;
   std::string data_record_;
   std::unique_ptr<EventFile> events_;
+  std::vector<Session::Curve> observed_;              ///< what quantizers want shown, if metrics.bounds asks for it
   std::vector<std::unique_ptr<TrainingFeed>> feeds_;  ///< one for each replica of this process
   std::unique_ptr<Progress> progress_;
 

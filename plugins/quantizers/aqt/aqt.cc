@@ -101,6 +101,12 @@ std::string Aqt::phase_name(Phase phase) const {
   return name.empty() ? "float" : name;
 }
 
+/// Under the name that the original's curves have.
+std::vector<Quantizer::Observed> Aqt::observed() const {
+  if (!options_.auto_bounds()) return {};
+  return {{"src/bounds", "GetBounds_0/bounds"}};
+}
+
 Operand Aqt::quantize(GraphBuilder& g, const MatmulSite& site, Role role, Value operand, Phase phase) const {
   if (options_.type() == QuantType::fake_quant_with_int && !site.is_dense()) {
     fail(Error::Category::usage, "aqt", "quant_type = fake_quant_with_int is asked for a convolution", "layer " + site.path,

@@ -18,6 +18,7 @@ class Aqt : public Quantizer {
   Phase phase(const Clock& clock) const override;
   std::int64_t next_phase_change(const Clock& clock) const override;
   std::string phase_name(Phase phase) const override;
+  std::vector<Observed> observed() const override;
   Operand quantize(GraphBuilder& g, const MatmulSite& site, Role role, Value operand, Phase phase) const override;
   std::pair<Operand, Operand> quantize_both(GraphBuilder& g, const MatmulSite& site, Value src, Value weights, Phase phase,
                                             bool integer) const override;

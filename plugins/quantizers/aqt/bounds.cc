@@ -1,6 +1,7 @@
 #include "bounds.h"
 
 #include <limits>
+#include <string_view>
 
 namespace qfw::aqt {
 
@@ -28,19 +29,23 @@ BatchStatistics of_nonzero(Value x, Keep keep) {
           all_reduce(reduce_max(select(zero, -infinity, x), keep), Across::mean)};
 }
 
+Value statistic(GraphBuilder& g, std::string_view name, const Shape& shape) {
+  return g.state(name, shape, Init::zeros(), Variable::Role::operand_statistics);
+}
+
 }  // namespace
 
 GetBounds::GetBounds(GraphBuilder& g, const BoundsOptions& options, std::int64_t channels)
     : g_(g),
       options_(options),
       shape_(options.keep() == Keep::channel ? Shape{channels} : Shape{}),
-      bounds_(g.state("bounds", shape_, Init::constant(options.initial_bound))),
-      n_(g.state("n", {})),
-      mean_(g.state("mean", shape_)),
-      mean_abs_(g.state("mean_abs", shape_)),
-      mean_sq_(g.state("mean_sq", shape_)),
-      mean_batch_min_(g.state("mean_batch_min", shape_)),
-      mean_batch_max_(g.state("mean_batch_max", shape_)) {}
+      bounds_(g.state("bounds", shape_, Init::constant(options.initial_bound), Variable::Role::operand_bounds)),
+      n_(statistic(g, "n", {})),
+      mean_(statistic(g, "mean", shape_)),
+      mean_abs_(statistic(g, "mean_abs", shape_)),
+      mean_sq_(statistic(g, "mean_sq", shape_)),
+      mean_batch_min_(statistic(g, "mean_batch_min", shape_)),
+      mean_batch_max_(statistic(g, "mean_batch_max", shape_)) {}
 
 void GetBounds::step(Value x, bool update_bounds) {
   collect(stop_gradient(x));

@@ -24,7 +24,7 @@ class OffGrid final : public Quantizer {
     static void declare(Declare<Options>& option) {
       option("how", &Options::how, "what is wrong",
              {.choices = {"none", "fraction", "beyond", "nan", "grid", "half_grid", "scale", "shape", "variables", "throws",
-                          "only_evaluation"}});
+                          "only_evaluation", "observed"}});
       option("step", &Options::step, "from which step on", {.min = 0});
     }
   };
@@ -33,6 +33,10 @@ class OffGrid final : public Quantizer {
   Phase phase(const Clock& clock) const override {
     if (o_.how == "only_evaluation") return clock.training ? 0 : 1;
     return clock.step - (clock.training ? 0 : 1) >= o_.step ? 1 : 0;
+  }
+  std::vector<Observed> observed() const override {
+    if (o_.how != "observed") return {};
+    return {{"src/none_such", "none_such"}};
   }
   Operand quantize(GraphBuilder& g, const MatmulSite& site, Role role, Value x, Phase phase) const override {
     const float top = 7;
@@ -67,6 +71,9 @@ class LearnedStep final : public Quantizer {
 
   Phase phase(const Clock& clock) const override { return clock.step == 0 && clock.training ? 0 : 1; }
   std::string phase_name(Phase phase) const override { return phase == 0 ? "setting steps" : "learning steps"; }
+  std::vector<Observed> observed() const override {
+    return {{"src/step", "LearnedStep/src"}, {"weights/step", "LearnedStep/weights"}};
+  }
   Operand quantize(GraphBuilder& g, const MatmulSite& site, Role role, Value x, Phase phase) const override {
     const bool is_signed = role == Role::weights || site.src_signed;
     const float high = is_signed ? 7 : 15, low = is_signed ? -8 : 0;

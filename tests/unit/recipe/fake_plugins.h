@@ -46,6 +46,10 @@ class FakeQuantizer final : public Quantizer {
   Phase phase(const Clock& clock) const override {
     return clock.step < options.act_prec.value_or(0) ? 0 : static_cast<Phase>(options.act_prec.value_or(0));
   }
+  std::vector<Observed> observed() const override {
+    if (options.bounds != "auto") return {};
+    return {{"src/limit", "Limits/limit"}};
+  }
   Operand quantize(GraphBuilder&, const MatmulSite&, Role, Value operand, Phase) const override { return operand; }
   const Options options;
 };

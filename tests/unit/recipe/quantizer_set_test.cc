@@ -41,6 +41,15 @@ TEST(QuantizerSet, PhasesAreOnePerInstanceAndTheirNamesAreSaidOnce) {
   EXPECT_THAT(quantizers.phases({.step = 5}), ElementsAre(3u, 5u, 3u));
 }
 
+TEST(QuantizerSet, WhatIsObservedHasFullNames) {
+  const Recipe recipe =
+      parse(minimal + "[quantizer]\nname = weights_only\n[layer:b]\nbounds = auto\n[layer:d]\nbounds = auto\n");
+  std::vector<std::string> names;
+  for (const Quantizer::Observed& each : QuantizerSet(recipe, paths).observed())
+    names.push_back(each.variable + " " + each.tag);
+  EXPECT_THAT(names, ElementsAre("b/src/limit b/Limits/limit", "d/src/limit d/Limits/limit"));
+}
+
 TEST(QuantizerSet, AGlobThatMatchesNoLayerIsRefused) {
   const Recipe recipe =
       parse(minimal + "[quantizer]\nname = weights_only\n[layer:e]\nweight_prec = 8\n[layer:a]\nact_prec = 8\n");

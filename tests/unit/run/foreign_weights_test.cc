@@ -191,5 +191,45 @@ TEST_F(ForeignWeights, MutationsEndInAnErrorOrAreRead) {
   EXPECT_GT(refused, test::mutations() / 5);
 }
 
+/// What a file lacks as a whole, or may hold infinite, follows from roles, whatever the names.
+TEST_F(ForeignWeights, StateOfQuantizersIsToldByItsRole) {
+  variables_.push_back(
+      {.name = "seen/least", .type = {{2}, DType::f32}, .init = {}, .kind = Variable::Kind::state, .training = {}});
+  kernel(), variance(), number();
+  EXPECT_THAT(error(), AllOf(HasSubstr("the file lacks"), HasSubstr("seen/least")));
+  variables_.back().role = Variable::Role::operand_statistics;
+  kernel(), variance(), number();
+  EXPECT_EQ(values().count("seen/least"), 0u) << "it keeps its initial value";
+  begin();
+  kernel(), variance(), number();
+  H5Gclose(H5Gcreate2(file_, "seen", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+  put("seen/least", {2}, {INFINITY, 1});
+  EXPECT_THAT(values().at("seen/least"), ElementsAre(INFINITY, 1));
+  begin();
+  variables_.back().role = Variable::Role::batch_statistics;
+  kernel(), variance(), number();
+  H5Gclose(H5Gcreate2(file_, "seen", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+  put("seen/least", {2}, {INFINITY, 1});
+  EXPECT_THAT(error(), HasSubstr("seen/least: 1 of 2 values are not finite"));
+}
+
+TEST(HasAllBounds, LooksAtWhatClipsOperands) {
+  const auto state = [](const char* name, Variable::Role role) {
+    return Variable{
+        .name = name, .type = {{2}, DType::f32}, .init = {}, .kind = Variable::Kind::state, .training = {}, .role = role};
+  };
+  const std::vector<Variable> variables{state("a/limit", Variable::Role::operand_bounds),
+                                        state("b/limit", Variable::Role::operand_bounds),
+                                        state("b/src/bounds", Variable::Role::other)};
+  EXPECT_TRUE(has_all_bounds({{"a/limit", {6, 5}}, {"b/limit", {1, 2}}, {"b/src/bounds", {-1, 3}}}, variables));
+  EXPECT_FALSE(has_all_bounds({{"a/limit", {6, 5}}, {"b/limit", {-1, -1}}}, variables));
+  EXPECT_FALSE(has_all_bounds({{"b/src/bounds", {6, 5}}}, variables)) << "there are none";
+  EXPECT_THAT(test::message_of(Error::Category::data,
+                               [&] {
+                                 has_all_bounds({{"b/limit", {-1, 2}}}, variables);
+                               }),
+              AllOf(HasSubstr("1 of 2 bounds are -1"), HasSubstr("b/limit")));
+}
+
 }  // namespace
 }  // namespace qfw
