@@ -10,12 +10,6 @@ namespace qfw::aqt {
 
 namespace {
 
-Options nothing() {
-  Options options;
-  options.weight_prec.reset();
-  return options;
-}
-
 /// (1 / s) * W with s the scale of each input channel; the codes of `src` keep the scale 1.
 Value scaled_weights(const MatmulSite& site, Operand& src, Value weights) {
   if (src.scale.is_number() || src.scale.shape().count() == 1) {
@@ -29,8 +23,6 @@ Value scaled_weights(const MatmulSite& site, Operand& src, Value weights) {
 }  // namespace
 
 Aqt::Aqt(const Options& options) : options_(options), number_bound_(options.number_bound()) { options.check(); }
-
-None::None(const Options&) : Aqt(nothing()) {}
 
 bool Aqt::bounds_are_set(std::int64_t last_step, const Clock& clock) const {
   if (options_.initial_bound != -1 || clock.warm_start) return true;

@@ -7,7 +7,7 @@ namespace qfw::aqt {
 
 /// Quantization as in google/aqt (aqt.jax_legacy): weights bounded by their largest magnitude, activations by a number or by
 /// running statistics.
-class Aqt : public Quantizer {
+class Aqt final : public Quantizer {
  public:
   using Options = aqt::Options;
   explicit Aqt(const Options& options);
@@ -33,13 +33,6 @@ class Aqt : public Quantizer {
 
   Options options_;
   std::optional<double> number_bound_;
-};
-
-/// The policy NONE: takes the same options, so that switching a recipe to it is one line, and quantizes nothing whatever they
-/// say.
-class None final : public Aqt {
- public:
-  explicit None(const Options& options);
 };
 
 }  // namespace qfw::aqt

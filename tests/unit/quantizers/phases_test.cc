@@ -89,7 +89,6 @@ TEST(Phases, names) {
   Options late;
   late.weight_quant_start_step = 1;
   EXPECT_EQ(Aqt(late).phase_name(0), "dense weights only");
-  EXPECT_EQ(None({}).phase_name(None({}).phase(training(9))), "float");
 }
 
 TEST(Presets, are_one_class_with_their_own_bounds) {
@@ -104,21 +103,35 @@ TEST(Presets, are_one_class_with_their_own_bounds) {
   EXPECT_EQ(value("weights_and_auto_acts", "bounds"), "auto");
   EXPECT_EQ(value("weights_and_auto_acts", "weight_prec"), "8");
   EXPECT_EQ(value("weights_and_auto_acts", "activation_bound_start_step"), "7500");
-  EXPECT_EQ(value("none", "bounds"), "none");
 }
 
-TEST(Presets, none_quantizes_nothing_whatever_else_is_set) {
-  const auto none = qfw::testing::make<Quantizer>(
-      "none", {{"bounds", std::string("auto")}, {"weight_prec", std::int64_t{4}}, {"act_prec", std::int64_t{4}}});
-  EXPECT_EQ(none->phase(training(10000)), 0u);
+TEST(Presets, observe_the_bounds_that_statistics_make) {
+  const auto observed = [](const Options& options) {
+    std::vector<std::string> all;
+    for (const Quantizer::Observed& each : Aqt(options).observed()) all.push_back(each.variable + " as " + each.tag);
+    return all;
+  };
+  EXPECT_EQ(observed(automatic(5)), std::vector<std::string>{"src/bounds as GetBounds_0/bounds"});
+  Options options;
+  options.bounds = "6";
+  EXPECT_TRUE(observed(options).empty());
+  options = automatic(5);
+  options.act_prec.reset();
+  EXPECT_TRUE(observed(options).empty()) << "it declares no bounds then";
+}
+
+TEST(Presets, say_what_their_variables_are_for) {
+  const Aqt quantizer(automatic(5));
   GraphBuilder g({.training = true});
+  const auto scope = g.scope("layer");
   const TensorType src{{2, 3}, DType::f32}, weights{{3, 4}, DType::f32};
-  const Value x = g.input("x", src), w = g.input("w", weights);
-  const auto [a, b] = none->quantize_both(g, {"dense", Dense{}, src, weights, true}, x, w, 0, true);
-  EXPECT_FALSE(a.grid || b.grid);
-  EXPECT_EQ(a.codes.node(), x.node());
-  EXPECT_EQ(b.codes.node(), w.node());
-  EXPECT_TRUE(g.graph().variables.empty());
+  quantizer.quantize_both(g, {"layer", Dense{}, src, weights, true}, g.input("x", src), g.input("w", weights), 0, true);
+  ASSERT_EQ(g.graph().variables.size(), 7u);
+  for (const Variable& variable : g.graph().variables) {
+    EXPECT_EQ(variable.role,
+              variable.name == "layer/src/bounds" ? Variable::Role::operand_bounds : Variable::Role::operand_statistics)
+        << variable.name;
+  }
 }
 
 TEST(Options, refuses_what_makes_no_sense) {
