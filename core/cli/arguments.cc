@@ -1,21 +1,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 
+#include "recipe/sections.h"
 #include "util/nearest.h"
 #include "verb.h"
 
 namespace qfw {
 namespace {
 
-/// Recipe keys that stand in no section and hence have no dot.
-constexpr std::array<std::string_view, 4> top_level_keys = {"description", "include", "base_config_filename", "base_config_format"};
-
 bool is_recipe_key(std::string_view name) {
-  return name.find('.') != std::string_view::npos ||
-         std::find(top_level_keys.begin(), top_level_keys.end(), name) != top_level_keys.end();
+  return name.find('.') != std::string_view::npos || std::ranges::find(recipe::top_keys, name) != recipe::top_keys.end();
 }
 
 [[noreturn]] void misused(const Verb& verb, const std::string& what, const std::string& remedy = {}) {

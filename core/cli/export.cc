@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "interchange/foreign_weights.h"
+#include "recipe/sections.h"
 #include "run/session.h"
 #include "run_source.h"
 #include "verbs.h"
@@ -16,7 +17,7 @@ int run(const Arguments& arguments, const Catalog& catalog) {
   const std::filesystem::path file = arguments.positional.at(1);
   refuse_own_file(source, file);
   const Recipe recipe = load_recipe(source.recipe, arguments.overrides, catalog, Session::Data::optional);
-  const auto format = catalog.get<Format>(arguments.get("format", "aqt")).make({});
+  const auto format = catalog.get<Format>(arguments.get("format", recipe::default_format)).make({});
   const Session session(recipe, Session::Data::optional);
   const Checkpoint& checkpoint = *source.checkpoint;
   write_foreign_weights(file, arguments.get("group"), *format, session.training_graph_at(checkpoint.info().step).variables,
@@ -35,7 +36,8 @@ Verb export_verb() {
   verb.summary = "write a run's weights under another system's names";
   verb.doc = "RUN is a run folder, or a checkpoint file in one. `qfw import` reads what this writes.";
   verb.takes_overrides = true;
-  verb.options = {{"format", "NAME", "whose names: a format plugin (aqt)"}, {"group", "PATH", "where in the file they go"}};
+  verb.options = {{"format", "NAME", fmt::format("whose names: a format plugin ({})", recipe::default_format)},
+                  {"group", "PATH", "where in the file they go"}};
   verb.run = run;
   return verb;
 }

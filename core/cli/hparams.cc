@@ -10,6 +10,7 @@
 #include "io/json.h"
 #include "qfw/atomic_file.h"
 #include "qfw/error.h"
+#include "recipe/sections.h"
 #include "recipe/source.h"
 #include "util/nearest.h"
 #include "verbs.h"
@@ -40,14 +41,13 @@ std::string printed(const Arguments& arguments, const Recipe& recipe, const Form
   return json_in_utf8(format.from_recipe(format_run(session), form_of(arguments, format, option)));
 }
 
-/// The recipe that a foreign file alone makes, with images as the original's.
-Recipe recipe_of_file(const std::string& file, const std::string& format, const Arguments& arguments, const Catalog& catalog) {
-  std::vector<std::string> overrides = {"base_config_filename=" + recipe::quote(file, true),
-                                        "base_config_format=" + format,
-                                        "dataset.name=imagenet_tfds",
-                                        "dataset.shape=224,224,3",
-                                        "dataset.classes=1000",
-                                        "dataset.train_examples=1281167"};
+/// The recipe that a foreign file alone makes, with what its format takes for granted.
+Recipe recipe_of_file(const std::string& file, const Format& format, const std::string& name, const Arguments& arguments,
+                      const Catalog& catalog) {
+  std::vector<std::string> overrides = {"base_config_filename=" + recipe::quote(file, true), "base_config_format=" + name};
+  for (const Format::Setting& setting : format.assumed()) {
+    overrides.push_back(fmt::format("{}={}", recipe::full_name(setting.section, setting.key), recipe::quote(setting.value)));
+  }
   overrides.insert(overrides.end(), arguments.overrides.begin(), arguments.overrides.end());
   LoadOptions options;
   options.dataset_optional = true;
@@ -63,7 +63,7 @@ int print(const Arguments& arguments, const Format& format, const Catalog& catal
 
 int convert(const Arguments& arguments, const Format& format, const std::string& name, const Catalog& catalog) {
   if (arguments.positional.size() != 2) fail(Error::Category::usage, "usage", "qfw hparams convert wants a FILE");
-  const Recipe recipe = recipe_of_file(arguments.positional[1], name, arguments, catalog);
+  const Recipe recipe = recipe_of_file(arguments.positional[1], format, name, arguments, catalog);
   put(arguments, arguments.get("to") == "recipe" ? recipe.text() : printed(arguments, recipe, format, "to"));
   return 0;
 }
@@ -94,12 +94,10 @@ std::string list_of_flags(const Format& format) {
   return text;
 }
 
-constexpr const char* default_format = "aqt";
-
 /// The flags of generate, which are the format's.
 std::string more_help(const std::vector<std::string>& words, const Catalog& catalog) {
   if (std::ranges::find(words, "generate") == words.end()) return {};
-  std::string name = default_format;
+  std::string name = recipe::default_format;
   for (const std::string& word : words) {
     if (word.starts_with("--format=")) name = word.substr(word.find('=') + 1);
   }
@@ -113,7 +111,7 @@ int run(const Arguments& arguments, const Catalog& catalog) {
                                    {"generate", {"format", "form", "output"}},
                                    {"flags", {"format"}}};
   const std::string& action = chosen_action("hparams", arguments, actions);
-  const std::string name = arguments.get("format", default_format);
+  const std::string name = arguments.get("format", recipe::default_format);
   const auto format = catalog.get<Format>(name).make({});
   if (action != "generate" && !arguments.others.empty()) {
     fail(Error::Category::usage, "usage", fmt::format("there is no option --{}", arguments.others.front().first), {},
@@ -133,18 +131,18 @@ Verb hparams_verb() {
   verb.name = "hparams";
   verb.positional = "print|convert|generate|flags [RECIPE|FILE]";
   verb.min_positional = 1, verb.max_positional = 2;
-  verb.summary = "the original's JSON hyperparameters: print, convert, generate";
+  verb.summary = "another system's hyperparameters: print, convert, generate";
   verb.doc =
       "print RECIPE      a recipe as hyperparameters\n"
-      "convert FILE      from one form to another (--to=hparams|config|recipe)\n"
-      "generate FLAGS    from flags, for example --model=resnet50 --quant_target=WEIGHTS_AND_AUTO_ACTS --prec=4\n"
+      "convert FILE      from one form to another (--to=FORM), or to a recipe (--to=recipe)\n"
+      "generate FLAGS    from flags\n"
       "flags             lists the flags of generate, as `qfw hparams generate --help` does\n"
       "A recipe reads such a file with base_config_filename.";
   verb.takes_overrides = true;
   verb.takes_others = true;
-  verb.options = {{"format", "NAME", "whose hyperparameters: a format plugin (aqt)"},
-                  {"form", "NAME", "print, generate: hparams (every layer spelled out) or config"},
-                  {"to", "NAME", "convert: hparams, config or recipe"},
+  verb.options = {{"format", "NAME", fmt::format("whose hyperparameters: a format plugin ({})", recipe::default_format)},
+                  {"form", "NAME", "print, generate: one of the format's forms (the first)"},
+                  {"to", "NAME", "convert: one of the format's forms (the first), or recipe"},
                   {"output", "FILE", "write there instead of printing"}};
   verb.run = run;
   verb.more_help = more_help;

@@ -8,6 +8,7 @@
 #include "io/run_folder.h"
 #include "qfw/atomic_file.h"
 #include "qfw/error.h"
+#include "recipe/sections.h"
 #include "run/session.h"
 #include "verbs.h"
 
@@ -18,7 +19,7 @@ namespace {
 int run(const Arguments& arguments, const Catalog& catalog) {
   const Recipe recipe = load_recipe(arguments.positional.at(0), arguments.overrides, catalog, Session::Data::optional);
   const std::filesystem::path file = arguments.positional.at(1);
-  const auto format = catalog.get<Format>(arguments.get("format", "aqt")).make({});
+  const auto format = catalog.get<Format>(arguments.get("format", recipe::default_format)).make({});
   const Session session(recipe, Session::Data::optional);
   const std::int64_t step = arguments.number("step", 0);
   const std::vector<Variable> variables = session.training_graph_at(step).variables;
@@ -78,7 +79,7 @@ Verb import_verb() {
       "have\n"
       "(the optimizer's) get their initial values.";
   verb.takes_overrides = true;
-  verb.options = {{"format", "NAME", "whose names: a format plugin (aqt)"},
+  verb.options = {{"format", "NAME", fmt::format("whose names: a format plugin ({})", recipe::default_format)},
                   {"group", "PATH", "where in the file they lie"},
                   {"step", "N", "steps that the run is to count as done (0)"}};
   verb.run = run;

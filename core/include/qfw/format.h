@@ -27,10 +27,22 @@ class QFW_API Format {
   struct Setting {
     std::string section;  ///< "schedule", "layer:stage1/block0/conv_1"
     std::string key, value;
-    std::string origin;   ///< where it stood in the file, for messages: "model_hparams.residual_blocks[0].conv_1.weight_prec"
+    std::string origin;  ///< where it stood in the file, for messages: "blocks[0].conv_1.bits"
   };
   /// The recipe keys that `text`, the content of a file, stands for. Throws Error::Category::usage naming the offending key.
   virtual std::vector<Setting> to_recipe(std::string_view text) const = 0;
+  /// What such a file takes for granted and a recipe has to say (the data set), for a file that stands alone.
+  virtual std::vector<Setting> assumed() const { return {}; }
+
+  /// A recipe key that users of the other system know under another word. Recipes that this format serves take both.
+  struct Alias {
+    std::string section, key;  ///< the recipe's
+    std::string written;       ///< the other word for the key
+    /// Other words for values, and what they stand for; whichever word the key has, and whatever the case. The name of a plugin
+    /// that is there is never another word.
+    std::vector<std::pair<std::string, std::string>> values;
+  };
+  virtual std::vector<Alias> aliases() const { return {}; }
 
   /// A resolved run: every setting of every section, and the quantizer's options layer by layer.
   struct Run {

@@ -4,6 +4,7 @@
 #include "io/log.h"
 #include "qfw/atomic_file.h"
 #include "qfw/error.h"
+#include "recipe/sections.h"
 
 namespace qfw {
 
@@ -33,7 +34,7 @@ Format::Run format_run(const Session& session) {
 void write_hparams(const std::filesystem::path& file, const Session& session, const Catalog& catalog) {
   const Format::Run run = format_run(session);
   try {
-    const auto format = catalog.get<Format>("aqt").make({});
+    const auto format = catalog.get<Format>(recipe::default_format).make({});
     write_text_atomically(file, json_in_utf8(format->from_recipe(run, format->forms().at(0).name)));
   } catch (const Error& error) {
     if (error.category() == Error::Category::plugin) throw;

@@ -13,8 +13,8 @@ namespace qfw {
 /// A resolved recipe as formats see it.
 Format::Run format_run(const Session& session);
 
-/// hparams.json of a run folder: the first form of the format `aqt`, by rename. Where that is not installed or has no words for
-/// the recipe, there is none, and the log says why.
+/// hparams.json of a run folder: the first form of the format that serves by default, by rename. Where that is not installed or
+/// has no words for the recipe, there is none, and the log says why.
 void write_hparams(const std::filesystem::path& file, const Session& session, const Catalog& catalog);
 
 }  // namespace qfw

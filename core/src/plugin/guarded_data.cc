@@ -114,6 +114,12 @@ class GuardedFormat final : public Guard<Format> {
   std::vector<Setting> to_recipe(std::string_view text) const override {
     return call("to_recipe()", [&] { return inner().to_recipe(text); });
   }
+  std::vector<Setting> assumed() const override {
+    return call("assumed()", [&] { return inner().assumed(); });
+  }
+  std::vector<Alias> aliases() const override {
+    return call("aliases()", [&] { return inner().aliases(); });
+  }
   std::vector<Form> forms() const override {
     return call("forms()", [&] { return inner().forms(); });
   }

@@ -4,9 +4,11 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "qfw/error.h"
 #include "qfw/format.h"
+#include "recipe/sections.h"
 #include "util/nearest.h"
 #include "util/text.h"
 
@@ -15,7 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::vector<std::string> top_keys = {"description", "include", "base_config_filename", "base_config_format"};
 constexpr std::size_t most_foreign_bytes = 4 << 20;
 
 /// A path that stands in the file `from`.
@@ -76,8 +77,16 @@ const Entry* top(const std::vector<Source>& sources, std::string_view key) {
   return found;
 }
 
+std::string format_name(const Entry* asked) { return asked == nullptr ? default_format : asked->text.value; }
+
+std::unique_ptr<Format> make_format(const std::string& name, const PluginSource& plugins) {
+  const FactoryBase& factory = plugins.find(Format::kind, plugin_name(plugins, Format::kind, name).value_or(name));
+  const auto* typed = dynamic_cast<const Factory<Format>*>(&factory);
+  if (typed == nullptr) fail(Error::Category::internal, "recipe", "factory of another type than its kind", name);
+  return typed->make({});
+}
+
 Source foreign(const Entry& named, const Entry* format_entry, const PluginSource& plugins, Problems& problems) {
-  const std::string asked = format_entry == nullptr ? "aqt" : format_entry->text.value;
   const bool overridden = named.place.rank == override_rank;
   const fs::path file = overridden ? expand_home(named.text.value) : beside(named.place.file, named.text.value);
   Source source{file.string(), {}, {}};
@@ -85,13 +94,12 @@ Source foreign(const Entry& named, const Entry* format_entry, const PluginSource
   if (!text) return source;
   std::unique_ptr<Format> format;
   try {
-    const FactoryBase& factory = plugins.find(Format::kind, plugin_name(plugins, Format::kind, asked).value_or(asked));
-    if (const auto* typed = dynamic_cast<const Factory<Format>*>(&factory)) format = typed->make({});
+    format = make_format(format_name(format_entry), plugins);
   } catch (const std::exception& error) {
     problems.add(format_entry == nullptr ? named : *format_entry, error.what());
     problems.caused_by(error);
+    return source;
   }
-  if (!format) return source;
   try {
     for (Format::Setting& setting : format->to_recipe(*text)) {
       Entry entry{setting.section, setting.key, {setting.value}, {source.label, 0, setting.origin, base_rank}};
@@ -111,19 +119,54 @@ Source foreign(const Entry& named, const Entry* format_entry, const PluginSource
   return source;
 }
 
-/// `quant_target`, the original's word for the quantizer's name.
-void translate_aliases(Source& source, Problems& problems) {
-  const Entry* name = source.find("quantizer", "name");
-  const Entry* alias = source.find("quantizer", "quant_target");
-  if (alias == nullptr) return;
-  if (name != nullptr) {
-    problems.add(*alias, fmt::format("is another word for name, which is given, too ({})", name->place.str()));
-    std::erase_if(source.entries, [](const Entry& e) { return e.section == "quantizer" && e.key == "quant_target"; });
+/// Of the format that serves the recipe; none if that is not there, which is an error only where a file needs it.
+std::vector<Format::Alias> aliases(const Entry* format_entry, const Place& whole, const PluginSource& plugins,
+                                   Problems& problems) {
+  const std::string name = format_name(format_entry);
+  if (!plugin_name(plugins, Format::kind, name)) return {};
+  try {
+    return make_format(name, plugins)->aliases();
+  } catch (const std::exception& error) {
+    problems.add(format_entry == nullptr ? whole : format_entry->place, "", "base_config_format", error.what());
+    problems.caused_by(error);
+    return {};
+  }
+}
+
+/// The options of layers are the quantizer's.
+bool concerns(const Format::Alias& alias, std::string_view section) {
+  return section == alias.section || (alias.section == "quantizer" && section.starts_with(layer_prefix));
+}
+
+void translate_value(Entry& entry, const Format::Alias& alias, const PluginSource& plugins) {
+  if (alias.key == "name" && plugin_name(plugins, alias.section, entry.text.value)) return;
+  for (const auto& [word, meaning] : alias.values) {
+    if (!same_name(word, entry.text.value)) continue;
+    entry.text.value = meaning;
     return;
   }
-  for (Entry& entry : source.entries) {
-    if (&entry == alias) entry.written = "quant_target", entry.key = "name";
+}
+
+/// Other words for keys and values become the recipe's.
+void translate(Source& source, const Format::Alias& alias, const PluginSource& plugins, Problems& problems) {
+  std::vector<Entry> translated;
+  for (Entry entry : source.entries) {
+    const bool renamed = entry.key == alias.written && alias.written != alias.key;
+    if (!concerns(alias, entry.section) || (!renamed && entry.key != alias.key)) {
+      translated.push_back(std::move(entry));
+      continue;
+    }
+    if (renamed) {
+      if (const Entry* other = source.find(entry.section, alias.key)) {
+        problems.add(entry, fmt::format("is another word for {}, which is given, too ({})", alias.key, other->place.str()));
+        continue;
+      }
+      entry.written = std::exchange(entry.key, alias.key);
+    }
+    translate_value(entry, alias, plugins);
+    translated.push_back(std::move(entry));
   }
+  source.entries = std::move(translated);
 }
 
 void check_top(const std::vector<Source>& sources, Problems& problems) {
@@ -133,7 +176,7 @@ void check_top(const std::vector<Source>& sources, Problems& problems) {
       if (entry.key == "include" && entry.place.rank == override_rank) {
         problems.add(entry, "only a file can include another");
       } else if (std::find(top_keys.begin(), top_keys.end(), entry.key) == top_keys.end()) {
-        const std::string near = nearest(entry.key, top_keys);
+        const std::string near = nearest(entry.key, std::vector<std::string>(top_keys.begin(), top_keys.end()));
         problems.add(entry, near.empty() ? fmt::format("is no key outside sections; there are {}", fmt::join(top_keys, ", "))
                                          : "is no key outside sections; nearest valid name: " + near);
       }
@@ -144,12 +187,8 @@ void check_top(const std::vector<Source>& sources, Problems& problems) {
 }  // namespace
 
 std::optional<std::string> plugin_name(const PluginSource& plugins, std::string_view kind, std::string_view written) {
-  const std::vector<std::string> known = plugins.names(kind);
-  for (const std::string& name : known) {
+  for (const std::string& name : plugins.names(kind)) {
     if (same_name(name, written)) return name;
-  }
-  for (const std::string& name : known) {
-    if (kind == "quantizer" && same_name(name, std::string(written) + "s")) return name;
   }
   return std::nullopt;
 }
@@ -167,7 +206,10 @@ std::vector<Source> gather(std::string_view text, const fs::path& label, const s
   if (base != nullptr && !base->text.value.empty() && (base->text.quoted || base->text.value != "none")) {
     sources.insert(sources.begin(), foreign(*base, top(sources, "base_config_format"), plugins, problems));
   }
-  for (Source& source : sources) translate_aliases(source, problems);
+  const Place whole{label.string(), 0, {}, recipe_rank};
+  for (const Format::Alias& alias : aliases(top(sources, "base_config_format"), whole, plugins, problems)) {
+    for (Source& source : sources) translate(source, alias, plugins, problems);
+  }
   return sources;
 }
 

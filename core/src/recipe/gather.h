@@ -14,8 +14,7 @@ namespace qfw::recipe {
 std::vector<Source> gather(std::string_view text, const std::filesystem::path& label, const std::vector<std::string>& overrides,
                            const PluginSource& plugins, Problems& problems);
 
-/// The plugin that `written` means: case does not matter, and of a quantizer the last `s` may be missing, as in the original's
-/// WEIGHTS_AND_AUTO_ACT.
+/// The plugin that `written` means: case does not matter.
 std::optional<std::string> plugin_name(const PluginSource& plugins, std::string_view kind, std::string_view written);
 
 constexpr std::size_t most_recipe_bytes = 1 << 20;

@@ -154,7 +154,7 @@ bool Resolver::judge(const Draft& draft, const Entry& entry) {
 }
 
 bool Resolver::judge_for_layer(const Draft& draft, const Entry& entry) {
-  if (entry.key == "name" || entry.key == "quant_target") {
+  if (entry.key == "name") {
     problems_.add(entry, "a layer cannot have another quantizer, only other options of it (bounds, weight_prec, ...)");
     return false;
   }

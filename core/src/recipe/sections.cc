@@ -18,6 +18,8 @@ void with_core(CoreSettings& core, std::string_view section, Visit visit) {
 
 }  // namespace
 
+const char* const default_format = QFW_DEFAULT_FORMAT;
+
 const std::vector<SectionKind>& section_kinds() {
   static const std::vector<SectionKind> kinds = {
       {"run", false, nullptr},     {"model", true, nullptr},   {"quantizer", true, "none"},      {"schedule", true, "cosine"},

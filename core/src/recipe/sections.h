@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,12 @@ struct SectionKind {
   bool plugin;
   const char* fallback;  ///< plugin's name where the recipe is silent; nullptr: it must not be
 };
+
+/// The keys that stand in no section.
+constexpr std::array<std::string_view, 4> top_keys = {"description", "include", "base_config_filename", "base_config_format"};
+
+/// The format plugin that serves where neither recipe nor command line names one; chosen when qfw is built.
+extern const char* const default_format;
 
 /// All sections, in the order in which a resolved recipe is written.
 const std::vector<SectionKind>& section_kinds();

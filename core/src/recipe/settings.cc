@@ -17,7 +17,8 @@ void TrainSettings::declare(Declare<TrainSettings>& option) {
   option("epochs", &TrainSettings::epochs, "passes over the training images",
          {.max = 1e9, .above = 0, .inherits = "schedule.num_epochs"});
   option("steps", &TrainSettings::steps, "stop after this many steps, if that is earlier", {.min = 1});
-  option("early_stop_steps", &TrainSettings::early_stop_steps, "the same, under the original's name; 0: none", {.min = 0});
+  option("early_stop_steps", &TrainSettings::early_stop_steps, "another such limit, the earlier of the two counts; 0: none",
+         {.min = 0});
   option("batch_size", &TrainSettings::batch_size, "images per step, over all replicas", {.min = 1, .max = most_batch});
 }
 

@@ -33,6 +33,18 @@ class AqtFormat final : public Format {
   explicit AqtFormat(const Options&) {}
 
   std::vector<Setting> to_recipe(std::string_view text) const override;
+  std::vector<Setting> assumed() const override {
+    return {{"dataset", "name", "imagenet_tfds", {}},
+            {"dataset", "shape", "224,224,3", {}},
+            {"dataset", "classes", "1000", {}},
+            {"dataset", "train_examples", "1281167", {}}};
+  }
+  std::vector<Alias> aliases() const override {
+    return {{"quantizer",
+             "name",
+             "quant_target",
+             {{"WEIGHTS_AND_AUTO_ACT", "weights_and_auto_acts"}, {"WEIGHTS_AND_FIXED_ACT", "weights_and_fixed_acts"}}}};
+  }
   std::vector<Form> forms() const override {
     return {{"hparams", "the effective hyperparameters, every layer spelled out, as the original writes them beside a model"},
             {"config", "the configuration, with global keys besides, as the original is started with"}};

@@ -284,5 +284,37 @@ TEST(AqtRecipe, ThePolicyNoneTakesItAllAndQuantizesNothing) {
   EXPECT_EQ(quantizer->phase_name(quantizer->phase({.step = 1'000'000})), "float");
 }
 
+TEST(AqtRecipe, TheOriginalsWordsForThePolicy) {
+  const auto policy = [](const std::string& written) {
+    const std::string text = "[model]\nname = resnet\n[quantizer]\nquant_target = " + written + "\n[dataset]\nname = nowhere\n";
+    return Recipe::parse(text, "r.ini", {}, catalog(), {.dataset_optional = true}).name("quantizer");
+  };
+  for (const char* name : {"NONE", "WEIGHTS_ONLY", "WEIGHTS_AND_FIXED_ACTS", "WEIGHTS_AND_AUTO_ACTS"}) {
+    EXPECT_TRUE(same_name(policy(name), name)) << name;
+  }
+  EXPECT_EQ(policy("WEIGHTS_AND_FIXED_ACT"), "weights_and_fixed_acts");
+  EXPECT_EQ(policy("WEIGHTS_AND_AUTO_ACT"), "weights_and_auto_acts");
+  EXPECT_THROW(policy("WEIGHTS_AND_ACTS"), Error);
+}
+
+TEST(AqtRecipe, OnlyTheOriginalsScalingOfRatesHasWords) {
+  Format::Run run{.description = {}, .settings = {}, .layers = {}};
+  for (const char* section : {"model", "quantizer", "schedule", "optimizer"}) {
+    const std::string_view kind = section;
+    const char* name = kind == "model" ? "resnet" : kind == "quantizer" ? "none" : kind == "schedule" ? "cosine" : "sgd";
+    run.settings.push_back({section, "name", name, {}});
+  }
+  const std::string plain = format()->from_recipe(run, "hparams");
+  run.settings.push_back({"schedule", "reference_batch", "256", {}});
+  EXPECT_EQ(format()->from_recipe(run, "hparams"), plain);
+  run.settings.back().value = "0";
+  try {
+    format()->from_recipe(run, "hparams");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("no words for schedule.reference_batch = 0"));
+  }
+}
+
 }  // namespace
 }  // namespace qfw

@@ -10,6 +10,7 @@
 #include "qfw/layer.h"
 #include "qfw/optimizer.h"
 #include "qfw/schedule.h"
+#include "recipe/sections.h"
 
 namespace qfw::testing {
 namespace {
@@ -136,6 +137,31 @@ struct Lines final : Format {
     }
     return settings;
   }
+  std::vector<Alias> aliases() const override {
+    return {{"optimizer", "momentum", "inertia", {{"LOTS", "0.99"}}}, {"train", "steps", "steps", {{"forever", "none"}}}};
+  }
+};
+
+/// Serves recipes that name no format, as the one that comes with qfw does.
+struct Original final : Format {
+  using Options = Nothing;
+  explicit Original(const Options&) {}
+  std::vector<Setting> to_recipe(std::string_view) const override { return {}; }
+  std::vector<Alias> aliases() const override {
+    return {{"quantizer",
+             "name",
+             "quant_target",
+             {{"WEIGHTS_AND_AUTO_ACT", "weights_and_auto_acts"},
+              {"WEIGHTS_AND_FIXED_ACT", "weights_and_fixed_acts"},
+              {"weights_only", "none"}}}};
+  }
+};
+
+struct BrokenAliases final : Format {
+  using Options = Nothing;
+  explicit BrokenAliases(const Options&) {}
+  std::vector<Setting> to_recipe(std::string_view) const override { return {}; }
+  std::vector<Alias> aliases() const override { fail(Error::Category::plugin, "broken", "no words at all"); }
 };
 
 }  // namespace
@@ -178,6 +204,8 @@ FakePlugins::FakePlugins() {
   registry_.add<PlainDevice>("plain", "fake device that makes no use of its options");
   registry_.add<Alone>("single", "one process");
   registry_.add<Lines>("lines", "a foreign format");
+  registry_.add<Original>(recipe::default_format, "the foreign format of recipes that name none");
+  registry_.add<BrokenAliases>("broken", "a foreign format that fails");
 }
 
 std::vector<std::string> FakePlugins::names(std::string_view kind) const {
