@@ -17,6 +17,7 @@
 #include "run/report.h"
 #include "run/same_run.h"
 #include "run/step_checks.h"
+#include "run/timetable.h"
 #include "util/interrupt.h"
 
 namespace qfw {
@@ -93,7 +94,7 @@ Trainer::Outcome Trainer::train() {
   const std::int64_t total = session_.total_steps();
   InterruptGuard guard;
   // The evaluation that an interrupt or a failure cut short.
-  if (completed_ > 0 && completed_ < total && evaluates_after(completed_ - 1) && history_.eval_step != completed_)
+  if (completed_ > 0 && completed_ < total && evaluates_after(session_, completed_ - 1) && history_.eval_step != completed_)
     evaluate_unless_interrupted();
   while (completed_ < total) {
     if (session_.replicas().any(InterruptGuard::requested())) {  // so all stop after the same step
@@ -105,8 +106,8 @@ Trainer::Outcome Trainer::train() {
     StepResult result = step(completed_);
     speed_.add(seconds_since(begin), session_.recipe().train().batch_size);
     const std::int64_t number = completed_++;
-    const Keep keep = completed_ == total || saves_after(completed_) ? Keep::lasting : Keep::until_next;
-    result.evaluation_follows = evaluates_after(number);
+    const Keep keep = completed_ == total || saves_after(session_, completed_) ? Keep::lasting : Keep::until_next;
+    result.evaluation_follows = evaluates_after(session_, number);
     result.save_follows = keep == Keep::lasting;
     tell(&RunObserver::step, result);
     if (result.evaluation_follows) {
@@ -189,17 +190,6 @@ void Trainer::stop_on_bad_loss(std::int64_t number, float loss, float rate, cons
                    rate));
 }
 
-bool Trainer::evaluates_after(std::int64_t number) const {
-  const auto& eval = session_.recipe().eval();
-  const std::int64_t total = session_.total_steps(), epoch = session_.steps_per_epoch();
-  if (eval.every_epochs && (number + 1) % (*eval.every_epochs * epoch) == 0) return true;
-  const bool late = static_cast<double>(number) / static_cast<double>(total) > 0.9;
-  const std::int64_t per_epoch = late ? eval.per_epoch_late : eval.per_epoch;
-  if (per_epoch <= 0) return false;
-  const std::int64_t interval = std::max<std::int64_t>(1, epoch / per_epoch);
-  return number % epoch % interval == 0;
-}
-
 void Trainer::evaluate_unless_interrupted() {
   try {
     evaluate_now();
@@ -216,12 +206,6 @@ void Trainer::evaluate_now() {
   if (!best || !session_.recipe().checkpoint().best || !session_.replicas().leads()) return;
   save(folder_->best());
   tell(&RunObserver::saved, folder_->best());
-}
-
-bool Trainer::saves_after(std::int64_t completed) const {
-  const auto& every = session_.recipe().checkpoint();
-  if (every.every_steps && *every.every_steps > 0 && completed % *every.every_steps == 0) return true;
-  return every.every_epochs && *every.every_epochs > 0 && completed % (*every.every_epochs * session_.steps_per_epoch()) == 0;
 }
 
 void Trainer::save(const std::filesystem::path& path) {

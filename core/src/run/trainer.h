@@ -50,10 +50,8 @@ class Trainer {
   Outcome train();
   StepResult step(std::int64_t number);
   [[noreturn]] void stop_on_bad_loss(std::int64_t number, float loss, float rate, const std::string& origin);
-  bool evaluates_after(std::int64_t number) const;
   void evaluate_now();
   void evaluate_unless_interrupted();
-  bool saves_after(std::int64_t completed) const;
   void save(const std::filesystem::path& path);
   void save_checkpoint(Keep keep);
   RunView view() { return {session_, *folder_, history_, notes_, completed_, speed_}; }
