@@ -91,13 +91,9 @@ std::byte* CpuExecutable::resolve(const lowering::Place& place, std::span<const 
       return fetches[place.index].bytes.data();
     case lowering::Place::Home::constant:
       return program_.constants.data() + place.offset;
-<<<<<<< HEAD
-    case lowering::Place::Home::step:
-=======
     case lowering::Place::Home::tensor:
       return const_cast<std::byte*>(program_.tensors[place.index].bytes->data());  // likewise
-    case Place::Home::step:
->>>>>>> 68654db
+    case lowering::Place::Home::step:
       return reinterpret_cast<std::byte*>(&step_);
   }
   return nullptr;

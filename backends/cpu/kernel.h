@@ -32,9 +32,6 @@ std::unique_ptr<Kernel> make_transpose(const Graph& graph, const Node& node, int
 std::unique_ptr<Kernel> make_broadcast(const Graph& graph, const Node& node, int threads);
 std::unique_ptr<Kernel> make_random_uniform(const Node& node, int threads);
 
-/// As many inputs as outputs, each reduced over all replicas, in one call of the communicator.
-std::unique_ptr<Kernel> make_all_reduce(std::span<const std::size_t> counts, Across how, Communicator& replicas);
-
 /// The core's reference kernel of the op: for what is rare.
 std::unique_ptr<Kernel> make_reference(const Graph& graph, const Node& node);
 

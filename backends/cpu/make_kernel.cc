@@ -2,11 +2,12 @@
 
 #include "fused/fused_kernel.h"
 #include "matmul/matmul.h"
+#include "reduction.h"
 
 namespace qfw::cpu {
 namespace {
 
-std::unique_ptr<Kernel> make_node_kernel(const Graph& graph, int number, Context& context, Communicator& replicas) {
+std::unique_ptr<Kernel> make_node_kernel(const Graph& graph, int number, Context& context) {
   const Node& node = graph.nodes[number];
   switch (node.op) {
     case Op::conv2d:
@@ -22,10 +23,6 @@ std::unique_ptr<Kernel> make_node_kernel(const Graph& graph, int number, Context
       return make_broadcast(graph, node, context.threads);
     case Op::random_uniform:
       return make_random_uniform(node, context.threads);
-    case Op::all_reduce: {
-      const std::size_t count = static_cast<std::size_t>(node.outputs[0].shape.count());
-      return make_all_reduce({&count, 1}, node.as<Across>(), replicas);
-    }
     default:
       break;
   }
@@ -36,28 +33,55 @@ std::unique_ptr<Kernel> make_node_kernel(const Graph& graph, int number, Context
   return make_reference(graph, node);
 }
 
+class Maker {
+ public:
+  Maker(const Graph& graph, const lowering::StepList& list, Context& context, Communicator& replicas)
+      : graph_(graph), context_(context), replicas_(replicas), reductions_(static_cast<std::size_t>(list.reductions)) {}
+
+  std::unique_ptr<Kernel> kernel(const lowering::Step& step) {
+    using Kind = lowering::Step::Kind;
+    switch (step.kind) {
+      case Kind::node:
+        return make_node_kernel(graph_, step.node, context_);
+      case Kind::group:
+        return make_fused(graph_, *step.group, context_.threads);
+      case Kind::reduce_start: {
+        std::vector<std::size_t> counts;
+        for (const Use use : step.uses) counts.push_back(static_cast<std::size_t>(graph_.type(use).shape.count()));
+        reductions_[step.index] = std::make_shared<Reduction>(counts, graph_.nodes[step.node].as<Across>(), replicas_);
+        return make_reduce_start(reductions_[step.index]);
+      }
+      case Kind::reduce_wait:
+        return make_reduce_wait(reductions_[step.index]);
+      case Kind::fetch:
+        return copy("copy of fetches", graph_.fetches[step.index].use);
+      case Kind::save:
+      case Kind::store:
+        return copy("copy of variables", graph_.updates[step.index].second);
+    }
+    return nullptr;
+  }
+
+ private:
+  std::unique_ptr<Kernel> copy(const char* kind, Use use) const {
+    return make_copy(kind, graph_.type(use).bytes(), context_.threads);
+  }
+
+  const Graph& graph_;
+  Context& context_;
+  Communicator& replicas_;
+  std::vector<std::shared_ptr<Reduction>> reductions_;  ///< by number; start and wait share one
+};
+
 }  // namespace
 
-std::unique_ptr<Kernel> make_kernel(const Graph& graph, const lowering::Step& step, Context& context, Communicator& replicas) {
-  using Kind = lowering::Step::Kind;
-  const auto copy = [&](const char* kind, Use use) { return make_copy(kind, graph.type(use).bytes(), context.threads); };
-  switch (step.kind) {
-    case Kind::node:
-      return make_node_kernel(graph, step.node, context, replicas);
-    case Kind::group:
-      return make_fused(graph, *step.group, context.threads);
-    case Kind::all_reduce: {
-      std::vector<std::size_t> counts;
-      for (const Use use : step.uses) counts.push_back(static_cast<std::size_t>(graph.type(use).shape.count()));
-      return make_all_reduce(counts, graph.nodes[step.uses[0].node].as<Across>(), replicas);
-    }
-    case Kind::fetch:
-      return copy("copy of fetches", graph.fetches[step.index].use);
-    case Kind::save:
-    case Kind::store:
-      return copy("copy of variables", graph.updates[step.index].second);
-  }
-  return nullptr;
+std::vector<std::unique_ptr<Kernel>> make_kernels(const Graph& graph, const lowering::StepList& list, Context& context,
+                                                  Communicator& replicas) {
+  Maker maker(graph, list, context, replicas);
+  std::vector<std::unique_ptr<Kernel>> kernels;
+  kernels.reserve(list.steps.size());
+  for (const lowering::Step& step : list.steps) kernels.push_back(maker.kernel(step));
+  return kernels;
 }
 
 }  // namespace qfw::cpu

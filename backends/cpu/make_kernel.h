@@ -6,6 +6,8 @@
 
 namespace qfw::cpu {
 
-std::unique_ptr<Kernel> make_kernel(const Graph& graph, const lowering::Step& step, Context& context, Communicator& replicas);
+/// One kernel for each step of a list.
+std::vector<std::unique_ptr<Kernel>> make_kernels(const Graph& graph, const lowering::StepList& list, Context& context,
+                                                  Communicator& replicas);
 
 }  // namespace qfw::cpu

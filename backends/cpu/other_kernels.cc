@@ -11,44 +11,6 @@
 namespace qfw::cpu {
 namespace {
 
-class AllReduce final : public Kernel {
- public:
-  AllReduce(std::span<const std::size_t> counts, Across how, Communicator& replicas)
-      : counts_(counts.begin(), counts.end()),
-        how_(how == Across::sum ? Communicator::Reduction::sum : Communicator::Reduction::mean),
-        replicas_(replicas) {
-    std::size_t all = 0;
-    for (const std::size_t count : counts_) all += count;
-    if (counts_.size() > 1) together_.resize(all);
-  }
-
-  const char* kind() const override { return "all_reduce"; }
-  bool in_place(int input, int output) const override { return input == output; }
-
-  void run(Executable::Step, std::span<const void* const> inputs, std::span<void* const> outputs) override {
-    if (counts_.size() == 1) {
-      if (inputs[0] != outputs[0]) std::memcpy(outputs[0], inputs[0], counts_[0] * sizeof(float));
-      replicas_.all_reduce({static_cast<float*>(outputs[0]), counts_[0]}, how_);
-      return;
-    }
-    float* next = together_.data();
-    for (std::size_t i = 0; i < counts_.size(); next += counts_[i++]) {
-      std::memcpy(next, inputs[i], counts_[i] * sizeof(float));
-    }
-    replicas_.all_reduce(together_, how_);
-    next = together_.data();
-    for (std::size_t i = 0; i < counts_.size(); next += counts_[i++]) {
-      std::memcpy(outputs[i], next, counts_[i] * sizeof(float));
-    }
-  }
-
- private:
-  std::vector<std::size_t> counts_;
-  Communicator::Reduction how_;
-  Communicator& replicas_;
-  std::vector<float> together_;
-};
-
 class Reference final : public Kernel {
  public:
   Reference(const Graph& graph, const Node& node) : node_(node), kernel_(definition(node.op).evaluate) {
@@ -86,10 +48,6 @@ void fill(std::byte* to, std::int64_t count, T value) {
 }
 
 }  // namespace
-
-std::unique_ptr<Kernel> make_all_reduce(std::span<const std::size_t> counts, Across how, Communicator& replicas) {
-  return std::make_unique<AllReduce>(counts, how, replicas);
-}
 
 std::unique_ptr<Kernel> make_reference(const Graph& graph, const Node& node) {
   return std::make_unique<Reference>(graph, node);

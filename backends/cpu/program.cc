@@ -8,9 +8,7 @@ namespace qfw::cpu {
 
 Program compile(const Graph& graph, Context& context, Communicator& replicas) {
   const lowering::StepList list = lowering::list_steps(graph, target(), replicas.size() == 1);
-  std::vector<std::unique_ptr<Kernel>> kernels;
-  kernels.reserve(list.steps.size());
-  for (const lowering::Step& step : list.steps) kernels.push_back(make_kernel(graph, step, context, replicas));
+  std::vector<std::unique_ptr<Kernel>> kernels = make_kernels(graph, list, context, replicas);
   const lowering::Plan plan = lowering::place(
       graph, list, target(), [&](int step, int input, int output) { return kernels[step]->in_place(input, output); });
 

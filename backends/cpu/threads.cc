@@ -10,31 +10,7 @@
 #include <set>
 #include <string>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
-
 namespace qfw::cpu {
-namespace {
-
-// Control register of the floating point unit.
-#if defined(__x86_64__)
-constexpr unsigned long flush = 0x8040;  // FTZ, DAZ
-unsigned long control() { return _mm_getcsr(); }
-void set_control(unsigned long value) { _mm_setcsr(static_cast<unsigned>(value)); }
-#elif defined(__aarch64__)
-constexpr unsigned long flush = 1ul << 24;  // FZ
-unsigned long control() {
-  unsigned long value;
-  asm volatile("mrs %0, fpcr" : "=r"(value));
-  return value;
-}
-void set_control(unsigned long value) { asm volatile("msr fpcr, %0" : : "r"(value)); }
-#else
-#error "denormals: say how to flush them on this processor"
-#endif
-
-}  // namespace
 
 int default_threads() {
   if (const char* asked = std::getenv("OMP_NUM_THREADS"); asked != nullptr && *asked != '\0') return omp_get_max_threads();
@@ -53,15 +29,14 @@ int default_threads() {
 }
 
 ThreadScope::ThreadScope(int threads)
-    : threads_before_(omp_get_max_threads()), dynamic_before_(omp_get_dynamic()), control_before_(control()) {
+    : threads_before_(omp_get_max_threads()), dynamic_before_(omp_get_dynamic()) {
   omp_set_dynamic(0);
   omp_set_num_threads(threads);
 #pragma omp parallel num_threads(threads)
-  set_control(control() | flush);
+  FlushDenormals::on_this_thread();
 }
 
 ThreadScope::~ThreadScope() {
-  set_control(control_before_);
   omp_set_num_threads(threads_before_);
   omp_set_dynamic(dynamic_before_);
 }

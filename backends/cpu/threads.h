@@ -1,12 +1,14 @@
 #pragma once
 
+#include "qfw/denormals.h"
+
 namespace qfw::cpu {
 
 /// OMP_NUM_THREADS if it is set, else one for each physical core this process may use.
 int default_threads();
 
 /// While it lives, parallel regions of this thread (ours and oneDNN's) use exactly `threads`, and all of these treat
-/// denormals as zero. Restores what the calling thread had.
+/// denormals as zero. Restores what the calling thread had; the others go on so.
 class ThreadScope {
  public:
   explicit ThreadScope(int threads);
@@ -17,7 +19,7 @@ class ThreadScope {
  private:
   int threads_before_;
   int dynamic_before_;
-  unsigned long control_before_;
+  FlushDenormals flush_;  ///< of the calling thread
 };
 
 }  // namespace qfw::cpu

@@ -8,6 +8,7 @@
 
 #include "qfw/lowering/materialize.h"
 #include "qfw/lowering/order.h"
+#include "qfw/lowering/program.h"
 
 namespace qfw::lowering {
 namespace {
@@ -193,11 +194,61 @@ void drop_unread(const Graph& graph, std::vector<Item>& items) {
   std::erase_if(items, [](const Item& item) { return item.group && item.group->outputs.empty(); });
 }
 
+class Anchors {
+ public:
+  Anchors(const Graph& graph, const Target& target) : graph_(graph), target_(target) {}
+
+  /// The latest matmul that can carry the group, or -1.
+  int of(const Group& group) const {
+    int best = -1;
+    for (const Use input : group.inputs) {
+      const Node& node = graph_.nodes[input.node];
+      if (input.node <= best || !target_.may_anchor(graph_, node) || !read_in_order(group, input)) continue;
+      const bool alone = std::ranges::none_of(
+          group.inputs, [&](Use other) { return other.node != input.node && depends(other.node, input.node); });
+      if (alone) best = input.node;
+    }
+    return best;
+  }
+
+ private:
+  /// Whether every element of the group's space is computed from that element of the operand.
+  bool read_in_order(const Group& group, Use use) const {
+    const FusedProgram program = program_of(graph_, group);
+    const auto input = static_cast<int>(std::ranges::find(group.inputs, use) - group.inputs.begin());
+    return std::ranges::all_of(
+        program.loads, [&](const FusedProgram::Load& load) { return load.input != input || load.pattern == Pattern::dense; });
+  }
+
+  /// Whether `node` is computed from `from`. Inputs have smaller numbers than what reads them.
+  bool depends(int node, int from) const {
+    std::set<int> seen;
+    std::vector<int> pending{node};
+    while (!pending.empty()) {
+      const int number = pending.back();
+      pending.pop_back();
+      if (number == from) return true;
+      if (number < from || !seen.insert(number).second) continue;
+      for (const Use use : graph_.nodes[number].inputs) pending.push_back(use.node);
+    }
+    return false;
+  }
+
+  const Graph& graph_;
+  const Target& target_;
+};
+
 }  // namespace
 
 std::vector<Item> group_nodes(const Graph& graph, const Target& target) {
   std::vector<Item> items = Grouping(graph, target).items();
   drop_unread(graph, items);
+  if (target.may_anchor) {
+    const Anchors anchors(graph, target);
+    for (Item& item : items) {
+      if (item.group) item.group->anchor = anchors.of(*item.group);
+    }
+  }
   return in_order(graph, std::move(items));
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "qfw/op_definition.h"
+
 namespace qfw::lowering {
 namespace {
 
@@ -12,25 +14,6 @@ bool is_fused_class(const Node& node) {
 }
 
 bool is_view(const Node& node) { return class_of(node.op) == OpClass::view; }
-
-double operations_of(const Node& node) {
-  switch (node.op) {
-    case Op::constant:
-    case Op::reshape:
-    case Op::transpose:
-    case Op::broadcast_to:
-      return 0;
-    case Op::exp:
-    case Op::log:
-    case Op::tanh:
-      return 100;
-    case Op::divide:
-    case Op::sqrt:
-      return 3;
-    default:
-      return 1;
-  }
-}
 
 }  // namespace
 
@@ -114,7 +97,7 @@ void Materialization::collect(int space, int number, Expression& to, std::vector
   seen.push_back(number);
   to.nodes.push_back(number);
   const Node& node = graph_.nodes[number];
-  to.operations += operations_of(node);
+  to.operations += definition(node.op).cost;
   for (const Use use : node.inputs) collect_operand(space, use, to, seen);
 }
 

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <deque>
 #include <utility>
 
 #include "qfw/lowering/views.h"
@@ -40,7 +41,10 @@ class Lister {
     for (int i = 0; i < static_cast<int>(list_.items.size()); ++i) start(i, true);
     for (const Fetch& fetch : graph_.fetches) need(list_.value(fetch.use));
     for (const auto& [variable, use] : graph_.updates) need(list_.value(use));
-    while (bucket_) flush();
+    while (open_ || !in_flight_.empty()) {
+      close();
+      while (!in_flight_.empty()) land();
+    }
     store_variables();
     return std::move(list_);
   }
@@ -137,20 +141,30 @@ class Lister {
   /// Sees to it that the value is written before what comes next.
   void need(int value) {
     if (written_[value] || is_source(node_of(value).op)) return;
-    if (std::find(waiting_.begin(), waiting_.end(), value) != waiting_.end()) return flush();
-    if (item_of_[value] >= 0) {
-      start(item_of_[value], false);
-      if (!written_[value]) flush();
-    } else {
-      single(list_.node_of[value]);
+    if (!is_reducing(value)) {
+      if (item_of_[value] >= 0) {
+        start(item_of_[value], false);
+      } else {
+        single(list_.node_of[value]);
+      }
     }
+    if (open_ && contains(open_->step.writes, value)) close();
+    while (!written_[value] && is_reducing(value)) land();
   }
 
-  /// What reads a value of the bucket waits with it if it `may_wait`, so that the bucket can fill.
+  static bool contains(const std::vector<int>& values, int value) { return std::ranges::find(values, value) != values.end(); }
+
+  /// Whether it waits in a bucket, or is being reduced.
+  bool is_reducing(int value) const {
+    return (open_ && contains(open_->step.writes, value)) ||
+           std::ranges::any_of(in_flight_, [&](const Step& step) { return contains(step.reads, value); });
+  }
+
+  /// What reads a value that is being reduced waits for it if it `may_wait`, so that buckets fill and others compute meanwhile.
   void start(int item_index, bool may_wait) {
     if (started_[item_index]) return;
     const Item& item = list_.items[item_index];
-    const auto waits = [&](Use use) { return std::find(waiting_.begin(), waiting_.end(), list_.value(use)) != waiting_.end(); };
+    const auto waits = [&](Use use) { return is_reducing(list_.value(use)); };
     const std::vector<Use>& inputs = item.group ? item.group->inputs : graph_.nodes[item.node].inputs;
     if (may_wait && std::any_of(inputs.begin(), inputs.end(), waits)) {
       put_off_.push_back(item_index);
@@ -174,14 +188,13 @@ class Lister {
 
     for (const int value : step.reads) need(value);
     const std::size_t bytes = node.outputs[0].bytes();
-    if (bucket_ && graph_.nodes[bucket_->node].as<Across>() != node.as<Across>()) flush();
-    if (!bucket_) bucket_ = Step{.kind = Step::Kind::all_reduce, .node = number};
-    bucket_->uses.push_back({number, 0});
-    bucket_->reads.push_back(step.reads[0]);
-    bucket_->writes.push_back(step.writes[0]);
-    waiting_.push_back(step.writes[0]);
-    waiting_bytes_ += bytes;
-    if (bytes > target_.buckets.small_bytes || waiting_bytes_ > target_.buckets.bytes) flush();
+    if (open_ && graph_.nodes[open_->step.node].as<Across>() != node.as<Across>()) close();
+    if (!open_) open_ = Bucket{.step = {.kind = Step::Kind::reduce_start, .node = number}};
+    open_->step.uses.push_back({number, 0});
+    open_->step.reads.push_back(step.reads[0]);
+    open_->step.writes.push_back(step.writes[0]);
+    open_->bytes += bytes;
+    if (bytes > target_.buckets.small_bytes || open_->bytes > target_.buckets.bytes) close();
   }
 
   void push(Step step) {
@@ -192,16 +205,33 @@ class Lister {
     for (const int value : writes) fetch(value);
   }
 
-  void flush() {
-    if (!bucket_) return;
-    Step step = std::move(*bucket_);
-    bucket_.reset();
-    waiting_.clear();
-    waiting_bytes_ = 0;
-    push(std::move(step));
+  /// Starts to reduce what the open bucket holds.
+  void close() {
+    if (!open_) return;
+    Step step = std::move(open_->step);
+    open_.reset();
+    step.index = list_.reductions++;
+    Step wait{.kind = Step::Kind::reduce_wait, .node = step.node, .uses = step.uses, .index = step.index, .reads = step.writes};
+    list_.steps.push_back(std::move(step));
+    in_flight_.push_back(std::move(wait));
+    while (in_flight_.size() > target_.buckets.in_flight) land();
+  }
+
+  /// Waits for the reduction that was started first, then does what waited with it.
+  void land() {
+    const Step wait = std::move(in_flight_.front());
+    in_flight_.pop_front();
+    for (const int value : wait.reads) written_[value] = true;
+    list_.steps.push_back(wait);
+    for (const int value : wait.reads) fetch(value);
     const std::vector<int> items = std::exchange(put_off_, {});
     for (const int item : items) start(item, true);
   }
+
+  struct Bucket {
+    Step step;
+    std::size_t bytes = 0;
+  };
 
   const Graph& graph_;
   const Target& target_;
@@ -212,10 +242,9 @@ class Lister {
   std::vector<bool> written_;  ///< of each value
   std::vector<int> stored_;    ///< of each update: the value that is stored
   std::vector<std::vector<int>> fetches_of_;
-  std::optional<Step> bucket_;
-  std::vector<int> waiting_;  ///< values the bucket will write
-  std::size_t waiting_bytes_ = 0;
-  std::vector<int> put_off_;  ///< items that read those
+  std::optional<Bucket> open_;  ///< takes more
+  std::deque<Step> in_flight_;  ///< the waits for what was started
+  std::vector<int> put_off_;    ///< items that read what is being reduced
 };
 
 }  // namespace
@@ -229,7 +258,8 @@ std::string label_of(const Graph& graph, const Step& step) {
   switch (step.kind) {
     case Step::Kind::node:
       return one(step.node);
-    case Step::Kind::all_reduce:
+    case Step::Kind::reduce_start:
+    case Step::Kind::reduce_wait:
       return fmt::format("{} and {} more", one(step.node), step.uses.size() - 1);
     case Step::Kind::fetch:
       return graph.fetches[step.index].name;
@@ -247,12 +277,16 @@ std::string label_of(const Graph& graph, const Step& step) {
 }
 
 std::string to_string(const Graph& graph, const StepList& list) {
-  constexpr const char* kinds[] = {"node", "group", "all_reduce", "fetch", "save", "store"};
+  constexpr const char* kinds[] = {"node", "group", "reduce", "wait", "fetch", "save", "store"};
   std::string text;
   for (std::size_t i = 0; i < list.steps.size(); ++i) {
     const Step& step = list.steps[i];
     text += fmt::format("{:3} {:10} {} -> {}  # {}\n", i, kinds[static_cast<int>(step.kind)], fmt::join(step.reads, " "),
                         fmt::join(step.writes, " "), label_of(graph, step));
+    if (step.group != nullptr && step.group->anchor >= 0) {
+      text.back() = ';';
+      text += fmt::format(" may ride on %{}\n", step.group->anchor);
+    }
   }
   return text;
 }

@@ -4,39 +4,13 @@
 #include <chrono>
 #include <cstring>
 
+#include "qfw/denormals.h"
 #include "qfw/error.h"
 #include "qfw/random.h"
-
-#if defined(__x86_64__) || defined(_M_X64)
-#include <pmmintrin.h>
-#include <xmmintrin.h>
-#endif
 
 namespace qfw::reference {
 
 namespace {
-
-/// Subnormal numbers count as zero, as on every backend; the caller's setting comes back at the end.
-class FlushSubnormals {
- public:
-  FlushSubnormals() {
-#if defined(__x86_64__) || defined(_M_X64)
-    before_ = _mm_getcsr();
-    _MM_SET_FLUSH_ZERO_MODE(_MM_FLUSH_ZERO_ON);
-    _MM_SET_DENORMALS_ZERO_MODE(_MM_DENORMALS_ZERO_ON);
-#endif
-  }
-  FlushSubnormals(const FlushSubnormals&) = delete;
-  FlushSubnormals& operator=(const FlushSubnormals&) = delete;
-  ~FlushSubnormals() {
-#if defined(__x86_64__) || defined(_M_X64)
-    _mm_setcsr(before_);
-#endif
-  }
-
- private:
-  unsigned before_ = 0;
-};
 
 std::string place(const Node& node) { return node.path.empty() ? "at the root scope" : "layer " + node.path; }
 
@@ -185,7 +159,7 @@ void Interpreter::evaluate(int number, const Step& step, std::span<const HostVie
 void Interpreter::run(Step step, std::span<const HostView> feeds, std::span<const HostTensor> fetches) {
   exchange_.check(feeds, fetches);
   lowering::require_written(read_);
-  const FlushSubnormals scope;
+  const FlushDenormals flush;
   for (int i = 0; i < static_cast<int>(graph_.nodes.size()); ++i) {
     const auto start = std::chrono::steady_clock::now();
     evaluate(i, step, feeds);

@@ -4,11 +4,8 @@
 
 #include <algorithm>
 
-#if defined(__SSE__)
-#include <xmmintrin.h>
-#endif
-
 #include "interpreter.h"
+#include "qfw/denormals.h"
 
 namespace qfw::cpu {
 namespace {
@@ -18,25 +15,6 @@ using lowering::Pattern;
 
 constexpr double parallel_work = 40000;  // elements times instructions below which waking threads costs more than it saves
 constexpr std::int64_t rows_per_flush = 64;
-
-/// Denormals as zero while it lives, as on every thread of every backend.
-class FlushDenormals {
- public:
-#if defined(__SSE__)
-  FlushDenormals() : before_(_mm_getcsr()) {
-    if ((before_ & both_) != both_) _mm_setcsr(before_ | both_);
-  }
-  ~FlushDenormals() {
-    if ((before_ & both_) != both_) _mm_setcsr(before_);
-  }
-
- private:
-  static constexpr unsigned both_ = 0x8040;
-  unsigned before_;
-#else
-  FlushDenormals() {}
-#endif
-};
 
 /// Takes a body over all tiles: chunks to threads, tiles in order, operands asked for ahead of time.
 class FusedKernel final : public Kernel {

@@ -1,7 +1,8 @@
 #include "tile_ops.h"
 
-#include <cmath>
 #include <cstring>
+
+#include "qfw/elementary.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "fused/tile_ops.cc"
@@ -63,13 +64,9 @@ void unary(const float* a, float* out, std::size_t n) {
   }
 }
 
-double exp_of(double x) { return std::exp(x); }
-double log_of(double x) { return std::log(x); }
-double tanh_of(double x) { return std::tanh(x); }
-
-template <double (*f)(double)>
+template <float (*f)(float)>
 void unary_scalar(const float* a, float* out, std::size_t n) {
-  for (std::size_t i = 0; i < n; ++i) out[i] = static_cast<float>(f(a[i]));
+  for (std::size_t i = 0; i < n; ++i) out[i] = f(a[i]);
 }
 
 template <class F>
@@ -268,10 +265,10 @@ void fill_table(TileOps& ops) {
   one(TileUnary::negate) = unary<Negate>;
   one(TileUnary::relu) = unary<Relu>;
   one(TileUnary::abs) = unary<Abs>;
-  one(TileUnary::exp) = unary_scalar<exp_of>;
-  one(TileUnary::log) = unary_scalar<log_of>;
+  one(TileUnary::exp) = unary_scalar<elementary::exp>;
+  one(TileUnary::log) = unary_scalar<elementary::log>;
   one(TileUnary::sqrt) = unary<Sqrt>;
-  one(TileUnary::tanh) = unary_scalar<tanh_of>;
+  one(TileUnary::tanh) = unary_scalar<elementary::tanh>;
   one(TileUnary::floor) = unary<Floor>;
   one(TileUnary::round_even) = unary<RoundEven>;
   one(TileUnary::is_finite) = unary<IsFinite>;

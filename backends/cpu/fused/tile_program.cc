@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "qfw/error.h"
+#include "qfw/op_definition.h"
 
 namespace qfw::cpu {
 namespace {
@@ -69,12 +70,6 @@ TileBinary binary_of(Op op) {
     default:
       refuse(op);
   }
-}
-
-/// Whether the result of bf16 operands needs no rounding.
-bool is_exact(Op op) {
-  return op == Op::negate || op == Op::abs || op == Op::relu || op == Op::minimum || op == Op::maximum || op == Op::select ||
-         op == Op::floor || op == Op::round_even;
 }
 
 bool fits_bf16(DType dtype) { return dtype == DType::bf16 || dtype == DType::u8 || dtype == DType::s8; }
@@ -151,7 +146,7 @@ class Compiler {
       if (!from_words && words) result = unary(TileUnary::to_int, result, true);
       rounds = rounds && !fits_bf16(from);
     } else {
-      rounds = rounds && !is_exact(value.op);
+      rounds = rounds && !definition(value.op).exact;
       if (arg(2) >= 0) {
         result = emit({.kind = TileInstruction::Kind::select, .a = arg(0), .b = arg(1), .c = arg(2)}, words, value.fill);
       } else if (arg(1) >= 0) {

@@ -5,7 +5,7 @@
 
 #include "matmul/integer_gemm.h"
 #include "matmul/make.h"
-#include "matmul/range.h"
+#include "qfw/bounds.h"
 #include "scratch.h"
 
 namespace qfw::cpu {
@@ -27,9 +27,9 @@ class IntegerKernel final : public Kernel {
     const Geometry g = geometry_of(graph, node);
     product_.geometry = g;
     product_.src_signed = graph.type(node.inputs[0]).dtype == DType::s8;
-    const Range range = range_of(graph, node.inputs[0]);
-    product_.offset = product_.src_signed ? static_cast<int>(std::max(0.0f, -std::floor(range.low))) : 0;
-    greatest_code_ = static_cast<int>(std::ceil(range.high)) + product_.offset;
+    const Bounds codes = ValueBounds(graph).of(node.inputs[0]);
+    product_.offset = product_.src_signed ? static_cast<int>(std::max(0.0, -std::floor(codes.low))) : 0;
+    greatest_code_ = static_cast<int>(std::ceil(codes.high)) + product_.offset;
     bytes_possible_ = integer_bytes_possible() && steps(1) >= fewest_steps;
 
     panels_ = ceil_div(g.og(), integer_panel());

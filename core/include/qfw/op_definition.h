@@ -5,12 +5,14 @@
 #include <string>
 #include <vector>
 
+#include "qfw/bounds.h"
 #include "qfw/graph.h"
 #include "qfw/tensor.h"
 #include "qfw/value.h"
 
-/// The rules of each op, side by side: what shapes it takes, how it is differentiated, what it computes. One file per op under
-/// core/src/ops. Passes and backends read them; authors of models and quantizers need ops.h and nn.h only.
+/// The rules of each op, side by side: what shapes it takes, how it is differentiated, what it computes, what is known of its
+/// result. The simple elementwise ops are the rows of core/src/ops/elementwise.cc, every other op has its file beside it.
+/// Passes and backends read them; authors of models and quantizers need ops.h and nn.h only.
 namespace qfw {
 
 /// Throws Error::Category::graph with a message that names the op; the caller adds the layer.
@@ -44,7 +46,11 @@ struct OpDefinition {
   OpClass op_class{};
   const char* doc = "";                 ///< one line for people
   InferRule infer = nullptr;            ///< null only for sources, whose type is given
-  GradientRule gradient = nullptr;      ///< null: no gradient flows through
+  GradientRule gradient = nullptr;      ///< null: none flows (no_gradient), or differentiating through it is an error
+  bool no_gradient = false;             ///< by contract no gradient flows to any operand
+  BoundsRule bounds = nullptr;          ///< null: nothing is known but the dtype's range
+  double cost = 1;                      ///< arithmetic per element of an elementwise op or a view; an addition is 1
+  bool exact = false;                   ///< what it makes of bf16 numbers is a bf16 number without rounding
   ReferenceKernel evaluate = nullptr;   ///< null for sources, assign, composites and all_reduce
   Expansion expand = nullptr;           ///< of composites only
 };

@@ -1,3 +1,4 @@
+#include "ops/bounds.h"
 #include "ops/support.h"
 #include "ops/table.h"
 #include "qfw/builder.h"
@@ -24,7 +25,8 @@ OpDefinition all_reduce_definition() {
           .op_class = OpClass::other,
           .doc = "sum or mean over all replicas",
           .infer = infer,
-          .gradient = gradient};
+          .gradient = gradient,
+          .bounds = bounds_of_sum};
 }
 
 }  // namespace qfw::ops

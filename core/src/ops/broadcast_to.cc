@@ -1,6 +1,7 @@
 #include <cstring>
 
 #include "ops/access.h"
+#include "ops/bounds.h"
 #include "ops/support.h"
 #include "ops/table.h"
 #include "qfw/builder.h"
@@ -38,6 +39,9 @@ OpDefinition broadcast_to_definition() {
           .doc = "x repeated to a larger shape",
           .infer = infer,
           .gradient = gradient,
+          .bounds = bounds_of_first,
+          .cost = 0,
+          .exact = true,
           .evaluate = evaluate};
 }
 

@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "ops/access.h"
+#include "ops/bounds.h"
 #include "ops/support.h"
 #include "ops/table.h"
 #include "qfw/builder.h"
@@ -84,6 +85,7 @@ OpDefinition cast_definition() {
           .doc = "another dtype; to integers only whole values in range",
           .infer = infer,
           .gradient = gradient,
+          .bounds = bounds_of_first,
           .evaluate = evaluate};
 }
 

@@ -1,3 +1,4 @@
+#include "ops/bounds.h"
 #include "ops/convolution.h"
 #include "ops/table.h"
 #include "qfw/builder.h"
@@ -55,6 +56,7 @@ OpDefinition conv2d_grad_weights_definition() {
           .doc = "gradient of conv2d with respect to the weights",
           .infer = infer,
           .gradient = gradient,
+          .bounds = bounds_of_matmul,
           .evaluate = evaluate};
 }
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "ops/bounds.h"
 #include "ops/convolution.h"
 #include "ops/table.h"
 #include "qfw/builder.h"
@@ -55,6 +56,7 @@ OpDefinition dense_definition() {
           .doc = "matrix product",
           .infer = infer,
           .gradient = gradient,
+          .bounds = bounds_of_matmul,
           .evaluate = evaluate};
 }
 

@@ -1,4 +1,5 @@
 #include "ops/access.h"
+#include "ops/bounds.h"
 #include "ops/pooling.h"
 #include "ops/table.h"
 #include "qfw/builder.h"
@@ -59,6 +60,8 @@ OpDefinition max_pool_definition() {
           .doc = "the largest element of each window",
           .infer = infer,
           .gradient = gradient,
+          .bounds = bounds_of_first,
+          .exact = true,
           .evaluate = evaluate};
 }
 

@@ -1,4 +1,5 @@
 #include "ops/access.h"
+#include "ops/bounds.h"
 #include "ops/pooling.h"
 #include "ops/table.h"
 
@@ -35,6 +36,7 @@ OpDefinition max_pool_grad_definition() {
           .op_class = OpClass::other,
           .doc = "gradient of max_pool",
           .infer = infer,
+          .bounds = [](const Node&, std::span<const Bounds> inputs, int) { return sum_of(inputs[1]); },
           .evaluate = evaluate};
 }
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "ops/access.h"
+#include "ops/bounds.h"
 #include "ops/support.h"
 #include "ops/table.h"
 #include "qfw/builder.h"
@@ -50,6 +51,11 @@ Gradients gradient(const Differentiation& d) {
   return {result};
 }
 
+/// The mean of sums that were rounded is only known by its sign.
+Bounds bounds(const Node&, std::span<const Bounds> inputs, int output) {
+  return output == 0 ? sum_of(inputs[0]) : Bounds{0, infinity};
+}
+
 }  // namespace
 
 OpDefinition moments_definition() {
@@ -59,6 +65,7 @@ OpDefinition moments_definition() {
           .doc = "mean and biased variance per channel, in f32",
           .infer = infer,
           .gradient = gradient,
+          .bounds = bounds,
           .evaluate = evaluate};
 }
 

@@ -1,4 +1,5 @@
 #include "graph/builder_access.h"
+#include "ops/bounds.h"
 #include "ops/support.h"
 #include "ops/table.h"
 #include "qfw/random.h"
@@ -8,7 +9,12 @@
 namespace qfw::ops {
 
 OpDefinition random_uniform_definition() {
-  return {.op = Op::random_uniform, .name = "random_uniform", .op_class = OpClass::source, .doc = "uniform in [0, 1)"};
+  return {.op = Op::random_uniform,
+          .name = "random_uniform",
+          .op_class = OpClass::source,
+          .doc = "uniform in [0, 1)",
+          .no_gradient = true,
+          .bounds = [](const Node&, std::span<const Bounds>, int) { return Bounds{0, 1}; }};
 }
 
 }  // namespace qfw::ops

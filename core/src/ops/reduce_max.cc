@@ -1,3 +1,4 @@
+#include "ops/bounds.h"
 #include "ops/reduction.h"
 #include "ops/table.h"
 
@@ -18,6 +19,8 @@ OpDefinition reduce_max_definition() {
           .doc = "the largest element, down to a shape that broadcasts back",
           .infer = infer,
           .gradient = gradient_of_extreme,
+          .bounds = bounds_of_first,
+          .exact = true,
           .evaluate = evaluate};
 }
 

@@ -1,3 +1,4 @@
+#include "ops/bounds.h"
 #include "ops/reduction.h"
 #include "ops/table.h"
 
@@ -18,6 +19,8 @@ OpDefinition reduce_min_definition() {
           .doc = "the smallest element, down to a shape that broadcasts back",
           .infer = infer,
           .gradient = gradient_of_extreme,
+          .bounds = bounds_of_first,
+          .exact = true,
           .evaluate = evaluate};
 }
 

@@ -1,3 +1,4 @@
+#include "ops/bounds.h"
 #include "ops/support.h"
 #include "ops/table.h"
 #include "qfw/builder.h"
@@ -29,6 +30,9 @@ OpDefinition reshape_definition() {
           .doc = "the same elements under another shape",
           .infer = infer,
           .gradient = gradient,
+          .bounds = bounds_of_first,
+          .cost = 0,
+          .exact = true,
           .evaluate = copy_first_operand};
 }
 

@@ -1,5 +1,7 @@
 #include "graph/builder_access.h"
-#include "ops/elementwise.h"
+#include "ops/access.h"
+#include "ops/bounds.h"
+#include "ops/support.h"
 #include "ops/table.h"
 
 /// if_true where condition != 0 (NaN counts as true), else if_false; broadcast. The result's dtype is that of the two choices.
@@ -35,6 +37,8 @@ OpDefinition select_definition() {
           .doc = "the second operand where the first is not 0, else the third",
           .infer = infer,
           .gradient = gradient,
+          .bounds = [](const Node&, std::span<const Bounds> inputs, int) { return hull(inputs[1], inputs[2]); },
+          .exact = true,
           .evaluate = evaluate};
 }
 

@@ -1,5 +1,6 @@
 #include "ops/softmax.h"
 
+#include "ops/bounds.h"
 #include "ops/table.h"
 #include "qfw/builder.h"
 
@@ -44,6 +45,7 @@ OpDefinition softmax_definition() {
           .doc = "exp(x) / sum(exp(x)) over the last axis",
           .infer = infer,
           .gradient = gradient,
+          .bounds = [](const Node&, std::span<const Bounds>, int) { return Bounds{0, 1}; },
           .expand = expand};
 }
 

@@ -1,3 +1,4 @@
+#include "ops/bounds.h"
 #include "ops/softmax.h"
 #include "ops/table.h"
 #include "qfw/builder.h"
@@ -38,6 +39,7 @@ OpDefinition softmax_cross_entropy_definition() {
           .doc = "cross entropy of each row between targets and softmax(logits)",
           .infer = infer,
           .gradient = gradient,
+          .bounds = [](const Node&, std::span<const Bounds>, int) { return Bounds{0, infinity}; },
           .expand = expand};
 }
 

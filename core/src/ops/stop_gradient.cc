@@ -1,3 +1,4 @@
+#include "ops/bounds.h"
 #include "ops/support.h"
 #include "ops/table.h"
 #include "qfw/builder.h"
@@ -11,6 +12,9 @@ OpDefinition stop_gradient_definition() {
           .op_class = OpClass::elementwise,
           .doc = "x without its gradient",
           .infer = infer_same<Op::stop_gradient>,
+          .no_gradient = true,
+          .bounds = bounds_of_first,
+          .exact = true,
           .evaluate = copy_first_operand};
 }
 

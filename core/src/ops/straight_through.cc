@@ -1,4 +1,5 @@
 #include "graph/builder_access.h"
+#include "ops/bounds.h"
 #include "ops/support.h"
 #include "ops/table.h"
 
@@ -27,6 +28,8 @@ OpDefinition straight_through_definition() {
           .doc = "the first operand; the gradient goes to the second",
           .infer = infer,
           .gradient = gradient,
+          .bounds = bounds_of_first,
+          .exact = true,
           .evaluate = copy_first_operand};
 }
 

@@ -1,4 +1,5 @@
 #include "ops/access.h"
+#include "ops/bounds.h"
 #include "ops/reduction.h"
 #include "ops/table.h"
 #include "qfw/builder.h"
@@ -29,6 +30,7 @@ OpDefinition sum_definition() {
           .doc = "the sum, in f32, down to a shape that broadcasts back",
           .infer = infer,
           .gradient = gradient,
+          .bounds = bounds_of_sum,
           .evaluate = evaluate};
 }
 

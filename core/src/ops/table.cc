@@ -11,6 +11,7 @@ namespace {
 
 std::array<OpDefinition, op_count> make_table() {
   std::array<OpDefinition, op_count> table;
+  for (const OpDefinition& rules : ops::elementwise_definitions()) table[static_cast<int>(rules.op)] = rules;
   for (OpDefinition (*define)() : {ops::input_definition,
                                    ops::variable_definition,
                                    ops::assign_definition,
@@ -18,25 +19,6 @@ std::array<OpDefinition, op_count> make_table() {
                                    ops::tensor_definition,
                                    ops::step_definition,
                                    ops::random_uniform_definition,
-                                   ops::add_definition,
-                                   ops::subtract_definition,
-                                   ops::multiply_definition,
-                                   ops::divide_definition,
-                                   ops::minimum_definition,
-                                   ops::maximum_definition,
-                                   ops::negate_definition,
-                                   ops::relu_definition,
-                                   ops::abs_definition,
-                                   ops::exp_definition,
-                                   ops::log_definition,
-                                   ops::sqrt_definition,
-                                   ops::tanh_definition,
-                                   ops::floor_definition,
-                                   ops::round_even_definition,
-                                   ops::is_finite_definition,
-                                   ops::less_definition,
-                                   ops::less_equal_definition,
-                                   ops::equal_definition,
                                    ops::select_definition,
                                    ops::cast_definition,
                                    ops::straight_through_definition,

@@ -1,9 +1,13 @@
 #pragma once
 
+#include <vector>
+
 #include "qfw/op_definition.h"
 
-/// Every op has its file, which defines one of these; table.cc collects them.
+/// What table.cc collects: the rows of elementwise.cc, and one of each other op's file.
 namespace qfw::ops {
+
+std::vector<OpDefinition> elementwise_definitions();
 
 OpDefinition input_definition();
 OpDefinition variable_definition();
@@ -12,25 +16,6 @@ OpDefinition constant_definition();
 OpDefinition tensor_definition();
 OpDefinition step_definition();
 OpDefinition random_uniform_definition();
-OpDefinition add_definition();
-OpDefinition subtract_definition();
-OpDefinition multiply_definition();
-OpDefinition divide_definition();
-OpDefinition minimum_definition();
-OpDefinition maximum_definition();
-OpDefinition negate_definition();
-OpDefinition relu_definition();
-OpDefinition abs_definition();
-OpDefinition exp_definition();
-OpDefinition log_definition();
-OpDefinition sqrt_definition();
-OpDefinition tanh_definition();
-OpDefinition floor_definition();
-OpDefinition round_even_definition();
-OpDefinition is_finite_definition();
-OpDefinition less_definition();
-OpDefinition less_equal_definition();
-OpDefinition equal_definition();
 OpDefinition select_definition();
 OpDefinition cast_definition();
 OpDefinition straight_through_definition();

@@ -2,6 +2,7 @@
 #include <cstring>
 #include <utility>
 
+#include "ops/bounds.h"
 #include "ops/support.h"
 #include "ops/table.h"
 #include "qfw/builder.h"
@@ -52,6 +53,9 @@ OpDefinition transpose_definition() {
           .doc = "x with two axes swapped",
           .infer = infer,
           .gradient = gradient,
+          .bounds = bounds_of_first,
+          .cost = 0,
+          .exact = true,
           .evaluate = evaluate};
 }
 

@@ -24,9 +24,13 @@ class ReverseMode {
       if (!dependent_[number]) continue;
       const Node node = g_.graph().nodes[number];  // a copy: the rules add nodes
       const auto& gradients = gradients_[number];
-      if (node.op == Op::assign || std::ranges::none_of(gradients, [](const auto& g) { return g.has_value(); })) continue;
       const OpDefinition& rules = definition(node.op);
-      if (rules.gradient == nullptr) continue;
+      if (rules.no_gradient || std::ranges::none_of(gradients, [](const auto& g) { return g.has_value(); })) continue;
+      if (rules.gradient == nullptr) {
+        fail(Error::Category::graph, "differentiate", std::string(rules.name) + " has no gradient rule",
+             node.path.empty() ? "at the root scope" : "layer " + node.path,
+             "use stop_gradient() before it, or give the op a rule in its definition");
+      }
 
       const auto scope = BuilderAccess::at_path(g_, node.path);
       std::vector<Value> inputs, outputs;

@@ -8,6 +8,7 @@
 
 #include "ops/support.h"
 #include "passes/replay.h"
+#include "qfw/bounds.h"
 #include "qfw/error.h"
 
 namespace qfw {
@@ -61,7 +62,7 @@ std::string wrong_scale(Value scale, const Shape& operand) {
 class QuantizePass {
  public:
   QuantizePass(const Graph& model, GraphBuilder& to, const std::function<SiteQuantizer(std::string_view)>& of, const Quantization& how)
-      : model_(model), to_(to), of_(of), how_(how), replay_(model, to) {}
+      : model_(model), to_(to), of_(of), how_(how), bounds_(model), replay_(model, to) {}
 
   Value run(Use output) {
     for (int number = 0; number < static_cast<int>(model_.nodes.size()); ++number) {
@@ -87,7 +88,7 @@ class QuantizePass {
     } else {
       is_signed = node.as<Dense>().src_signed;
     }
-    site.src_signed = is_signed.value_or(may_be_negative(model_, node.inputs[0]));
+    site.src_signed = is_signed.value_or(bounds_.of(node.inputs[0]).low < 0);
 
     const auto [quantizer, phase] = of_(node.path);
     auto [quantized_src, quantized_weights] =
@@ -216,6 +217,7 @@ class QuantizePass {
   GraphBuilder& to_;
   const std::function<SiteQuantizer(std::string_view)>& of_;
   const Quantization& how_;
+  ValueBounds bounds_;
   Replay replay_;
 };
 
@@ -236,48 +238,6 @@ double largest_sum(const QuantizedSite& site) {
   };
   const auto terms = static_cast<double>(site.weights_type.shape.count() / site.weights_type.shape.channels());
   return terms * largest(*site.src.grid) * largest(*site.weights.grid);
-}
-
-bool may_be_negative(const Graph& graph, Use use) {
-  const Node& node = graph.nodes[use.node];
-  const auto input = [&](std::size_t i) { return may_be_negative(graph, node.inputs[i]); };
-  switch (node.op) {
-    case Op::relu:
-    case Op::abs:
-    case Op::exp:
-    case Op::sqrt:
-    case Op::is_finite:
-    case Op::less:
-    case Op::less_equal:
-    case Op::equal:
-    case Op::softmax:
-    case Op::softmax_cross_entropy:
-    case Op::random_uniform:
-    case Op::step: return false;
-    case Op::constant: return node.as<Number>().value < 0;
-    case Op::maximum: return input(0) && input(1);
-    case Op::add:
-    case Op::multiply:
-    case Op::divide:
-    case Op::minimum: return input(0) || input(1);
-    case Op::select: return input(1) || input(2);
-    case Op::max_pool:
-    case Op::sum:
-    case Op::reduce_max:
-    case Op::reduce_min:
-    case Op::reshape:
-    case Op::transpose:
-    case Op::broadcast_to:
-    case Op::all_reduce:
-    case Op::floor:
-    case Op::round_even:
-    case Op::stop_gradient:
-    case Op::straight_through:
-    case Op::tanh: return input(0);
-    case Op::cast: return node.outputs[0].dtype != DType::u8 && input(0);
-    case Op::moments: return use.output == 0 && input(0);
-    default: return true;
-  }
 }
 
 }  // namespace qfw

@@ -35,7 +35,4 @@ Value quantize(const Graph& model, GraphBuilder& to, Use output, const std::func
 /// The largest magnitude that the sum of an integer product can take, whatever the data are: what rules out an overflow.
 double largest_sum(const QuantizedSite& site);
 
-/// True unless the graph proves that the value is never negative: behind a ReLU, an absolute value, a max pool of such, ...
-bool may_be_negative(const Graph& graph, Use use);
-
 }  // namespace qfw

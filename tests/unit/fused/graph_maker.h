@@ -1,9 +1,5 @@
 #pragma once
 
-#if defined(__SSE__)
-#include <xmmintrin.h>
-#endif
-
 #include <cmath>
 #include <cstring>
 #include <map>
@@ -14,6 +10,7 @@
 
 #include "context.h"
 #include "fused/fused_kernel.h"
+#include "qfw/denormals.h"
 #include "qfw/op_definition.h"
 
 /// Graphs by hand, evaluated once node by node with the reference kernels and once as planned with the fused engine.
@@ -169,16 +166,10 @@ inline Tensors random_sources(const Graph& graph, std::mt19937& random, bool wil
 
 /// As on every backend, denormals are zero.
 inline Tensors evaluate_all(const Graph& graph, Tensors tensors) {
-#if defined(__SSE__)
-  const unsigned before = _mm_getcsr();
-  _mm_setcsr(before | 0x8040);
-#endif
+  const FlushDenormals flush;
   for (int i = 0; i < static_cast<int>(graph.nodes.size()); ++i) {
     if (!is_given(graph.nodes[i].op)) evaluate_node(graph, i, tensors);
   }
-#if defined(__SSE__)
-  _mm_setcsr(before);
-#endif
   return tensors;
 }
 

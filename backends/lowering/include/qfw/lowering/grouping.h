@@ -14,6 +14,9 @@ struct Group {
   std::vector<int> nodes;    ///< topological; a node may stand in several groups, which then each compute it
   std::vector<Use> inputs;   ///< read from memory, each once
   std::vector<Use> outputs;  ///< written to memory; none of them is also an input
+  /// A matmul (see Target::may_anchor) whose output the group reads element for element, and which nothing else that it reads
+  /// depends on: the group can be computed tile by tile as the matmul's output is. -1: none.
+  int anchor = -1;
 };
 
 /// Either one node that the fused engine does not compute or one group.

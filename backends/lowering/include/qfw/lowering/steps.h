@@ -12,18 +12,20 @@ namespace qfw::lowering {
 /// values; what is another's memory under another shape shares its number.
 struct Step {
   enum class Kind {
-    node,        ///< one node's kernel
-    group,       ///< a fused pass
-    all_reduce,  ///< over replicas, several tensors in one call
-    fetch,       ///< a copy to the caller
-    save,        ///< a variable's old value, put aside before it is overwritten
-    store        ///< a variable's next value, to where the variable lies
+    node,          ///< one node's kernel
+    group,         ///< a fused pass
+    reduce_start,  ///< begins to reduce several tensors over replicas; what it reads is free again when it returns
+    reduce_wait,   ///< reads what a reduce_start writes: only then it is there
+    fetch,         ///< a copy to the caller
+    save,          ///< a variable's old value, put aside before it is overwritten
+    store          ///< a variable's next value, to where the variable lies
   };
   Kind kind = Kind::node;
-  int node = -1;                 ///< of node; of all_reduce the first of the bucket
-  std::vector<Use> uses;         ///< of all_reduce: what it writes
+  int node = -1;                 ///< of node; of a reduction the first all_reduce of the bucket
+  std::vector<Use> uses;         ///< of a reduction: its results
   const Group* group = nullptr;  ///< of group; owned by the list
-  int index = -1;                ///< of fetch: the fetch; of save and store: the position in Graph::updates
+  /// Of fetch: the fetch; of save and store: the position in Graph::updates; of a reduction: its number, for start and wait.
+  int index = -1;
   std::vector<int> reads, writes;
 };
 
@@ -35,6 +37,7 @@ struct StepList {
   std::vector<int> root;         ///< of each value: the number of the tensor whose memory it is
   std::vector<int> node_of;      ///< of each value; -1 for a saved copy
   int values = 0;                ///< numbers in use, saved copies included
+  int reductions = 0;            ///< that are started and waited for
 
   int value(Use use) const { return root[first_value[use.node] + use.output]; }
 };

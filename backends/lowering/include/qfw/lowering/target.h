@@ -29,9 +29,10 @@ struct Target {
   /// Readers up to which what one reads is a reason to share a pass: a learning rate, which all updates read, is none.
   std::size_t most_neighbours = 64;
 
-  /// Tensors up to `small_bytes` are reduced over replicas together, up to `bytes` in one call, which costs more than they do.
+  /// Tensors up to `small_bytes` are reduced over replicas together, about `bytes` in one call, which costs more than they do.
   struct Buckets {
     std::size_t small_bytes = 256 << 10, bytes = 1 << 20;
+    std::size_t in_flight = 1;  ///< calls that others are computed beside; what reads their results waits as long
   } buckets;
 
   /// Which nodes (matmuls) may anchor a group: their kernel can run it on each tile of the output while that is in cache.
