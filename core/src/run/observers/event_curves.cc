@@ -8,9 +8,13 @@ namespace qfw {
 namespace {
 
 class EventCurves final : public RunObserver {
-  /// Curves are not worth a training.
-  void started(const RunView& run) override try {
+  void started(const RunView& run) override {
     if (run.session.recipe().metrics().bounds) observed_ = run.session.observed();
+    open(run);
+  }
+
+  /// Curves are not worth a training.
+  void open(const RunView& run) try {
     events_ = std::make_unique<EventFile>(run.folder.path(), run.completed);
   } catch (const Error& error) {
     logger().warn("{}; training goes on without curves for TensorBoard", error.what());
