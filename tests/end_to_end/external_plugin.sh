@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A plugin outside the tree: qfw is installed, the tree it is installed in is moved, tests/external_plugin is built against it by
-# find_package(qfw), listed, described and trained with. Environment: see CMakeLists.txt.
+# find_package(qfw), listed, described and trained with; so is a backend on qfw::lowering. Environment: see CMakeLists.txt.
 set -euo pipefail
 
 fail() { echo "FAILED: $*" >&2; exit 1; }
@@ -45,4 +45,13 @@ grep -q "weights_and_auto_acts" error.txt || fail "the error does not list what 
 ls run/checkpoints/step_*.h5 > /dev/null || fail "the run left no checkpoint"
 "$qfw" explain "$recipe" --plugin-dir=plugin_folder > explain.txt
 grep -q integer explain.txt || grep -q float explain.txt || fail "qfw explain shows no site: $(cat explain.txt)"
-echo "external plugin: built, listed, described and trained with"
+# A backend on the installed qfw::lowering: equal to the reference in every conformance case, and fit to train with replicas.
+grep -q 'libqfw_lowering\.a' <<< "$(ls "$prefix/lib")" || fail "the lowering was not installed"
+mkdir -p backend_folder && cp plugin/libqfw_backend_plain.so backend_folder
+QFW_PLUGIN_PATH=$PWD/backend_folder QFW_CONFORMANCE_BACKENDS=plain "$QFW_BINARY_DIR/tests/bin/conformance" --gtest_brief=1 > conformance.txt \
+  || { tail -n 30 conformance.txt; fail "the external backend differs from the reference"; }
+"$qfw" run "$recipe" --run.dir=plain --train.steps=2 --train.batch_size=4 --eval.examples=4 --eval.batch_size=4 --backend.name=plain \
+  --communicator.name=threads --plugin-dir=backend_folder --plugin-dir=plugin_folder > plain.txt 2> plain.log \
+  || { cat plain.log; fail "training with the external backend failed"; }
+
+echo "external plugin: built, listed, described and trained with; an external backend conforms"
