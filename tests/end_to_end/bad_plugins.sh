@@ -120,6 +120,10 @@ refused "a logit is inf;comes from head \(exp\)" misfits $idle --model.logits=in
 refused "1 of 1 values of head/variance are not finite after 8 steps" misfits $idle --model.logits=variance
 [ ! -e run$runs/best.h5 ] || fail "an evaluation that is not finite was the best"
 
+# A layer that only training has is one of the model's.
+run_with misfits --model.name=idle --model.idle=false --model.auxiliary=true --quantizer.name=weights_only --layer:auxiliary.weight_prec=2 \
+  > out 2> err || fail "$(cat err)"
+
 # What nobody feeds or has declared, found before the first step.
 refused "the graph has the input 'noise' f32\[10\], which no one feeds;images" misfits $idle --model.logits=input
 before_the_first_step

