@@ -1,5 +1,6 @@
 # kill -9 and signals at random instants; then the same command again, until it is done: the same bytes.
 source "$QFW_SOURCE_DIR/tests/faults/support.bash"
+with_series=1
 prepare
 kinds=(KILL INT TERM HUP) rounds=2
 [ "$length" != long ] || rounds=100

@@ -123,6 +123,8 @@ digest() {
     # shellcheck disable=SC2086
     find $pattern -type f -not -name conversion.txt 2> /dev/null | LC_ALL=C sort
   done | xargs -r -d '\n' sha256sum)
+  # The series of a run that was killed has the lines of an undisturbed one but for times. It may lack what could not be written.
+  if [ -n "${with_series:-}" ] && [ -e try/r/series.csv ]; then cut -d , -f 1,4- try/r/series.csv | sha256sum; fi
 }
 
 # judge TARGET STATUS: sets `outcome`; err.txt and out.txt are of the try. Goes on after an error.
