@@ -153,6 +153,21 @@ std::vector<Case> mixed_cases() {
              },
          .backward = of_arithmetic(dtype)});
   }
+  const TensorType rows{{4, 16384}, DType::f32};  // more than one thread computes
+  cases.push_back({.name = "results_below_normal_numbers",
+                   .operands = {{rows}, {rows}},
+                   .build =
+                       [](GraphBuilder&, const std::vector<Value>& x) {
+                         const Value a = x[0] * 1e-19, b = x[1] * 1e-19;
+                         const Value mixed = a * b;
+                         return std::vector{mixed,
+                                            (x[0] * 1e-37 - x[1] * 1e-37) * 0.25,
+                                            exp(x[0] * 2 - 87),
+                                            cast(mixed * 4, DType::bf16) * 0.5,
+                                            sum(x[0] * 1e-37, Keep::channel)};
+                       },
+                   .forward = of_arithmetic(DType::f32),
+                   .gradients = false});
   return cases;
 }
 QFW_CONFORMANCE(Mixed, mixed_cases());

@@ -17,6 +17,7 @@ namespace detail {
 
 using Bits = unsigned long long;
 
+inline constexpr Bits sign_bit = 0x8000000000000000ull;
 inline constexpr double infinity = __builtin_bit_cast(double, 0x7ff0000000000000ull);
 inline constexpr double not_a_number = __builtin_bit_cast(double, 0x7ff8000000000000ull);
 inline constexpr double ln2_high = 0x1.62e42fefa38p-1;      // 42 bits: its products with exponents are exact
@@ -82,7 +83,8 @@ constexpr double tanh(double x) {
   using namespace detail;
   const double a = x < 0.0 ? -x : x;
   if (!(a < 22.0)) return x != x ? x : x < 0.0 ? -1.0 : 1.0;
-  if (!(a > 0.0)) return x;  // keeps the sign of zero
+  // A zero of x's sign, made of bits: where subnormals are flushed x may be one, which must not come out again.
+  if (!(a > 0.0)) return __builtin_bit_cast(double, __builtin_bit_cast(Bits, x) & sign_bit);
   if (a < 0.25) {
     // (tanh(x) - x) / x^3 in s = x^2
     constexpr double series[] = {-1.0 / 3.0,           2.0 / 15.0,         -17.0 / 315.0,           62.0 / 2835.0,

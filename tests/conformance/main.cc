@@ -1,0 +1,26 @@
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <iostream>
+
+#include "conformance/case.h"
+#include "conformance/runner.h"
+
+/// A backend that was asked for by name and is not there fails the suite; only the default one may be skipped.
+int main(int argc, char** argv) {
+  testing::InitGoogleTest(&argc, argv);
+  if (std::getenv("QFW_CONFORMANCE_BACKENDS") != nullptr) {
+    const auto names = qfw::conformance::backends();
+    if (names.empty()) {
+      std::cerr << "conformance: QFW_CONFORMANCE_BACKENDS names no backend; unset it or name some, separated by commas\n";
+      return 1;
+    }
+    for (const std::string& name : names) {
+      if (const std::string reason = qfw::conformance::missing(name); !reason.empty()) {
+        std::cerr << "conformance: QFW_CONFORMANCE_BACKENDS names a backend that cannot be tested: " << reason << '\n';
+        return 1;
+      }
+    }
+  }
+  return RUN_ALL_TESTS();
+}
