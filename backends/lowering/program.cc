@@ -260,7 +260,7 @@ std::string to_string(const FusedProgram& program) {
     text += fmt::format("v{} = ", i);
     switch (value.kind) {
       case Value::Kind::number:
-        text += fmt::format("{}", value.number);
+        text += is_float(value.dtype) ? fmt::format("{}", static_cast<float>(value.number)) : fmt::format("{}", value.number);
         break;
       case Value::Kind::load: {
         const Load& load = program.loads[value.load];

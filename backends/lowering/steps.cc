@@ -253,7 +253,8 @@ StepList list_steps(const Graph& graph, const Target& target, bool alone) { retu
 
 std::string label_of(const Graph& graph, const Step& step) {
   const auto one = [&](int node) {
-    return fmt::format("%{} {} {}", node, name_of(graph.nodes[node].op), graph.nodes[node].path);
+    const std::string& path = graph.nodes[node].path;
+    return fmt::format("%{} {}{}{}", node, name_of(graph.nodes[node].op), path.empty() ? "" : " ", path);
   };
   switch (step.kind) {
     case Step::Kind::node:
@@ -273,7 +274,8 @@ std::string label_of(const Graph& graph, const Step& step) {
   for (const int node : step.group->nodes) {
     ops += fmt::format("{}%{} {}", ops.empty() ? "" : ", ", node, name_of(graph.nodes[node].op));
   }
-  return fmt::format("{} ({})", graph.nodes[step.group->nodes.back()].path, ops);
+  const std::string& path = graph.nodes[step.group->nodes.back()].path;
+  return fmt::format("{}{}({})", path, path.empty() ? "" : " ", ops);
 }
 
 std::string to_string(const Graph& graph, const StepList& list) {

@@ -28,11 +28,18 @@ int run(const Arguments& arguments, const Catalog& catalog) {
   session.restore(checkpoint, session.evaluation(completed).graph.variables);
   logger().info("evaluating {} on {}", source.path.string(), session.backend().describe());
 
+  const Replicas& replicas = session.replicas();
+  if (arguments.has("logits") && !replicas.alone()) {
+    fail(Error::Category::usage, "eval",
+         fmt::format("this process has {} of the run's {} replicas, and so not all logits", replicas.count(), replicas.size()),
+         {}, "leave out --logits, or evaluate in one process (--communicator.name=single)");
+  }
   std::unique_ptr<LogitsFile> logits;
   if (arguments.has("logits")) logits = std::make_unique<LogitsFile>(arguments.get("logits"), session.data().classes);
   const InterruptGuard guard;
   const Scores scores = evaluate(session, completed, logits.get());
   if (logits) logits->commit();
+  if (!replicas.leads()) return 0;
 
   if (arguments.has("json")) {
     const boost::json::object result{{"top1", scores.top1()},

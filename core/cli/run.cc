@@ -14,8 +14,10 @@ namespace {
 int run(const Arguments& arguments, const Catalog& catalog) {
   const Recipe recipe = load_recipe(arguments.positional.at(0), arguments.overrides, catalog, Session::Data::required);
   Trainer trainer(recipe);
-  write_hparams(trainer.folder().hparams(), trainer.session(), catalog);
+  const bool leads = trainer.session().replicas().leads();
+  if (leads) write_hparams(trainer.folder().hparams(), trainer.session(), catalog);
   const Trainer::Outcome outcome = trainer.run();
+  if (!leads) return outcome == Trainer::Outcome::interrupted ? 130 : 0;
   if (outcome == Trainer::Outcome::interrupted) {
     logger().warn("stopped after step {}; the same command goes on from there", trainer.completed());
     return 130;

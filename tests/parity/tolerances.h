@@ -25,6 +25,10 @@ inline constexpr double statistics = 0.15;
 
 /// A step of the reference in which its two runs differ by more in the loss has seen a flip.
 inline constexpr double flip = 1e-5;
+/// Ways of rounding to try before a miss of the tight tolerances counts: parameters moved by up to so many units in the last
+/// place, which moves a loss by 1e-7. A value within a few units of an edge between levels falls on its right side by chance.
+inline constexpr int nudged_ulps = 2;
+inline constexpr unsigned nudges = 48;
 /// Where the reference's two runs differ already (a mask of the backward pass flips before any loss shows it), so may we, by
 /// this many times as much.
 inline constexpr double own_spread = 5;

@@ -40,19 +40,24 @@ class IntegerKernel final : public Kernel {
     column_blocks_ = std::min(panels_, ceil_div(context.threads, row_blocks_ * g.groups));
     const std::int64_t rows = ceil_div(tiles, row_blocks_) * integer_tile_rows;
 
-    const std::int64_t channels = g.groups * panels_ * integer_panel();
-    packed_ = layout_.take(static_cast<std::size_t>(2 * integer_depth(g.depth()) * channels));
-    compensation_ = layout_.take(static_cast<std::size_t>(4 * channels));
+    const std::byte* constant = constant_operand(graph, node.inputs[1]);
+    if (constant == nullptr) {
+      place_packed(2, layout_);
+    } else {
+      pack_once(reinterpret_cast<const std::int8_t*>(constant));
+    }
     buffer_bytes_ = (integer_buffer_bytes(rows, g.depth()) + 63) / 64 * 64;
     buffers_ = layout_.take(buffer_bytes_ * static_cast<std::size_t>(context.threads));
     context.scratch.reserve(layout_.size());
   }
 
   void run(Executable::Step, std::span<const void* const> inputs, std::span<void* const> outputs) override {
-    const auto* weights = static_cast<const std::int8_t*>(inputs[1]);
     std::byte* scratch = context_.scratch.data();
-    choose_loop(weights);
-    pack(weights, scratch);
+    if (own_.bytes() == 0) {
+      const auto* weights = static_cast<const std::int8_t*>(inputs[1]);
+      choose_loop(weights);
+      pack(weights, scratch);
+    }
     product_.src = static_cast<const std::uint8_t*>(inputs[0]);
     product_.dst = static_cast<std::int32_t*>(outputs[0]);
     const Geometry& g = product_.geometry;
@@ -77,11 +82,9 @@ class IntegerKernel final : public Kernel {
 
   const char* kind() const override { return name_; }
   std::string implementation() const override {
-    return fmt::format("own {} {}",
-                       !bytes_possible_             ? "s16"
-                       : steps(128) >= fewest_steps ? "u8"
-                                                    : "u8 or s16",
-                       integer_target());
+    const bool once = own_.bytes() > 0, known = once || !bytes_possible_ || steps(128) >= fewest_steps;
+    const bool bytes = once ? product_.bytes : bytes_possible_;
+    return fmt::format("own {} {}{}", !known ? "u8 or s16" : bytes ? "u8" : "s16", integer_target(), once ? ", packed once" : "");
   }
 
  private:
@@ -97,19 +100,34 @@ class IntegerKernel final : public Kernel {
     product_.bytes = product_.widen_after >= fewest_steps;
   }
 
-  void pack(const std::int8_t* weights, std::byte* scratch) {
+  /// Where packed weights of elements of `size` bytes and what compensates their offset lie.
+  void place_packed(std::int64_t size, ScratchLayout& layout) {
+    const std::int64_t channels = product_.geometry.groups * panels_ * integer_panel();
+    packed_ = layout.take(static_cast<std::size_t>(size * integer_depth(product_.geometry.depth()) * channels));
+    compensation_ = layout.take(static_cast<std::size_t>(4 * channels));
+  }
+
+  void pack_once(const std::int8_t* weights) {
+    choose_loop(weights);
+    ScratchLayout layout;
+    place_packed(product_.bytes ? 1 : 2, layout);
+    own_ = Pages(layout.size());
+    pack(weights, own_.data());
+  }
+
+  void pack(const std::int8_t* weights, std::byte* to) {
     const Geometry& g = product_.geometry;
     const std::int64_t width = integer_panel(), size = product_.bytes ? 1 : 2, count = g.groups * panels_;
     const bool compensate = product_.bytes && product_.offset != 0;
-    auto* compensation = reinterpret_cast<std::int32_t*>(scratch + compensation_);
+    auto* compensation = reinterpret_cast<std::int32_t*>(to + compensation_);
 #pragma omp parallel for schedule(static) num_threads(context_.threads)
     for (std::int64_t i = 0; i < count; ++i) {
       const std::int64_t group = i / panels_, first = i % panels_ * width;
       pack_panel(weights + group * g.og() + first, g.depth(), std::min(width, g.og() - first), g.o, product_.bytes,
-                 product_.offset, scratch + packed_ + i * integer_depth(g.depth()) * width * size,
+                 product_.offset, to + packed_ + i * integer_depth(g.depth()) * width * size,
                  compensate ? compensation + i * width : nullptr);
     }
-    product_.weights = scratch + packed_;
+    product_.weights = to + packed_;
     product_.compensation = compensate ? compensation : nullptr;
   }
 
@@ -120,6 +138,7 @@ class IntegerKernel final : public Kernel {
   bool bytes_possible_ = false;
   std::int64_t panels_ = 1, row_blocks_ = 1, column_blocks_ = 1;
   ScratchLayout layout_;
+  Pages own_;  ///< constant weights, packed; none: they are packed into the scratch memory in each run
   std::size_t packed_ = 0, compensation_ = 0, buffers_ = 0, buffer_bytes_ = 0;
 };
 

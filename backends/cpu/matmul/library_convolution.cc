@@ -16,7 +16,7 @@ using tag = memory::format_tag;
 constexpr std::int64_t slice_bytes = 4 << 20;
 
 /// A convolution or its gradient of src: from images and weights to images. Weights are reordered in each run, since they
-/// change with each step; images lie as they are (NHWC), unless oneDNN has nothing fast for that.
+/// change with each step, unless they are constant; images lie as they are (NHWC), unless oneDNN has nothing fast for that.
 class LibraryConvolution final : public Kernel {
  public:
   LibraryConvolution(const Graph& graph, const Node& node, Context& context)
@@ -33,16 +33,14 @@ class LibraryConvolution final : public Kernel {
     g_.n = slice_;
     make();
     context.scratch.reserve(layout_.size());
+    const std::byte* constant = constant_operand(graph, node.inputs[1]);
+    if (constant != nullptr && (through_f32_ || pack_)) pack_once(constant);
   }
 
   void run(Executable::Step, std::span<const void* const> inputs, std::span<void* const> outputs) override {
     std::byte* scratch = context_.scratch.data();
-    const void* weights = inputs[1];
-    if (through_f32_) {
-      widen(static_cast<const BFloat16*>(weights), count_weights_, at<float>(scratch, wide_weights_), context_.threads);
-      weights = scratch + wide_weights_;
-    }
-    weights = moved(pack_, weights, scratch + packed_);
+    const void* weights = own_.data();
+    if (weights == nullptr) weights = packed(inputs[1], scratch + wide_weights_, scratch + packed_);
     for (std::int64_t i = 0; i < slices_; ++i) {
       const void* from = inputs[0];
       void* to = outputs[0];
@@ -69,7 +67,8 @@ class LibraryConvolution final : public Kernel {
     return backward_ ? "conv2d backward data" : integer_ ? "conv2d integer" : "conv2d forward";
   }
   std::string implementation() const override {
-    return implementation_ + (move_from_ || move_to_ ? ", reordered" : "") + (through_f32_ ? ", through f32" : "");
+    return implementation_ + (move_from_ || move_to_ ? ", reordered" : "") + (through_f32_ ? ", through f32" : "") +
+           (own_.bytes() > 0 ? ", packed once" : "");
   }
 
  private:
@@ -86,6 +85,22 @@ class LibraryConvolution final : public Kernel {
     reorder.set(DNNL_ARG_TO, to);
     reorder.run();
     return to;
+  }
+
+  /// Weights as the primitive wants them: where they are, or in one of the two places.
+  const void* packed(const void* weights, std::byte* wide, std::byte* to) {
+    if (through_f32_) {
+      widen(static_cast<const BFloat16*>(weights), count_weights_, reinterpret_cast<float*>(wide), context_.threads);
+      weights = wide;
+    }
+    return moved(pack_, weights, to);
+  }
+
+  void pack_once(const void* weights) {
+    std::byte* scratch = context_.scratch.data();
+    own_ = Pages(weights_desc_.get_size());
+    packed(weights, pack_ ? scratch + wide_weights_ : own_.data(), own_.data());
+    context_.stream.wait();
   }
 
   std::int64_t images_per_slice() const {
@@ -161,6 +176,7 @@ class LibraryConvolution final : public Kernel {
   memory::desc from_desc_, to_desc_, weights_desc_;
   Primitive pack_, move_from_, main_, move_to_;
   ScratchLayout layout_;
+  Pages own_;  ///< constant weights, packed
   std::size_t packed_ = 0, moved_from_ = 0, moved_to_ = 0, wide_weights_ = 0, wide_from_ = 0, wide_to_ = 0;
 };
 

@@ -33,6 +33,10 @@ class LibraryDense final : public Kernel {
       dst_ = layout_.take(dst.get_size());
     }
     context.scratch.reserve(layout_.size());
+    const std::byte* constant = constant_operand(graph, node.inputs[1]);
+    if (constant == nullptr || !through_f32_) return;
+    own_ = Pages(weights.get_size());
+    widen(reinterpret_cast<const BFloat16*>(constant), g_.c * g_.o, reinterpret_cast<float*>(own_.data()), context.threads);
   }
 
   void run(Executable::Step, std::span<const void* const> inputs, std::span<void* const> outputs) override {
@@ -43,7 +47,7 @@ class LibraryDense final : public Kernel {
       return static_cast<const void*>(scratch + at);
     };
     product_.set(DNNL_ARG_SRC, wide(inputs[0], g_.n * g_.c, src_));
-    product_.set(DNNL_ARG_WEIGHTS, wide(inputs[1], g_.c * g_.o, weights_));
+    product_.set(DNNL_ARG_WEIGHTS, own_.bytes() > 0 ? own_.data() : wide(inputs[1], g_.c * g_.o, weights_));
     product_.set(DNNL_ARG_DST, through_f32_ ? scratch + dst_ : outputs[0]);
     product_.run();
     context_.stream.wait();
@@ -52,7 +56,7 @@ class LibraryDense final : public Kernel {
   }
 
   const char* kind() const override { return integer_ ? "dense integer" : "dense"; }
-  std::string implementation() const override { return implementation_ + (through_f32_ ? ", through f32" : ""); }
+  std::string implementation() const override { return implementation_ + (through_f32_ ? ", through f32" : "") + (own_.bytes() > 0 ? ", packed once" : ""); }
 
  private:
   Context& context_;
@@ -61,6 +65,7 @@ class LibraryDense final : public Kernel {
   std::string implementation_;
   ScratchLayout layout_;
   Primitive product_;
+  Pages own_;  ///< constant weights, as wide as they are multiplied
   std::size_t src_ = 0, weights_ = 0, dst_ = 0;
 };
 

@@ -75,6 +75,11 @@ std::unique_ptr<Kernel> make(const Graph& graph, const Node& node, Context& cont
 
 }  // namespace
 
+const std::byte* constant_operand(const Graph& graph, Use use) {
+  const Node& node = graph.nodes[use.node];
+  return node.op == Op::tensor ? graph.tensors[node.as<Slot>().index].bytes->data() : nullptr;
+}
+
 int thread_index() { return omp_get_thread_num(); }
 
 std::unique_ptr<Kernel> make_matmul(const Graph& graph, const Node& node, Context& context) {

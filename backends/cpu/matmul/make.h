@@ -9,6 +9,9 @@ namespace qfw::cpu {
 
 inline bool is_integer(DType type) { return type == DType::u8 || type == DType::s8; }
 
+/// The bytes of an operand that is a constant tensor, which may be packed once and for all; null of any other.
+const std::byte* constant_operand(const Graph& graph, Use use);
+
 int thread_index();  ///< of the calling thread in its parallel region
 
 std::unique_ptr<Kernel> make_own_integer(const Graph& graph, const Node& node, Context& context);

@@ -20,6 +20,7 @@ class RunFolder {
   std::filesystem::path environment() const { return folder_ / "environment.json"; }
   std::filesystem::path hparams() const { return folder_ / "hparams.json"; }
   std::filesystem::path log() const { return folder_ / "log.txt"; }
+  std::filesystem::path series() const { return folder_ / "series.csv"; }
   std::filesystem::path report() const { return folder_ / "report.json"; }
   std::filesystem::path checkpoints() const { return folder_ / "checkpoints"; }
   std::filesystem::path best() const { return folder_ / "best.h5"; }

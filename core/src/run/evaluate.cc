@@ -19,12 +19,61 @@ namespace qfw {
 
 namespace {
 
-/// The share of one replica of this process: its batches, and the logits of the one at hand.
+/// The share of one replica of this process: its batches, the logits of the one at hand, and how each example was judged, batch
+/// after batch.
 struct Share {
   std::unique_ptr<Pipeline> pipeline;
   std::vector<float> logits;
   Batch batch;
+  std::vector<std::vector<Scores::Example>> judged;
 };
+
+std::vector<std::byte> to_bytes(const std::vector<std::vector<Scores::Example>>& batches) {
+  std::vector<std::byte> bytes;
+  const auto put = [&](std::span<const std::byte> some) { bytes.insert(bytes.end(), some.begin(), some.end()); };
+  for (const auto& batch : batches) {
+    const std::uint64_t count = batch.size();
+    put(std::as_bytes(std::span(&count, 1)));
+    put(std::as_bytes(std::span(batch)));
+  }
+  return bytes;
+}
+
+std::vector<std::vector<Scores::Example>> from_bytes(std::span<const std::byte> bytes) {
+  std::vector<std::vector<Scores::Example>> batches;
+  const auto take = [&](std::span<std::byte> to) {
+    if (to.size() > bytes.size()) fail(Error::Category::internal, "evaluate", "a replica's scores are cut");
+    std::ranges::copy(bytes.first(to.size()), to.begin());
+    bytes = bytes.subspan(to.size());
+  };
+  while (!bytes.empty()) {
+    std::uint64_t count = 0;
+    take(std::as_writable_bytes(std::span(&count, 1)));
+    if (count > bytes.size()) fail(Error::Category::internal, "evaluate", "a replica's scores are cut");
+    take(std::as_writable_bytes(std::span(batches.emplace_back(static_cast<std::size_t>(count)))));
+  }
+  return batches;
+}
+
+/// Of all replicas of the run, on all processes: added up in the order of the examples, as one replica would have met them.
+Scores scores_of_all(Session& session, std::span<const Share> shares) {
+  std::vector<std::vector<std::byte>> mine;
+  for (const Share& share : shares) mine.push_back(to_bytes(share.judged));
+  std::vector<std::vector<std::vector<Scores::Example>>> all;
+  std::size_t batches = 0;
+  for (const auto& bytes : session.replicas().gather(std::move(mine))) {
+    batches = std::max(batches, all.emplace_back(from_bytes(bytes)).size());
+  }
+  Scores scores;
+  for (std::size_t batch = 0; batch < batches; ++batch) {
+    for (const auto& replica : all) {
+      if (batch >= replica.size()) continue;
+      for (const Scores::Example& example : replica[batch]) scores.add(example);
+    }
+  }
+  if (scores.examples() == 0) fail(Error::Category::data, "evaluate", "not one example could be read, so there is no score");
+  return scores;
+}
 
 /// Logits that are not finite would be scored as if they meant something: stops at the first, saying where they come from.
 void check_logits(Session& session, const Graph& graph, std::int64_t completed, std::span<const Share> shares,
@@ -75,32 +124,28 @@ Scores evaluate(Session& session, std::int64_t completed, LogitsFile* sink) {
   std::optional<Session::Compiled> frozen;  // once the codes that it is made of are known to be on their grids
   std::vector<Session::Exchange> exchanges(shares.size());
   Progress progress("evaluating");
-  Scores scores;
   std::size_t done = 0;
   for (;;) {
     for (std::size_t i = 0; i < shares.size(); ++i) {
       auto next = shares[i].pipeline->next();
-      if (!next) {  // all end together
-        if (scores.examples() == 0)
-          fail(Error::Category::data, "evaluate", "not one example could be read, so there is no score");
-        return scores;
-      }
+      if (!next) return scores_of_all(session, shares);  // all end together
       shares[i].batch = *next;
       exchanges[i].feeds = feeds_of(graph, {{step_names::images, next->images}});
       exchanges[i].fetches = {{{{batch, classes}, DType::f32}, std::as_writable_bytes(std::span(shares[i].logits))}};
     }
-    if (InterruptGuard::requested()) fail(Error::Category::interrupted, "evaluate", "interrupted");
+    if (session.replicas().any(InterruptGuard::requested())) fail(Error::Category::interrupted, "evaluate", "interrupted");
     check_codes(session, graph, evaluation.codes_checked, completed, exchanges);
     if (!frozen) frozen = session.frozen(evaluation, completed);
     session.run(*frozen, completed, exchanges);
     check_logits(session, graph, completed, shares, exchanges);
-    for (const Share& share : shares) {
+    for (Share& share : shares) {
       const auto count = static_cast<std::size_t>(share.batch.count);
       const std::span<const float> rows = std::span(share.logits).first(count * static_cast<std::size_t>(classes));
-      scores.add(rows, share.batch.labels.first(count), classes);
+      share.judged.push_back(Scores::judge(rows, share.batch.labels.first(count), classes));
       if (sink != nullptr) sink->append(rows, share.batch.labels.first(count));
     }
     done += shares.size() * static_cast<std::size_t>(batch);
+    if (!session.replicas().leads()) continue;
     progress.update({.step = std::min<std::int64_t>(static_cast<std::int64_t>(done), shares[0].pipeline->examples()),
                      .total_steps = shares[0].pipeline->examples(),
                      .corrupt = session.corrupt().count()});

@@ -119,6 +119,27 @@ void Replicas::each(const std::function<void(int)>& work) {
   }
 }
 
+bool Replicas::any(bool here) {
+  if (alone()) return here;
+  const std::vector<std::byte> mine{static_cast<std::byte>(here)};
+  const auto all = gather(std::vector(backends_.size(), mine));
+  return std::ranges::any_of(all, [&](const auto& each) { return each.at(0) != std::byte{0}; });
+}
+
+std::vector<std::vector<std::byte>> Replicas::gather(std::vector<std::vector<std::byte>> mine) {
+  if (alone()) return mine;
+  std::vector<std::vector<std::byte>> all;
+  each([&](int i) {
+    auto gathered = communicator(i).all_gather(mine[static_cast<std::size_t>(i)]);
+    if (i == 0) all = std::move(gathered);
+  });
+  return all;
+}
+
+void Replicas::barrier() {
+  if (!alone()) each([&](int i) { communicator(i).barrier(); });
+}
+
 void Replicas::write(std::string_view variable, HostView from) {
   for (const auto& backend : backends_) backend->write(variable, from);
 }

@@ -42,15 +42,30 @@ std::string now_text() {
   return text;
 }
 
+const char* name_of(Ending ending) {
+  switch (ending) {
+    case Ending::finished:
+      return "finished";
+    case Ending::interrupted:
+      return "interrupted";
+    case Ending::diverged:
+      return "diverged";
+    case Ending::failed:
+      return "failed";
+  }
+  return "";
+}
+
 }  // namespace
 
-void write_run_report(const std::filesystem::path& path, const RunReport& report, Session& session) {
-  const History& history = report.history;
+void write_run_report(const RunView& run, Ending ending, const std::string& error) {
+  const History& history = run.history;
+  const Session& session = run.session;
   json::object object;
   object["description"] = session.recipe().description();
-  object["status"] = report.status;
-  if (report.error != nullptr) object["error"] = report.error;
-  object["steps"] = report.steps;
+  object["status"] = name_of(ending);
+  if (!error.empty()) object["error"] = error;
+  object["steps"] = run.completed;
   object["total_steps"] = session.total_steps();
   object["eval_accuracy"] = or_null(history.eval_accuracy);
   object["eval_loss"] = or_null(history.eval_loss);
@@ -60,19 +75,29 @@ void write_run_report(const std::filesystem::path& path, const RunReport& report
   object["best_smoothed_eval_step"] = history.best_smoothed ? json::value(history.best_smoothed_step) : json::value(nullptr);
   object["smoothing"] = History::smoothing;
   object["first_nan_step"] = or_null(history.first_nan_step);
-  object["images_per_second"] = report.images_per_second;
+  object["images_per_second"] = run.speed.average;
+  std::error_code unknown;
+  const bool series = std::filesystem::exists(run.folder.series(), unknown);
+  object["series"] = series ? json::value(run.folder.series().filename().string()) : json::value(nullptr);
   object["corrupt_examples"] = session.corrupt().count();
   if (session.corrupt().count() > 0) {
     json::array& messages = object["corrupt"].emplace_array();
     for (const std::string& message : session.corrupt().messages()) messages.emplace_back(message);
   }
   json::array& notes = object["notes"].emplace_array();
-  for (const auto* said : {&session.recipe().notes(), &report.notes}) {
+  for (const auto* said : {&session.recipe().notes(), &run.notes}) {
     for (const std::string& note : *said) notes.emplace_back(note);
   }
   object["backend"] = session.backend().describe();
   object["recipe"] = session.recipe().text();
-  write_json(path, object);
+  write_json(run.folder.report(), object);
+}
+
+bool report_says_finished(const RunFolder& folder, std::int64_t steps) try {
+  const auto report = read_json(folder.report());
+  return report.at("status") == name_of(Ending::finished) && report.at("steps").to_number<std::int64_t>() == steps;
+} catch (const std::exception&) {
+  return false;
 }
 
 void write_environment(const std::filesystem::path& path, Session& session) {

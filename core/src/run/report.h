@@ -2,24 +2,17 @@
 
 #include <filesystem>
 #include <string>
-#include <vector>
 
-#include "run/history.h"
-#include "run/session.h"
+#include "run/observer.h"
 
 namespace qfw {
 
-struct RunReport {
-  const char* status = "";      ///< "finished", "interrupted", "diverged", "failed"
-  const char* error = nullptr;  ///< what ended it
-  std::int64_t steps = 0;
-  double images_per_second = 0;
-  History history;
-  std::vector<std::string> notes;  ///< see run/notes.h
-};
+/// report.json: accuracies, steps, speed, first step with a loss that was not finite, the resolved recipe; and what ended the
+/// run, where that was an error.
+void write_run_report(const RunView& run, Ending ending, const std::string& error = {});
 
-/// report.json: accuracies, steps, speed, first step with a loss that was not finite, the resolved recipe.
-void write_run_report(const std::filesystem::path& path, const RunReport& report, Session& session);
+/// Whether report.json says that the run is finished after so many steps: it may have been killed before that was written.
+bool report_says_finished(const RunFolder& folder, std::int64_t steps);
 
 /// environment.json: versions, machine, backend.
 void write_environment(const std::filesystem::path& path, Session& session);

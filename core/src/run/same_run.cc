@@ -122,4 +122,27 @@ void check_same_variables(const std::vector<CheckpointVariable>& stored, const s
        checkpoint.string(), "use the plugins that it was made with, or choose another folder with --run.dir");
 }
 
+void check_same_seed(const std::optional<std::int64_t>& checkpoint_seed, const Recipe& recipe,
+                     const std::filesystem::path& checkpoint) {
+  const std::int64_t now = recipe.run().seed;
+  if (!checkpoint_seed || *checkpoint_seed == now) return;
+  fail(Error::Category::usage, "resume",
+       fmt::format("the run was started with run.seed = {}, now it is {}", *checkpoint_seed, now),
+       checkpoint.parent_path().parent_path().string(), "choose another folder with --run.dir, or restore the seed");
+}
+
+void check_same_start(Replicas& replicas, std::int64_t step) {
+  const auto bytes = std::as_bytes(std::span(&step, 1));
+  const auto all = replicas.gather({static_cast<std::size_t>(replicas.count()), {bytes.begin(), bytes.end()}});
+  for (std::size_t rank = 0; rank < all.size(); ++rank) {
+    std::int64_t other = 0;
+    std::memcpy(&other, all[rank].data(), std::min(sizeof other, all[rank].size()));
+    if (other == step) continue;
+    const auto text = [](std::int64_t s) { return s < 0 ? std::string("the beginning") : fmt::format("step {}", s); };
+    fail(Error::Category::usage, "resume",
+         fmt::format("this process goes on from {}, that of replica {} from {}", text(step), rank, text(other)), {},
+         "give all processes the same run folder, on a file system that they share");
+  }
+}
+
 }  // namespace qfw

@@ -1,11 +1,14 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string_view>
 #include <vector>
 
 #include "io/checkpoint.h"
 #include "recipe/recipe.h"
+#include "run/replicas.h"
 
 namespace qfw {
 
@@ -22,5 +25,14 @@ void say_how_runs_differ(std::string_view checkpoint_recipe, const Recipe& recip
 /// same, so its plugins are not.
 void check_same_variables(const std::vector<CheckpointVariable>& stored, const std::vector<CheckpointVariable>& wanted,
                           const std::filesystem::path& checkpoint);
+
+/// Initial values, batches and random ops come from run.seed, where the checkpoint tells it: throws Error::Category::usage for
+/// another one.
+void check_same_seed(const std::optional<std::int64_t>& checkpoint_seed, const Recipe& recipe,
+                     const std::filesystem::path& checkpoint);
+
+/// All processes of a run go on from the same step, -1 for none: throws Error::Category::usage on all of them where they do not
+/// see the same run folder.
+void check_same_start(Replicas& replicas, std::int64_t step);
 
 }  // namespace qfw

@@ -9,6 +9,19 @@
 namespace qfw {
 
 void Scores::add(std::span<const float> logits, std::span<const std::int32_t> labels, std::int64_t classes) {
+  for (const Example& example : judge(logits, labels, classes)) add(example);
+}
+
+void Scores::add(const Example& example) {
+  loss_ += example.loss;
+  top1_ += example.ahead < 1;
+  top5_ += example.ahead < 5;
+  ++examples_;
+}
+
+std::vector<Scores::Example> Scores::judge(std::span<const float> logits, std::span<const std::int32_t> labels,
+                                           std::int64_t classes) {
+  std::vector<Example> examples;
   for (std::size_t row = 0; row < labels.size(); ++row) {
     if (labels[row] == -1) continue;
     const auto values = logits.subspan(row * static_cast<std::size_t>(classes), static_cast<std::size_t>(classes));
@@ -26,11 +39,9 @@ void Scores::add(std::span<const float> logits, std::span<const std::int32_t> la
     const double largest = *std::ranges::max_element(values);
     double sum = 0;
     for (const float value : values) sum += std::exp(static_cast<double>(value) - largest);
-    loss_ += std::log(sum) + largest - static_cast<double>(own);
-    top1_ += ahead < 1;
-    top5_ += ahead < 5;
-    ++examples_;
+    examples.push_back({std::log(sum) + largest - static_cast<double>(own), ahead});
   }
+  return examples;
 }
 
 }  // namespace qfw

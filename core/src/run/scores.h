@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 namespace qfw {
 
@@ -11,6 +12,15 @@ class Scores {
   /// `logits` is [labels.size(), classes]. An example counts as top-k if fewer than k logits come before its label's: larger
   /// ones, and equal ones of a lower class. A label of -1 marks a row that counts nowhere.
   void add(std::span<const float> logits, std::span<const std::int32_t> labels, std::int64_t classes);
+
+  /// What one example adds: so that they can be judged apart and added up in order.
+  struct Example {
+    double loss = 0;
+    std::int64_t ahead = 0;  ///< logits that come before its label's
+  };
+  /// Those of a batch, without the rows that count nowhere.
+  static std::vector<Example> judge(std::span<const float> logits, std::span<const std::int32_t> labels, std::int64_t classes);
+  void add(const Example& example);
 
   std::int64_t examples() const { return examples_; }
   double top1() const { return ratio(top1_); }

@@ -40,6 +40,7 @@ class Session {
   CorruptExamples& corrupt() const { return *corrupt_; }
   const Backend& backend() const { return replicas_.backend(); }  ///< of the first replica
   const Replicas& replicas() const { return replicas_; }
+  Replicas& replicas() { return replicas_; }
   const DataShape& data() const { return data_; }
 
   std::int64_t train_batch() const { return recipe_.train().batch_size / replicas_.size(); }  ///< of one replica

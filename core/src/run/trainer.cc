@@ -6,18 +6,18 @@
 #include <chrono>
 #include <cmath>
 
-#include "io/json.h"
 #include "io/log.h"
-#include "qfw/atomic_file.h"
 #include "qfw/error.h"
 #include "run/data_record.h"
 #include "run/evaluate.h"
 #include "run/notes.h"
+#include "run/observers/observers.h"
 #include "run/phase_check.h"
 #include "run/preflight.h"
 #include "run/report.h"
 #include "run/same_run.h"
 #include "run/step_checks.h"
+#include "run/timetable.h"
 #include "util/interrupt.h"
 
 namespace qfw {
@@ -36,50 +36,55 @@ std::vector<CheckpointVariable> for_checkpoint(const std::vector<Variable>& vari
 
 }  // namespace
 
-Trainer::Trainer(const Recipe& recipe)
-    : session_(recipe, Session::Data::required),
-      folder_(recipe.run_dir(), RunFolder::Access::write),
-      checkpoints_(folder_.checkpoints()) {
-  log_to_file(folder_.log());
+Trainer::Trainer(const Recipe& recipe) : session_(recipe, Session::Data::required) {
+  open_folder();
+  checkpoints_.emplace(folder_->checkpoints());
+  if (!session_.replicas().leads()) {
+    logger().set_level(spdlog::level::err);  // one of them tells of the run
+    return;
+  }
+  log_to_file(folder_->log());
+  observers_ = observers_of(session_.recipe());
 }
 
 Trainer::~Trainer() { stop_log_to_file(); }
 
-double Trainer::images_per_second() const {
-  const auto images = static_cast<double>(steps_here_ * session_.recipe().train().batch_size);
-  return seconds_ > 0 ? images / seconds_ : 0;
+/// The process that leads makes and locks it; the others find it there.
+void Trainer::open_folder() try {
+  Replicas& replicas = session_.replicas();
+  if (!replicas.leads()) replicas.barrier();
+  folder_.emplace(session_.recipe().run_dir(), replicas.leads() ? RunFolder::Access::write : RunFolder::Access::read);
+  if (replicas.leads()) replicas.barrier();
+} catch (const Error&) {
+  session_.replicas().abort();
+  throw;
 }
 
-Trainer::Outcome Trainer::run() {
+Trainer::Outcome Trainer::run() try {
   start();
   if (is_complete()) {
-    if (!report_fits()) {
+    if (session_.replicas().leads() && !report_says_finished(*folder_, completed_)) {
       notes_ = notes_on(session_);
-      write_report("finished");
+      write_run_report(view(), Ending::finished);
     }
     return Outcome::already_finished;
   }
+  tell(&RunObserver::started);
+  open_feeds();
   try {
     return train();
   } catch (const Error& error) {
-    report_failure(error);
+    if (!ended_) end(history_.first_nan_step == completed_ ? Ending::diverged : Ending::failed, error.what());
     throw;
   }
+} catch (const Error&) {
+  session_.replicas().abort();
+  throw;
 }
 
-/// Whether report.json is of this state: a run may have been killed before it was written.
-bool Trainer::report_fits() const try {
-  const auto report = read_json(folder_.report());
-  return report.at("status") == "finished" && report.at("steps").to_number<std::int64_t>() == completed_;
-} catch (const std::exception&) {
-  return false;
-}
-
-/// Never instead of the error itself, which may be that nothing can be written.
-void Trainer::report_failure(const Error& error) try {
-  write_report(history_.first_nan_step == completed_ ? "diverged" : "failed", error.what());
-} catch (const Error& other) {
-  logger().warn("no report: {}", other.what());
+void Trainer::end(Ending ending, const std::string& error) {
+  ended_ = true;
+  tell(&RunObserver::ended, ending, error);
 }
 
 /// Nothing is left to train or to evaluate.
@@ -89,43 +94,38 @@ Trainer::Outcome Trainer::train() {
   const std::int64_t total = session_.total_steps();
   InterruptGuard guard;
   // The evaluation that an interrupt or a failure cut short.
-  if (completed_ > 0 && completed_ < total && evaluates_after(completed_ - 1) && history_.eval_step != completed_)
+  if (completed_ > 0 && completed_ < total && evaluates_after(session_, completed_ - 1) && history_.eval_step != completed_)
     evaluate_unless_interrupted();
   while (completed_ < total) {
-    if (InterruptGuard::requested()) {
+    if (session_.replicas().any(InterruptGuard::requested())) {  // so all stop after the same step
       save_checkpoint(Keep::lasting);
-      write_report("interrupted");
+      end(Ending::interrupted);
       return Outcome::interrupted;
     }
     const auto begin = std::chrono::steady_clock::now();
-    step(completed_);
-    const double elapsed = seconds_since(begin);
-    seconds_ += elapsed;
-    ++steps_here_;
-    const double speed = static_cast<double>(session_.recipe().train().batch_size) / elapsed;
-    recent_speed_ = recent_speed_ == 0 ? speed : 0.95 * recent_speed_ + 0.05 * speed;
+    StepResult result = step(completed_);
+    speed_.add(seconds_since(begin), session_.recipe().train().batch_size);
     const std::int64_t number = completed_++;
-    log_step(number);
-    const Keep keep = completed_ == total || saves_after(completed_) ? Keep::lasting : Keep::until_next;
-    if (evaluates_after(number)) {
+    const Keep keep = completed_ == total || saves_after(session_, completed_) ? Keep::lasting : Keep::until_next;
+    result.evaluation_follows = evaluates_after(session_, number);
+    result.save_follows = keep == Keep::lasting;
+    tell(&RunObserver::step, result);
+    if (result.evaluation_follows) {
       save_checkpoint(keep);  // whatever becomes of the evaluation
       evaluate_unless_interrupted();
     }
-    if (InterruptGuard::requested()) continue;
     if (keep == Keep::lasting) save_checkpoint(keep);
-    progress_->update(figures());
   }
   if (history_.eval_step != completed_) evaluate_unless_interrupted();
   save_checkpoint(Keep::lasting);  // with the last evaluation
-  progress_->finish(figures());
   const bool whole = history_.eval_step == completed_;
-  write_report(whole ? "finished" : "interrupted");
+  end(whole ? Ending::finished : Ending::interrupted);
   return whole ? Outcome::finished : Outcome::interrupted;
 }
 
 void Trainer::start() {
   const Recipe& recipe = session_.recipe();
-  logger().info("{} in {}", recipe.description().empty() ? recipe.stem() : recipe.description(), folder_.path().string());
+  logger().info("{} in {}", recipe.description().empty() ? recipe.stem() : recipe.description(), folder_->path().string());
   logger().info("backend {}", session_.backend().describe());
   session_.training(0);  // declares all variables
   data_record_ = data_record(session_);
@@ -133,36 +133,26 @@ void Trainer::start() {
   history_.ends_in(session_.evaluation_phase(session_.total_steps()));
   if (resumed && is_complete()) return;
   check_phases(session_);
-  check_before_training(session_, folder_, session_.variable_bytes());
+  if (session_.replicas().leads()) check_before_training(session_, *folder_, session_.variable_bytes());
   notes_ = notes_on(session_);
-  for (const std::string& note : notes_) logger().warn("{}", note);
   if (!resumed) session_.initialize_variables();
-  write_text_atomically(folder_.recipe(), recipe.text());  // of a run that goes on, too: eval and export read it
-  write_environment(folder_.environment(), session_);
+}
 
-  if (recipe.metrics().tensorboard) open_events();
-  if (recipe.metrics().bounds) observed_ = session_.observed();
-  progress_ = std::make_unique<Progress>("training");
+void Trainer::open_feeds() {
   if (completed_ >= session_.total_steps()) return;
   for (int i = 0; i < session_.replicas().count(); ++i) {
     feeds_.push_back(std::make_unique<TrainingFeed>(session_, i, completed_));
   }
 }
 
-/// Curves are not worth a training.
-void Trainer::open_events() try {
-  events_ = std::make_unique<EventFile>(folder_.path(), completed_);
-} catch (const Error& error) {
-  logger().warn("{}; training goes on without curves for TensorBoard", error.what());
-}
-
 bool Trainer::resume() {
-  const auto checkpoint = checkpoints_.newest();
+  const auto checkpoint = checkpoints_->newest();
+  check_same_start(session_.replicas(), checkpoint ? checkpoint->info().step : -1);
   if (!checkpoint) return false;
-  const auto& path = checkpoints_.newest_path();
+  const auto& path = checkpoints_->newest_path();
   check_same_data(checkpoint->info().data, data_record_, path);
   check_same_run(checkpoint->info().recipe, session_.recipe(), path);
-  check_same_seed(checkpoint->info());
+  check_same_seed(checkpoint->info().seed, session_.recipe(), path);
   check_same_variables(checkpoint->variables(), for_checkpoint(session_.variables()), path);
   session_.restore(*checkpoint, session_.variables());
   session_.continue_from(checkpoint->info());
@@ -173,75 +163,33 @@ bool Trainer::resume() {
   return true;
 }
 
-void Trainer::check_same_seed(const CheckpointInfo& info) const {
-  const std::int64_t now = session_.recipe().run().seed;
-  if (!info.seed || *info.seed == now) return;
-  fail(Error::Category::usage, "resume", fmt::format("the run was started with run.seed = {}, now it is {}", *info.seed, now),
-       folder_.path().string(), "choose another folder with --run.dir, or restore the seed");
-}
-
-void Trainer::step(std::int64_t number) {
+StepResult Trainer::step(std::int64_t number) {
   Session::Compiled& compiled = session_.training(number);
-  rate_ = static_cast<float>(session_.rate(number));
+  const auto rate = static_cast<float>(session_.rate(number));
   std::vector<Session::Exchange> exchanges;
   for (const auto& feed : feeds_) {
     feed->next();
-    exchanges.push_back({feed->feeds(compiled.graph, rate_), feed->fetches()});
+    exchanges.push_back({feed->feeds(compiled.graph, rate), feed->fetches()});
   }
   check_codes(session_, compiled.graph, compiled.codes_checked, number, exchanges);
   session_.run(compiled, number, exchanges);
-  loss_ = feeds_.front()->loss();
-  if (!std::isfinite(loss_)) stop_on_bad_loss(number, origin_of_not_finite(session_, compiled.graph, number, exchanges));
+  const float loss = feeds_.front()->loss();
+  if (!std::isfinite(loss)) {
+    stop_on_bad_loss(number, loss, rate, origin_of_not_finite(session_, compiled.graph, number, exchanges));
+  }
   Scores scores;
   for (const auto& feed : feeds_) feed->add_to(scores);
-  accuracy_ = scores.top1();
+  return {.number = number, .loss = loss, .rate = rate, .accuracy = scores.top1()};
 }
 
-void Trainer::stop_on_bad_loss(std::int64_t number, const std::string& origin) {
+void Trainer::stop_on_bad_loss(std::int64_t number, float loss, float rate, const std::string& origin) {
   history_.first_nan_step = number;
   fail(Error::Category::data, "train",
        fmt::format("the loss of step {} is {}: the first value that is not finite comes from {}", number,
-                   std::isnan(loss_) ? "nan" : "infinite", origin.empty() ? "the loss itself" : origin),
-       folder_.path().string(),
+                   std::isnan(loss) ? "nan" : "infinite", origin.empty() ? "the loss itself" : origin),
+       folder_->path().string(),
        fmt::format("the variables are those from before that step; lower schedule.base_learning_rate ({:.4g} at this step)",
-                   rate_));
-}
-
-void Trainer::log_step(std::int64_t number) {
-  const auto& metrics = session_.recipe().metrics();
-  if (!events_ || number % metrics.every_steps != 0) return;
-  const std::pair<std::string, double> values[] = {
-      {"train_loss", loss_},
-      {"train_accuracy", accuracy_},
-      {"train_learning_rate", rate_},
-      {"steps per second", recent_speed_ / static_cast<double>(session_.recipe().train().batch_size)}};
-  events_->scalars(number, values);
-  if (const std::int64_t corrupt = session_.corrupt().count(); corrupt > 0) {
-    events_->scalar("corrupt_examples", number, static_cast<double>(corrupt));
-  }
-  log_observed(number);
-}
-
-void Trainer::log_observed(std::int64_t number) {
-  for (const auto& [tag, variable] : observed_) {
-    std::vector<float> values(static_cast<std::size_t>(variable.type.shape.count()));
-    session_.read(variable.name, {variable.type, std::as_writable_bytes(std::span(values))});
-    double mean = 0;
-    for (const float value : values) mean += value;
-    events_->scalar(tag, number, mean / static_cast<double>(values.size()));
-    events_->histogram(tag + "/channels", number, values);
-  }
-}
-
-bool Trainer::evaluates_after(std::int64_t number) const {
-  const auto& eval = session_.recipe().eval();
-  const std::int64_t total = session_.total_steps(), epoch = session_.steps_per_epoch();
-  if (eval.every_epochs && (number + 1) % (*eval.every_epochs * epoch) == 0) return true;
-  const bool late = static_cast<double>(number) / static_cast<double>(total) > 0.9;
-  const std::int64_t per_epoch = late ? eval.per_epoch_late : eval.per_epoch;
-  if (per_epoch <= 0) return false;
-  const std::int64_t interval = std::max<std::int64_t>(1, epoch / per_epoch);
-  return number % epoch % interval == 0;
+                   rate));
 }
 
 void Trainer::evaluate_unless_interrupted() {
@@ -256,21 +204,10 @@ void Trainer::evaluate_now() {
   const Scores scores = evaluate(session_, completed_);
   const bool competes = session_.evaluation_phase(completed_) == history_.best_phase;
   const bool best = history_.add(completed_, scores.top1(), scores.loss(), competes);
-  progress_->report(fmt::format("step {}: eval accuracy {:.2f} %, top-5 {:.2f} %, loss {:.4f} on {} images{}", completed_,
-                                100 * scores.top1(), 100 * scores.top5(), scores.loss(), scores.examples(),
-                                best ? " (best)" : ""));
-  if (events_) {
-    const std::pair<std::string, double> values[] = {{"eval_loss", scores.loss()}, {"eval_accuracy", scores.top1()}};
-    events_->scalars(completed_ - 1, values);  // under the last step's number, as its training values are
-    events_->flush();
-  }
-  if (best && session_.recipe().checkpoint().best) save(folder_.best());
-}
-
-bool Trainer::saves_after(std::int64_t completed) const {
-  const auto& every = session_.recipe().checkpoint();
-  if (every.every_steps && *every.every_steps > 0 && completed % *every.every_steps == 0) return true;
-  return every.every_epochs && *every.every_epochs > 0 && completed % (*every.every_epochs * session_.steps_per_epoch()) == 0;
+  tell(&RunObserver::evaluated, EvaluationResult{scores, best});
+  if (!best || !session_.recipe().checkpoint().best || !session_.replicas().leads()) return;
+  save(folder_->best());
+  tell(&RunObserver::saved, folder_->best());
 }
 
 void Trainer::save(const std::filesystem::path& path) {
@@ -288,43 +225,18 @@ void Trainer::save(const std::filesystem::path& path) {
 }
 
 void Trainer::save_checkpoint(Keep keep) {
+  if (!session_.replicas().leads()) return;
   if (saved_at_ != completed_ || saved_evaluation_ != history_.eval_step) {
-    save(checkpoint_path(folder_.checkpoints(), completed_));
-    checkpoints_.wrote(completed_);
-    saved_at_ = completed_, saved_evaluation_ = history_.eval_step;
-    if (events_) events_->flush();
+    const auto path = checkpoint_path(folder_->checkpoints(), completed_);
+    save(path);
+    checkpoints_->wrote(completed_);
+    saved_at_ = completed_;
+    saved_evaluation_ = history_.eval_step;
+    tell(&RunObserver::saved, path);
   }
-  if (passing_ && passing_ != completed_) checkpoints_.remove(*passing_);
+  if (passing_ && passing_ != completed_) checkpoints_->remove(*passing_);
   passing_ = keep == Keep::until_next ? std::optional(completed_) : std::nullopt;
-  checkpoints_.prune(static_cast<int>(session_.recipe().checkpoint().keep) + (passing_ ? 1 : 0));
-}
-
-void Trainer::write_report(const char* status, const char* error) {
-  if (events_) events_->flush();
-  write_run_report(folder_.report(),
-                   {.status = status,
-                    .error = error,
-                    .steps = completed_,
-                    .images_per_second = images_per_second(),
-                    .history = history_,
-                    .notes = notes_},
-                   session_);
-}
-
-Progress::Figures Trainer::figures() const {
-  const double left = static_cast<double>((session_.total_steps() - completed_) * session_.recipe().train().batch_size);
-  Progress::Figures figures;
-  figures.step = completed_;
-  figures.total_steps = session_.total_steps();
-  figures.epoch = static_cast<double>(completed_) / static_cast<double>(session_.steps_per_epoch());
-  figures.epochs = (session_.total_steps() + session_.steps_per_epoch() - 1) / session_.steps_per_epoch();
-  figures.images_per_second = recent_speed_;
-  figures.loss = loss_;
-  figures.accuracy = accuracy_;
-  figures.rate = rate_;
-  figures.corrupt = session_.corrupt().count();
-  if (recent_speed_ > 0) figures.seconds_left = left / recent_speed_;
-  return figures;
+  checkpoints_->prune(static_cast<int>(session_.recipe().checkpoint().keep) + (passing_ ? 1 : 0));
 }
 
 }  // namespace qfw

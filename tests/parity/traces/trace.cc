@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <cstdlib>
 #include <fstream>
-#include <numeric>
 #include <random>
 
 #include "parity/tolerances.h"
@@ -93,9 +93,7 @@ std::string Trace::recipe(const std::filesystem::path& json) const {
       replicas() > 1 ? fmt::format("replicas = {}\n", replicas()) : "");
 }
 
-Run::Run(const Trace& trace, const Options& options) : trace_(trace), order_(static_cast<std::size_t>(trace.batch())) {
-  std::iota(order_.begin(), order_.end(), 0);
-  if (options.order != 0) std::shuffle(order_.begin(), order_.end(), std::mt19937(options.order));
+Run::Run(const Trace& trace, const Options& options) : trace_(trace), nudge_(options.nudge) {
   const auto json = folder_.path() / "hparams.json";
   std::ofstream(json) << trace.hparams();
   LoadOptions load;
@@ -130,25 +128,29 @@ void Run::load(const std::string& state) {
   }
 }
 
+namespace {
+
+/// Every number moves by up to nudged_ulps units in its last place: what rounding does anyway.
+void nudge(std::vector<float>& values, std::mt19937& random) {
+  for (float& value : values) {
+    const int steps = static_cast<int>(random() % (2 * nudged_ulps + 1)) - nudged_ulps;
+    for (int i = 0; i < std::abs(steps); ++i) value = std::nextafter(value, steps > 0 ? INFINITY : -INFINITY);
+  }
+}
+
+}  // namespace
+
 void Run::load(const std::string& state, const std::string& part) {
+  std::mt19937 random(nudge_);
   for (const Place& place : places(part)) {
-    const auto values = trace_.group().floats(fmt::format("{}/{}/{}", state, part, place.path)).values;
+    auto values = trace_.group().floats(fmt::format("{}/{}/{}", state, part, place.path)).values;
+    if (nudge_ != 0 && part == "params") nudge(values, random);
     if (static_cast<std::int64_t>(values.size()) != place.type.shape.count()) {
       throw std::runtime_error(
           fmt::format("{} has {} values, {} in {}", place.variable, place.type.shape.count(), values.size(), state));
     }
     session_->write(place.variable, {place.type, std::as_bytes(std::span(values))});
   }
-}
-
-std::vector<float> Run::reordered(std::span<const float> examples, bool to) const {
-  const std::size_t size = examples.size() / order_.size();
-  std::vector<float> result(examples.size());
-  for (std::size_t i = 0; i < order_.size(); ++i) {
-    const std::size_t from = to ? order_[i] : i, place = to ? i : order_[i];
-    std::ranges::copy(examples.subspan(from * size, size), result.begin() + static_cast<std::ptrdiff_t>(place * size));
-  }
-  return result;
 }
 
 Run::Step Run::train(int step, int of_order) {
@@ -158,15 +160,12 @@ Run::Step Run::train(int step, int of_order) {
   Step result;
   result.logits.assign(replicas, std::vector<float>(static_cast<std::size_t>(trace_.batch() * trace_.classes())));
   std::vector<float> losses(replicas);
-  std::vector<std::vector<float>> images, targets;
-  for (int r = 0; r < trace_.replicas(); ++r) {
-    images.push_back(reordered(trace_.images(of_order, r), true));
-    targets.push_back(reordered(trace_.targets(of_order, r), true));
-  }
+  std::vector<std::vector<float>> targets;
+  for (int r = 0; r < trace_.replicas(); ++r) targets.push_back(trace_.targets(of_order, r));
   std::vector<Session::Exchange> exchanges(replicas);
   for (std::size_t r = 0; r < replicas; ++r) {
     for (const Input& input : compiled.graph.inputs) {
-      const std::span<const float> values = input.name == step_names::images    ? std::span<const float>(images[r])
+      const std::span<const float> values = input.name == step_names::images    ? trace_.images(of_order, static_cast<int>(r))
                                             : input.name == step_names::targets ? std::span<const float>(targets[r])
                                                                                 : std::span(&rate, 1);
       exchanges[r].feeds.emplace_back(input.type, std::as_bytes(values));
@@ -176,7 +175,6 @@ Run::Step Run::train(int step, int of_order) {
         {{{trace_.batch(), trace_.classes()}, DType::f32}, std::as_writable_bytes(std::span(result.logits[r]))}};
   }
   session_->run(compiled, step, exchanges);
-  for (std::vector<float>& logits : result.logits) logits = reordered(logits, false);
   result.loss = losses[0];
   return result;
 }

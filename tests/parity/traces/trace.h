@@ -59,7 +59,7 @@ class Run {
  public:
   struct Options {
     std::string backend, arithmetic;
-    unsigned order = 0;  ///< another order of the examples within every batch; 0: the file's. The same sums, rounded otherwise.
+    unsigned nudge = 0;  ///< not 0: a loaded state's parameters move by up to `nudged_ulps`, each number another way
   };
   Run(const Trace& trace, const Options& options);
 
@@ -96,11 +96,8 @@ class Run {
   std::vector<Place> places(const std::string& part);
   std::vector<float> read(const Place& place);
 
-  /// In our order of the examples (to), or back in the file's.
-  std::vector<float> reordered(std::span<const float> examples, bool to) const;
-
   const Trace& trace_;
-  std::vector<std::size_t> order_;  ///< our examples' places in the file's batch
+  unsigned nudge_;
   test::TemporaryFolder folder_;
   std::unique_ptr<Session> session_;
   std::map<std::string, std::vector<Place>> places_;  ///< by part

@@ -30,7 +30,7 @@ class Comparison {
 
   void run_all() {
     run_.load("initial");
-    initial_ = run_.read_all("params");
+    initial_ = run_.compare("initial", "params");
     for (int t = 0; t < trace_.steps(); ++t) {
       check_flags(t);
       step(t);
@@ -108,7 +108,10 @@ class Comparison {
     for (const char* slots : {"momentum", "adam_mu", "adam_nu"}) check(slots, tight::gradients, INFINITY);
 
     Run::Pair change = run_.compare(name, "params");
-    for (std::size_t i = 0; i < initial_.size(); ++i) change.ours[i] -= initial_[i], change.theirs[i] -= initial_[i];
+    for (std::size_t i = 0; i < change.ours.size(); ++i) {
+      change.ours[i] -= initial_.ours[i];
+      change.theirs[i] -= initial_.theirs[i];
+    }
     expect(name + " change of params", change.relative(), steady,
            std::max(tight::parameter_change, own_spread * trace_.spread(name + "_param_change_rel_l2")), INFINITY);
 
@@ -151,34 +154,35 @@ class Comparison {
 
   const Trace& trace_;
   Run run_;
-  std::vector<float> initial_;
+  Run::Pair initial_;
   std::vector<std::string> wrong_, flips_;
 };
 
 class Traces : public ::testing::TestWithParam<std::string> {};
 
-/// Ways to sum, to try before a miss of the tight tolerances counts: `reference`, then `cpu` with the examples of every batch
-/// in this many orders.
-constexpr unsigned orders = 8;
-
-/// Every way of summing stays within the loose tolerances. Which stays within the tight ones, too, is luck: a sum that rounds
-/// otherwise can send a value to the neighbouring level, and one is enough. So one of them has to: a wrong rule misses in all.
+/// Every way of rounding stays within the loose tolerances. Which stays within the tight ones, too, is luck: where a value lies
+/// nearer to the edge between two levels than float32 can tell, one that is rounded otherwise goes to the other side, and one
+/// is enough. So one way has to: `reference`, `cpu`, or `cpu` from parameters nudged in their last places. A wrong rule misses
+/// in all.
 TEST_P(Traces, are_reproduced) {
   const Trace trace(GetParam());
-  std::string missed;
-  bool close = false;
-  const auto run = [&](const char* backend, unsigned order) {
-    Comparison comparison(trace, {backend, "fake_quant", order});
+  std::string missed, close;
+  const auto run = [&](const char* backend, unsigned nudge) {
+    Comparison comparison(trace, {backend, "fake_quant", nudge});
     comparison.run_all();
-    const std::string way = fmt::format("{}, order {}:\n  ", backend, order);
-    EXPECT_TRUE(comparison.wrong().empty()) << way << fmt::format("{}", fmt::join(comparison.wrong(), "\n  "));
-    close = close || comparison.flips().empty();
-    missed += way + fmt::format("{}\n", fmt::join(comparison.flips(), "\n  "));
+    const std::string way = nudge == 0 ? backend : fmt::format("{} from parameters nudged by seed {}", backend, nudge);
+    EXPECT_TRUE(comparison.wrong().empty()) << way << fmt::format(":\n  {}", fmt::join(comparison.wrong(), "\n  "));
+    if (comparison.flips().empty()) {
+      close += (close.empty() ? "" : ", ") + way;
+    } else {
+      missed += fmt::format("{}:\n  {}\n", way, fmt::join(comparison.flips(), "\n  "));
+    }
   };
   run("reference", 0);
   run("cpu", 0);
-  for (unsigned order = 1; order < orders && !close && !HasFailure(); ++order) run("cpu", order);
-  EXPECT_TRUE(close) << missed;
+  for (unsigned nudge = 1; nudge <= nudges && close.empty() && !HasFailure(); ++nudge) run("cpu", nudge);
+  EXPECT_FALSE(close.empty()) << missed;
+  std::printf("within the tight tolerances: %s\n", close.empty() ? "none" : close.c_str());
 }
 
 /// Integer products, too. Where activations have a scale per channel, it goes into the weights before these are quantized (the

@@ -279,7 +279,7 @@ TEST(AqtRecipe, AutomaticBoundsAndTheRecipesOwnKeysWin) {
 TEST(AqtRecipe, ThePolicyNoneTakesItAllAndQuantizesNothing) {
   const Recipe recipe = load("paper_resnet50_w4_a4_init8_dense8_auto.hparams.json", "[quantizer]\nname = none\n");
   EXPECT_EQ(recipe.name("quantizer"), "none");
-  EXPECT_EQ(option_of(recipe, "init_conv", "bounds"), "auto");
+  EXPECT_EQ(option_of(recipe, "stage1/block0/conv_1", "weight_prec"), "4");
   const auto quantizer = recipe.make<Quantizer>();
   EXPECT_EQ(quantizer->phase_name(quantizer->phase({.step = 1'000'000})), "float");
 }

@@ -28,7 +28,7 @@ inline Graph normalised() {
   const Value x = g.input("x", {{4, 16, 16, 32}});
   const Value mean = g.state("mean", {32});
   const Moments batch = moments(x);
-  g.assign(mean, 0.9 * mean + 0.1 * batch.mean);
+  g.assign(mean, 0.9 * mean + 0.1 * all_reduce(batch.mean, Across::mean));
   g.fetch("y", relu((x - batch.mean) / sqrt(batch.variance + 1e-5)));
   return finish(g.graph());
 }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <omp.h>
 
+#include <algorithm>
 #include <cstring>
 #include <random>
 #include <vector>
@@ -90,7 +91,19 @@ inline Bytes random_integers(const TensorType& type, int low, int high, unsigned
   return fill(type, [&] { return low + static_cast<int>(generator() % static_cast<unsigned>(high - low + 1)); });
 }
 
-/// Runs the graph's last node on memory that is exactly as large as the tensors, so that sanitizers see every step outside.
+/// The same graph with constant weights; the graph itself if its last node has none.
+inline Graph with_constant_weights(const Graph& graph, const std::vector<Bytes>& inputs) {
+  Graph constant = graph;
+  const Node& node = graph.nodes.back();
+  if (node.op != Op::conv2d && node.op != Op::conv2d_grad_src && node.op != Op::dense) return constant;
+  Node& weights = constant.nodes[node.inputs[1].node];
+  constant.tensors.push_back({"weights", weights.outputs[0], std::make_shared<Bytes>(inputs[1])});
+  weights.op = Op::tensor;
+  weights.attributes = Slot{0};
+  return constant;
+}
+
+/// Runs the graph's last node, with constant weights too, on memory that is exactly as large as the tensors, so that sanitizers see every step outside.
 inline Bytes run(const Graph& graph, const std::vector<Bytes>& inputs, Context& context) {
   const Node& node = graph.nodes.back();
   omp_set_num_threads(context.threads);
@@ -106,6 +119,13 @@ inline Bytes run(const Graph& graph, const std::vector<Bytes>& inputs, Context& 
   Bytes again(output.size(), std::byte{0x5a});
   run_into(again);
   EXPECT_EQ(output, again) << kernel->kind() << " " << kernel->implementation() << ": a second run differs";
+
+  const Graph constant = with_constant_weights(graph, inputs);
+  const auto packed = make_matmul(constant, constant.nodes.back(), context);
+  std::ranges::fill(again, std::byte{0x3c});
+  void* const place = again.data();
+  packed->run({}, pointers, {&place, 1});
+  EXPECT_EQ(output, again) << packed->kind() << " " << packed->implementation() << ": constant weights give others";
   return output;
 }
 

@@ -6,6 +6,7 @@
 namespace qfw::cpu::test {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -107,6 +108,19 @@ TEST(Integer, TellsWhichLoopItTakes) {
   EXPECT_THAT(name(graph_of(test, DType::u8)), HasSubstr("s16"));
   EXPECT_STREQ(make_matmul(graph_of(test, DType::u8), graph_of(test, DType::u8).nodes.back(), context)->kind(),
                "conv2d integer");
+}
+
+TEST(Integer, PacksConstantWeightsOnceAndKnowsItsLoop) {
+  const ConvCase test{1, 4, 4, 16, 16, 1, 1, {}};
+  Context context{.threads = 1, .implementation = Implementation::own};
+  const auto name = [&](int high, int weight) {
+    const Bytes weights = random_integers({test.weights(), DType::s8}, weight, weight, 1);
+    const Graph graph = with_constant_weights(clipped(test, DType::u8, 0, high), {{}, weights});
+    return make_matmul(graph, graph.nodes.back(), context)->implementation();
+  };
+  EXPECT_THAT(name(15, 7), AllOf(HasSubstr("own u8"), HasSubstr("packed once")));
+  EXPECT_THAT(name(255, 1), AllOf(HasSubstr("own u8"), Not(HasSubstr("s16"))));
+  EXPECT_THAT(name(255, 127), AllOf(HasSubstr("own s16"), Not(HasSubstr("u8"))));
 }
 
 // On every machine with small codes, which no 16-bit sum can overflow; with all codes, and signed ones (whose weights it halves

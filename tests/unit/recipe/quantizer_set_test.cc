@@ -58,7 +58,7 @@ TEST(QuantizerSet, AGlobThatMatchesNoLayerIsRefused) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.category(), Error::Category::usage);
-    EXPECT_STREQ(error.what(), "r.ini:7: [layer:e]: matches no layer; nearest valid name: a");
+    EXPECT_STREQ(error.what(), "r.ini:7: [layer:e]: matches no layer; there are a, b, c, d");
   }
 }
 

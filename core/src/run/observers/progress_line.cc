@@ -1,0 +1,56 @@
+#include <fmt/format.h>
+
+#include "io/progress.h"
+#include "run/observers/observers.h"
+
+namespace qfw {
+
+namespace {
+
+class ProgressLine final : public RunObserver {
+  void started(const RunView&) override { progress_ = std::make_unique<Progress>("training"); }
+
+  void step(const RunView& run, const StepResult& step) override {
+    last_ = step;
+    if (!step.evaluation_follows) progress_->update(figures(run));  // below the line of the evaluation, otherwise
+  }
+
+  void evaluated(const RunView& run, const EvaluationResult& evaluation) override {
+    const Scores& scores = evaluation.scores;
+    progress_->report(fmt::format("step {}: eval accuracy {:.2f} %, top-5 {:.2f} %, loss {:.4f} on {} images{}", run.completed,
+                                  100 * scores.top1(), 100 * scores.top5(), scores.loss(), scores.examples(),
+                                  evaluation.best ? " (best)" : ""));
+    if (std::exchange(last_.evaluation_follows, false)) progress_->update(figures(run));
+  }
+
+  void ended(const RunView& run, Ending ending, const std::string&) override {
+    const bool whole = run.completed == run.session.total_steps();
+    if (ending == Ending::finished || (ending == Ending::interrupted && whole)) progress_->finish(figures(run));
+  }
+
+  Progress::Figures figures(const RunView& run) const {
+    const Session& session = run.session;
+    const double left = static_cast<double>((session.total_steps() - run.completed) * session.recipe().train().batch_size);
+    Progress::Figures figures;
+    figures.step = run.completed;
+    figures.total_steps = session.total_steps();
+    figures.epoch = static_cast<double>(run.completed) / static_cast<double>(session.steps_per_epoch());
+    figures.epochs = (session.total_steps() + session.steps_per_epoch() - 1) / session.steps_per_epoch();
+    figures.images_per_second = run.speed.recent;
+    figures.loss = last_.loss;
+    figures.accuracy = last_.accuracy;
+    figures.rate = last_.rate;
+    figures.corrupt = session.corrupt().count();
+    if (run.speed.recent > 0) figures.seconds_left = left / run.speed.recent;
+    return figures;
+  }
+
+  std::unique_ptr<Progress> progress_;
+  StepResult last_;
+};
+
+}  // namespace
+
+std::unique_ptr<RunObserver> make_progress_line() { return std::make_unique<ProgressLine>(); }
+
+}  // namespace qfw

@@ -1,0 +1,197 @@
+#include "run/trainer.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include <csignal>
+#include <cstring>
+#include <sstream>
+
+#include "io/checkpoint_folder.h"
+#include "micro.h"
+#include "support/files.h"
+
+namespace qfw {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+namespace fs = std::filesystem;
+using Told = std::vector<std::string>;
+
+/// Writes down what it is told, and does something at one of these.
+class Witness final : public RunObserver {
+ public:
+  Witness(Told& told, std::string at, std::function<void()> act) : told_(told), at_(std::move(at)), act_(std::move(act)) {}
+
+  void started(const RunView& run) override { note(fmt::format("started after {}", run.completed)); }
+  void step(const RunView& run, const StepResult& step) override {
+    EXPECT_EQ(run.completed, step.number + 1);
+    EXPECT_GT(run.speed.recent, 0);
+    note(fmt::format("step {}", run.completed));
+  }
+  void evaluated(const RunView& run, const EvaluationResult& evaluation) override {
+    EXPECT_EQ(run.history.eval_step, run.completed);
+    EXPECT_EQ(run.history.eval_accuracy, evaluation.scores.top1());
+    EXPECT_EQ(evaluation.scores.examples(), 20);
+    note(fmt::format("evaluated after {}", run.completed));
+  }
+  void saved(const RunView& run, const fs::path& path) override {
+    EXPECT_EQ(Checkpoint(path).info().step, run.completed) << "it is there";
+    if (path != run.folder.best()) note(fmt::format("saved {}", run.completed));
+  }
+  void ended(const RunView& run, Ending ending, const std::string& error) override {
+    constexpr const char* names[] = {"finished", "interrupted", "diverged", "failed"};
+    EXPECT_EQ(error.empty(), ending == Ending::finished || ending == Ending::interrupted);
+    note(fmt::format("{} after {}", names[static_cast<int>(ending)], run.completed));
+  }
+
+ private:
+  void note(const std::string& what) {
+    told_.push_back(what);
+    if (what == at_) act_();
+  }
+
+  Told& told_;
+  std::string at_;
+  std::function<void()> act_;
+};
+
+class TrainerTest : public ::testing::Test {
+ protected:
+  /// One start of the run; what a witness of it is told is in `told_`.
+  Trainer::Outcome run(const std::vector<std::string>& overrides = {}, const std::string& at = {},
+                       const std::function<void()>& act = {}) {
+    told_.clear();
+    Trainer trainer(test::micro_recipe(folder_.path(), overrides));
+    trainer.add(std::make_unique<Witness>(told_, at, act));
+    return trainer.run();
+  }
+  static void interrupt() { std::raise(SIGINT); }
+
+  /// The lines of the series but for their times.
+  std::vector<std::string> series() const {
+    std::ifstream file(folder_.path() / "r/series.csv");
+    std::vector<std::string> lines;
+    for (std::string line; std::getline(file, line);) {
+      const bool evaluation = line.find(",,,,,") != std::string::npos;
+      const auto first = line.find(','), second = line.find(',', first + 1), third = line.find(',', second + 1);
+      lines.push_back(line.substr(0, first) + (evaluation ? " evaluation" : "") + line.substr(third));
+    }
+    return lines;
+  }
+  std::string report() const {
+    std::ifstream file(folder_.path() / "r/report.json");
+    std::stringstream text;
+    text << file.rdbuf();
+    return text.str();
+  }
+
+  test::TemporaryFolder folder_;
+  Told told_;
+};
+
+const Told whole{
+    "started after 0",   "step 1", "step 2", "saved 2", "evaluated after 2", "step 3",  "step 4",          "saved 4",
+    "evaluated after 4", "step 5", "step 6", "saved 6", "evaluated after 6", "saved 6", "finished after 6"};
+
+TEST_F(TrainerTest, ObserversAreToldInThePromisedOrder) {
+  EXPECT_EQ(run(), Trainer::Outcome::finished);
+  EXPECT_EQ(told_, whole);
+  EXPECT_THAT(report(), HasSubstr("\"series\": \"series.csv\""));
+  EXPECT_EQ(run(), Trainer::Outcome::already_finished);
+  EXPECT_THAT(told_, ElementsAre());
+}
+
+TEST_F(TrainerTest, AnInterruptedRunGoesOnAndItsSeriesIsThatOfAWholeOne) {
+  run();
+  const auto wanted = series();
+  ASSERT_EQ(wanted.size(), 10u) << "a header, six steps, three evaluations";
+  for (const std::string at : {"step 1", "step 2", "saved 2", "evaluated after 2", "step 3", "saved 6"}) {
+    fs::remove_all(folder_.path() / "r");
+    EXPECT_EQ(run({}, at, interrupt), Trainer::Outcome::interrupted) << at;
+    EXPECT_THAT(told_.back(), ::testing::StartsWith("interrupted after")) << at;
+    EXPECT_EQ(std::ranges::count_if(told_, [](const auto& what) { return what.starts_with("interrupted"); }), 1);
+    EXPECT_EQ(run(), Trainer::Outcome::finished) << at;
+    EXPECT_EQ(series(), wanted) << at;
+  }
+}
+
+TEST_F(TrainerTest, AResumedRunBeginsWithTheEvaluationThatWasCutShort) {
+  EXPECT_EQ(run({}, "saved 4", interrupt), Trainer::Outcome::interrupted);
+  EXPECT_EQ(told_, (Told{"started after 0", "step 1", "step 2", "saved 2", "evaluated after 2", "step 3", "step 4", "saved 4",
+                         "interrupted after 4"}));
+  run();
+  EXPECT_EQ(told_, (Told{"started after 4", "evaluated after 4", "step 5", "step 6", "saved 6", "evaluated after 6", "saved 6",
+                         "finished after 6"}));
+}
+
+TEST_F(TrainerTest, FromAnOlderCheckpointTheSeriesHasEachLineOnce) {
+  const std::vector<std::string> each_step{"checkpoint.every_steps=1"};
+  run(each_step);
+  const auto wanted = series();
+  for (int left = 5; left >= 1; --left) {
+    fs::remove(checkpoint_path(folder_.path() / "r/checkpoints", left + 1));
+    std::ofstream(folder_.path() / "r/series.csv", std::ios::app) << "7,9.1";  // and what a kill left
+    EXPECT_EQ(run(each_step), Trainer::Outcome::finished);
+    EXPECT_EQ(told_.front(), fmt::format("started after {}", left));
+    EXPECT_EQ(series(), wanted) << left;
+    for (int step = left + 1; step <= 6; ++step) fs::remove(checkpoint_path(folder_.path() / "r/checkpoints", step));
+    if (left > 1) continue;
+    fs::remove_all(folder_.path() / "r/checkpoints");
+    fs::remove(folder_.path() / "r/series.csv");  // a run of before there were any
+    EXPECT_EQ(run(each_step), Trainer::Outcome::finished);
+    EXPECT_EQ(series(), wanted);
+  }
+}
+
+TEST_F(TrainerTest, TheSeriesIsSampledAsTheRecipeSays) {
+  run({"metrics.every_steps=3"});
+  std::vector<std::string> steps;
+  for (const std::string& line : series()) steps.push_back(line.substr(0, line.find(',')));
+  EXPECT_THAT(steps, ElementsAre("step", "2 evaluation", "3", "4 evaluation", "6", "6 evaluation"));
+}
+
+TEST_F(TrainerTest, ASeriesThatCannotBeWrittenStopsNoRun) {
+  fs::create_directories(folder_.path() / "r/series.csv");
+  EXPECT_EQ(run(), Trainer::Outcome::finished);
+  EXPECT_EQ(told_, whole);
+}
+
+TEST_F(TrainerTest, ADivergedRunIsToldOnce) {
+  const std::vector<std::string> diverging{"augment.name=shift_flip", "augment.mean=0", "augment.stddev=1e-38"};
+  EXPECT_THAT(test::message_of(Error::Category::data, [&] { run(diverging); }), HasSubstr("the loss of step 0 is"));
+  EXPECT_EQ(told_, (Told{"started after 0", "diverged after 0"}));
+  EXPECT_THAT(report(), HasSubstr("\"status\": \"diverged\""));
+}
+
+TEST_F(TrainerTest, AnObserverThatCannotGoOnStopsTheRun) {
+  const auto refuse = [] { fail(Error::Category::data, "test", "full"); };
+  EXPECT_THAT(test::message_of(Error::Category::data, [&] { run({}, "step 3", refuse); }), HasSubstr("full"));
+  EXPECT_EQ(told_.back(), "failed after 3");
+  EXPECT_THAT(report(), HasSubstr("\"status\": \"failed\""));
+  EXPECT_THAT(test::message_of(Error::Category::data, [&] { run({}, "finished after 6", refuse); }), HasSubstr("full"));
+  EXPECT_EQ(told_.back(), "finished after 6") << "an end is told once";
+  EXPECT_EQ(run(), Trainer::Outcome::already_finished);
+}
+
+TEST_F(TrainerTest, ReplicasEndWithEqualVariables) {
+  Trainer trainer(test::micro_recipe(folder_.path(), {"communicator.name=threads", "communicator.replicas=2"}));
+  ASSERT_EQ(trainer.run(), Trainer::Outcome::finished);
+  const Session& session = trainer.session();
+  ASSERT_EQ(session.replicas().count(), 2);
+  const auto variables = session.training_graph_at(0).variables;
+  ASSERT_GT(variables.size(), 10u);
+  std::size_t changed = 0;
+  for (const Variable& variable : variables) {
+    std::vector<std::byte> first(variable.type.bytes()), second = first;
+    session.replicas().backend(0).read(variable.name, {variable.type, first});
+    session.replicas().backend(1).read(variable.name, {variable.type, second});
+    EXPECT_EQ(first, second) << variable.name;
+    changed += std::ranges::any_of(first, [](std::byte byte) { return byte != std::byte{0}; });
+  }
+  EXPECT_GT(changed, variables.size() / 2);
+}
+
+}  // namespace
+}  // namespace qfw
