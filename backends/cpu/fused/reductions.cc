@@ -40,7 +40,7 @@ struct Part {
   /// Chan, Golub and LeVeque, Updating Formulae and a Pairwise Algorithm for Computing Sample Variances, 1979.
   void join(const Part& other) {
     const double all = count + other.count, apart = other.mean - mean;
-    mean += apart * (other.count / all);
+    mean = (mean * count + other.mean * other.count) / all;  // equal means stay, an infinite one is no NaN
     squares += other.squares + apart * apart * (count * other.count / all);
     count = all;
   }
@@ -125,8 +125,17 @@ void Reductions::add(std::size_t r, const Tile& tile, float* x, std::size_t chun
 void Reductions::add_rows(std::size_t r, const Tile& tile, float* x, std::size_t chunk, int thread) {
   const Accumulators& a = accumulators_[r];
   const Kind kind = program_.reductions[r].kind;
-  for (std::int64_t row = 0; row < tile.rows && tile.cols != tile.pitch; ++row) {
-    std::fill(x + row * tile.pitch + tile.cols, x + (row + 1) * tile.pitch, static_cast<float>(start_of(kind)));
+  float* pivots = kind == Kind::moments ? pivots_of(chunk, a) + tile.col : nullptr;
+  if (pivots != nullptr && tile.row == tiling_.chunks[chunk].first_row) {
+    for (std::int64_t i = 0; i < tile.cols; ++i) pivots[i] = std::isfinite(x[i]) ? x[i] : 0;
+  }
+  for (std::int64_t row = 0; row < tile.rows && tile.cols != tile.pitch; ++row) {  // padding must change nothing
+    float* padding = x + row * tile.pitch + tile.cols;
+    if (pivots != nullptr) {
+      std::copy_n(pivots + tile.cols, tile.pitch - tile.cols, padding);
+    } else {
+      std::fill_n(padding, tile.pitch - tile.cols, static_cast<float>(start_of(kind)));
+    }
   }
   double* sums = sums_of(chunk, a) + tile.col;
   switch (kind) {
@@ -136,13 +145,8 @@ void Reductions::add_rows(std::size_t r, const Tile& tile, float* x, std::size_t
       return ops_.min_rows(x, extremes_of(thread, a) + tile.col, tile.rows, tile.pitch);
     case Kind::sum:
       return ops_.sum_rows(x, sums, tile.rows, tile.pitch);
-    case Kind::moments: {
-      float* pivots = pivots_of(chunk, a) + tile.col;
-      for (std::int64_t i = 0; i < tile.pitch && tile.row == tiling_.chunks[chunk].first_row; ++i) {
-        pivots[i] = std::isfinite(x[i]) ? x[i] : 0;
-      }
+    case Kind::moments:
       return ops_.moments_rows(x, pivots, sums, sums + a.width, tile.rows, tile.pitch);
-    }
   }
 }
 
