@@ -14,7 +14,6 @@ using lowering::FusedProgram;
 using lowering::Pattern;
 
 constexpr double parallel_work = 40000;  // elements times instructions below which waking threads costs more than it saves
-constexpr std::int64_t rows_per_flush = 64;
 
 /// Takes a body over all tiles: chunks to threads, tiles in order, operands asked for ahead of time.
 class FusedKernel final : public Kernel {
@@ -61,21 +60,20 @@ class FusedKernel final : public Kernel {
 
   void work(const Operands& operands, int thread, int team) {
     body_->prologue(operands, thread);
-    reductions_.begin_thread(thread);
     const std::size_t chunks = tiling_.chunks.size();
     for (std::size_t chunk = chunks * thread / team; chunk < chunks * (thread + 1) / team; ++chunk) {
-      reductions_.begin_chunk(chunk);
+      reductions_.begin_chunk(chunk, thread);
       run_chunk(operands, chunk, thread);
+      reductions_.end_chunk(chunk, thread);
     }
   }
 
   void run_chunk(const Operands& operands, std::size_t number, int thread) {
     const Chunk& chunk = tiling_.chunks[number];
     // The very last row may be short: its tile stands alone.
-    const std::int64_t short_cols = tiling_.count - (tiling_.rows - 1) * tiling_.cols;
+    const std::int64_t short_cols = tiling_.cols_of(tiling_.rows - 1);
     const bool has_short = short_cols != tiling_.cols && chunk.last_row == tiling_.rows;
     const std::int64_t whole = chunk.last_row - has_short;
-    std::int64_t since_flush = 0;
     const auto run_rows = [&](std::int64_t row, std::int64_t rows, std::int64_t last_col) {
       for (std::int64_t col = chunk.first_col; col < last_col; col += tiling_.tile_cols) {
         if (col + tiling_.tile_cols < last_col) {
@@ -85,15 +83,11 @@ class FusedKernel final : public Kernel {
         }
         body_->run(operands, tiling_.tile(row, col, rows, std::min(tiling_.tile_cols, last_col - col)), number, thread);
       }
-      if ((since_flush += rows) < rows_per_flush) return;
-      reductions_.flush(number, thread);
-      since_flush = 0;
     };
     for (std::int64_t row = chunk.first_row; row < whole; row += tiling_.tile_rows) {
       run_rows(row, std::min(tiling_.tile_rows, whole - row), chunk.last_col);
     }
     if (has_short) run_rows(whole, 1, short_cols);
-    if (!reductions_.empty()) reductions_.flush(number, thread);
   }
 
   /// Asks for the next tile's operands while this one is computed; the hardware only follows streams that do not pause.

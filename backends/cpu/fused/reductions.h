@@ -10,8 +10,9 @@
 
 namespace qfw::cpu {
 
-/// Sums, extremes and moments of a fused pass, from tile to result. Equal bits for any number of threads: each chunk has sums
-/// of its own, which are joined in their order.
+/// Sums, extremes and moments of a fused pass, from tile to result (the contract: docs/numerics.md). Each chunk adds up in
+/// double, row after row, and what the chunks have is joined in their order: equal bits for any number of threads, any instruction
+/// set and any size of tiles.
 class Reductions {
  public:
   /// Both outlive it.
@@ -20,13 +21,11 @@ class Reductions {
   bool empty() const { return program_.reductions.empty(); }
 
   void begin_run();
-  void begin_thread(int thread);
-  void begin_chunk(std::size_t chunk);
-  /// A tile's values to reduction `r`: rows of tile.pitch floats, whose padding it may overwrite.
+  void begin_chunk(std::size_t chunk, int thread);
+  /// A tile's values to reduction `r`: rows of tile.pitch floats, whose padding it may overwrite. Tiles of a chunk in their order.
   void add(std::size_t r, const Tile& tile, float* x, std::size_t chunk, int thread);
-  /// Joins a thread's partial rows to the chunk's sums.
-  void flush(std::size_t chunk, int thread);
-  /// The chunks' sums, in their order, to the outputs; `part` of `parts` of every result.
+  void end_chunk(std::size_t chunk, int thread);
+  /// The results to the outputs, when all chunks are done; `part` of `parts` of each.
   void finish(int part, int parts, void* const* outputs) const;
 
  private:
@@ -34,28 +33,31 @@ class Reductions {
 
   /// Where a reduction's accumulators lie.
   struct Accumulators {
-    std::int64_t offset = 0;   ///< in a chunk's doubles, or in the shared ones
-    std::int64_t partial = 0;  ///< in a thread's floats
-    std::int64_t width = 1;    ///< of one set; moments have two
+    std::int64_t offset = 0;  ///< in a chunk's doubles, or in the shared ones
+    std::int64_t floats = 0;  ///< in a chunk's floats: the pivots of moments; in a thread's: the extremes so far
+    std::int64_t width = 1;   ///< of one set; moments have two
     bool shared = false;
   };
 
   double* sums_of(std::size_t chunk, const Accumulators& a);
   const double* sums_of(std::size_t chunk, const Accumulators& a) const;
-  float* partials_of(int thread, const Accumulators& a) { return partials_.data() + thread * thread_floats_ + a.partial; }
-  void reset_partials(std::size_t r, int thread);
-  void add_rows(std::size_t r, const Tile& tile, float* x, float* partial, double* sum);
-  void add_all(const Reduction& reduction, const Tile& tile, const float* x, double* sum) const;
+  float* pivots_of(std::size_t chunk, const Accumulators& a) { return &pivots_[chunk * chunk_floats_ + a.floats]; }
+  const float* pivots_of(std::size_t chunk, const Accumulators& a) const { return &pivots_[chunk * chunk_floats_ + a.floats]; }
+  float* extremes_of(int thread, const Accumulators& a) { return extremes_.data() + thread * thread_floats_ + a.floats; }
+  void add_rows(std::size_t r, const Tile& tile, float* x, std::size_t chunk, int thread);
+  void add_all(std::size_t r, const Tile& tile, const float* x, std::size_t chunk);
   void add_strided(const Reduction& reduction, const Tile& tile, const float* x, double* sum) const;
-  double total_of(std::size_t r, std::int64_t i, int set) const;
+  void finish_moments(std::size_t r, std::int64_t i, void* const* outputs) const;
+  double total_of(std::size_t r, std::int64_t i) const;
 
   const lowering::FusedProgram& program_;
   const Tiling& tiling_;
   const TileOps& ops_ = tile_ops();
   std::vector<Accumulators> accumulators_;
-  std::int64_t chunk_doubles_ = 0, shared_doubles_ = 0, thread_floats_ = 0;
-  std::vector<double> sums_;  ///< of all chunks, then the shared ones
-  AlignedFloats partials_;    ///< of all threads
+  std::int64_t chunk_doubles_ = 0, shared_doubles_ = 0, chunk_floats_ = 0, thread_floats_ = 0;
+  std::vector<double> sums_;   ///< of all chunks, then the shared ones
+  std::vector<float> pivots_;  ///< of all chunks
+  AlignedFloats extremes_;     ///< of all threads
 };
 
 }  // namespace qfw::cpu

@@ -203,35 +203,55 @@ void join_rows(const float* x, float* result, std::size_t rows, std::size_t cols
   }
 }
 
-void moments_rows(const float* x, float* sums, float* squares, std::size_t rows, std::size_t cols) {
-  for (std::size_t i = 0; i < cols; i += hn::Lanes(d)) {
-    V sum = hn::LoadU(d, sums + i), square = hn::LoadU(d, squares + i);
+using D64 = hn::CappedTag<double, tile_step / 2>;
+using Half = hn::Rebind<float, D64>;
+constexpr D64 d64;
+constexpr Half half;
+
+void sum_rows(const float* x, double* sums, std::size_t rows, std::size_t cols) {
+  for (std::size_t i = 0; i < cols; i += hn::Lanes(d64)) {
+    auto sum = hn::LoadU(d64, sums + i);
     for (std::size_t row = 0; row < rows; ++row) {
-      const V value = hn::LoadU(d, x + row * cols + i);
-      sum = hn::Add(sum, value);
-      square = hn::Add(square, hn::Mul(value, value));
+      sum = hn::Add(sum, hn::PromoteTo(d64, hn::LoadU(half, x + row * cols + i)));
     }
-    hn::StoreU(sum, d, sums + i);
-    hn::StoreU(square, d, squares + i);
+    hn::StoreU(sum, d64, sums + i);
   }
 }
 
-double sum(const float* x, std::size_t n) {
-  V part0 = hn::Zero(d), part1 = part0, part2 = part0, part3 = part0;
-  const std::size_t lanes = hn::Lanes(d);
-  std::size_t i = 0;
-  for (; i + 4 * lanes <= n; i += 4 * lanes) {
-    part0 = hn::Add(part0, hn::LoadU(d, x + i));
-    part1 = hn::Add(part1, hn::LoadU(d, x + i + lanes));
-    part2 = hn::Add(part2, hn::LoadU(d, x + i + 2 * lanes));
-    part3 = hn::Add(part3, hn::LoadU(d, x + i + 3 * lanes));
+void moments_rows(const float* x, const float* pivot, double* sums, double* squares, std::size_t rows, std::size_t cols) {
+  for (std::size_t i = 0; i < cols; i += hn::Lanes(d64)) {
+    auto sum = hn::LoadU(d64, sums + i), square = hn::LoadU(d64, squares + i);
+    const auto middle = hn::PromoteTo(d64, hn::LoadU(half, pivot + i));
+    for (std::size_t row = 0; row < rows; ++row) {
+      const auto value = hn::Sub(hn::PromoteTo(d64, hn::LoadU(half, x + row * cols + i)), middle);
+      sum = hn::Add(sum, value);
+      square = hn::Add(square, hn::Mul(value, value));
+    }
+    hn::StoreU(sum, d64, sums + i);
+    hn::StoreU(square, d64, squares + i);
   }
-  float parts[tile_step];
-  hn::StoreU(hn::Add(hn::Add(part0, part1), hn::Add(part2, part3)), d, parts);
-  double total = 0;
-  for (std::size_t lane = 0; lane < lanes; ++lane) total += parts[lane];
-  for (; i < n; ++i) total += x[i];
-  return total;
+}
+
+/// Whole steps as rows, then what is left of one.
+void sum_lanes(const float* x, std::size_t n, double* lanes) {
+  const std::size_t whole = n / tile_step;
+  sum_rows(x, lanes, whole, tile_step);
+  for (std::size_t i = 0; i < n % tile_step; ++i) lanes[i] += static_cast<double>(x[whole * tile_step + i]);
+}
+
+void moments_lanes(const float* x, std::size_t n, double pivot, double* sums, double* squares) {
+  float pivots[tile_step];
+  hn::StoreU(hn::Set(d, static_cast<float>(pivot)), d, pivots);
+  for (std::size_t k = hn::Lanes(d); k < tile_step; k += hn::Lanes(d)) {
+    hn::StoreU(hn::Set(d, static_cast<float>(pivot)), d, pivots + k);
+  }
+  const std::size_t whole = n / tile_step;
+  moments_rows(x, pivots, sums, squares, whole, tile_step);
+  for (std::size_t i = 0; i < n % tile_step; ++i) {
+    const double value = static_cast<double>(x[whole * tile_step + i]) - pivot;
+    sums[i] += value;
+    squares[i] += value * value;
+  }
 }
 
 template <class F>
@@ -302,11 +322,12 @@ void fill_table(TileOps& ops) {
   ops.store[static_cast<int>(DType::u8)] = store_u8;
   ops.store_rounding = store_rounding;
 
-  ops.sum_rows = join_rows<Add>;
+  ops.sum_rows = sum_rows;
   ops.max_rows = join_rows<Maximum>;
   ops.min_rows = join_rows<Minimum>;
   ops.moments_rows = moments_rows;
-  ops.sum = sum;
+  ops.sum_lanes = sum_lanes;
+  ops.moments_lanes = moments_lanes;
   ops.max = join<Maximum>;
   ops.min = join<Minimum>;
   ops.name = hwy::TargetName(HWY_TARGET);
@@ -328,28 +349,6 @@ const TileOps& tile_ops() {
     return table;
   }();
   return ops;
-}
-
-void sum_rows_in_order(const float* x, double* result, std::size_t rows, std::size_t pitch, std::size_t cols) {
-  for (; rows > 0; --rows, x += pitch) {
-    for (std::size_t i = 0; i < cols; ++i) result[i] += static_cast<double>(x[i]);
-  }
-}
-
-void squares_rows_in_order(const float* x, double* result, std::size_t rows, std::size_t pitch, std::size_t cols) {
-  for (; rows > 0; --rows, x += pitch) {
-    for (std::size_t i = 0; i < cols; ++i) result[i] += static_cast<double>(x[i]) * static_cast<double>(x[i]);
-  }
-}
-
-double sum_in_order(const float* x, std::size_t n, double start) {
-  for (std::size_t i = 0; i < n; ++i) start += static_cast<double>(x[i]);
-  return start;
-}
-
-double squares_in_order(const float* x, std::size_t n, double start) {
-  for (std::size_t i = 0; i < n; ++i) start += static_cast<double>(x[i]) * static_cast<double>(x[i]);
-  return start;
 }
 
 }  // namespace qfw::cpu

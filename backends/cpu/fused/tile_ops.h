@@ -50,20 +50,18 @@ struct TileOps {
   Store store[5];
   Store store_rounding;  ///< to bf16, of floats not yet rounded
 
-  Rows sum_rows, max_rows, min_rows;  ///< join every row to `result`
-  void (*moments_rows)(const float* x, float* sums, float* squares, std::size_t rows, std::size_t cols);
-  double (*sum)(const float* x, std::size_t n);  ///< any n
+  Rows max_rows, min_rows;  ///< join every row to `result`
+  /// Add every row to `sums`, one after the other; of moments what is left of each value, and of its square, without `pivot`.
+  void (*sum_rows)(const float* x, double* sums, std::size_t rows, std::size_t cols);
+  void (*moments_rows)(const float* x, const float* pivot, double* sums, double* squares, std::size_t rows, std::size_t cols);
+  /// Add element i to lane i % tile_step; any n.
+  void (*sum_lanes)(const float* x, std::size_t n, double* lanes);
+  void (*moments_lanes)(const float* x, std::size_t n, double pivot, double* sums, double* squares);
   float (*max)(const float* x, std::size_t n, float start);
   float (*min)(const float* x, std::size_t n, float start);
   const char* name;
 };
 
 const TileOps& tile_ops();
-
-/// The same with doubles, in index order: for sums that must equal the reference's.
-void sum_rows_in_order(const float* x, double* result, std::size_t rows, std::size_t pitch, std::size_t cols);
-void squares_rows_in_order(const float* x, double* result, std::size_t rows, std::size_t pitch, std::size_t cols);
-double sum_in_order(const float* x, std::size_t n, double start);
-double squares_in_order(const float* x, std::size_t n, double start);
 
 }  // namespace qfw::cpu

@@ -9,6 +9,7 @@ namespace {
 using lowering::FusedProgram;
 using lowering::Pattern;
 
+constexpr std::int64_t flat_cols = 2048;  // of a space that knows no rows
 constexpr std::int64_t chunk_elements = 32768, most_chunks = 256;
 constexpr std::int64_t least_chunks = 8, rows_per_chunk = 64;
 constexpr std::int64_t accumulator_budget = 1 << 17;  // doubles, over all chunks
@@ -22,12 +23,12 @@ bool any_result(const FusedProgram& program, Pattern pattern) {
   return std::ranges::any_of(program.reductions, [&](const FusedProgram::Reduction& r) { return r.pattern == pattern; });
 }
 
-void cut_rows(const FusedProgram& program, std::int64_t tile, Tiling& g) {
+void cut_rows(const FusedProgram& program, Tiling& g) {
   const std::int64_t own_rows = program.space.rows(), own_cols = program.space.cols();
   g.rows = own_rows, g.cols = own_cols;
   if (any_load(program, Pattern::strided) || any_result(program, Pattern::strided)) return;
   if (!any_load(program, Pattern::row) && !any_result(program, Pattern::row)) {
-    g.cols = std::min(tile, g.count);
+    g.cols = std::min(flat_cols, g.count);
     g.rows = (g.count + g.cols - 1) / g.cols;
     g.repeat = 1;
     return;
@@ -126,7 +127,7 @@ bool chunks_own_results(const FusedProgram& program) {
 Tiling cut(const FusedProgram& program, std::int64_t tile_elements) {
   Tiling g;
   g.count = program.space.count();
-  cut_rows(program, tile_elements, g);
+  cut_rows(program, g);
   cut_tiles(tile_elements, g);
   cut_chunks(program, g);
   return g;

@@ -6,8 +6,8 @@
 #include "qfw/lowering/program.h"
 #include "tile_ops.h"
 
-/// How a program's space is cut: into tiles that fit the first-level cache, and into chunks that threads share out. Neither
-/// depends on the number of threads, so sums do not either.
+/// How a program's space is cut: into chunks that threads share out, and these into tiles that fit the first-level cache. Sums
+/// depend on chunks alone, and chunks on the program alone: neither on the number of threads nor on what a body wants of a tile.
 namespace qfw::cpu {
 
 struct Chunk {
@@ -31,6 +31,8 @@ struct Tiling {
   std::vector<Chunk> chunks;
 
   std::int64_t padded_cols() const { return (cols + tile_step - 1) / tile_step * tile_step; }
+  /// Elements of a row: all but the last have `cols`.
+  std::int64_t cols_of(std::int64_t row) const { return row + 1 < rows ? cols : count - (rows - 1) * cols; }
   Tile tile(std::int64_t row, std::int64_t col, std::int64_t tile_rows, std::int64_t tile_cols) const;
   std::int64_t tile_floats() const { return tile_rows * ((tile_cols + tile_step - 1) / tile_step * tile_step); }
 };

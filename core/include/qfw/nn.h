@@ -44,7 +44,7 @@ struct Pool {
 QFW_API Value max_pool(Value x, const Pool& attributes);  ///< padding never wins; the first maximum takes the gradient
 
 struct Moments {
-  Value mean, variance;  ///< [C] each, f32 whatever x is; E[x^2] - E[x]^2, at least 0: biased (divided by the count)
+  Value mean, variance;  ///< [C] each, f32 whatever x is; E[(x - mean)^2]: biased (divided by the count), 0 of equal numbers
 };
 /// Mean and variance over all axes but the channel. One op, so that its gradient costs no reduction of its own.
 QFW_API Moments moments(Value x);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include "ops/access.h"
 #include "ops/bounds.h"
@@ -6,8 +7,8 @@
 #include "ops/table.h"
 #include "qfw/builder.h"
 
-/// Mean and biased variance over all axes but the last: [C] each, f32 whatever x is. The variance is E[x^2] - E[x]^2, at least
-/// 0. One op, so that its gradient needs no reduction: d mean / d x = 1 / N, d variance / d x = 2 (x - mean) / N.
+/// Mean and biased variance over all axes but the last: [C] each, f32 whatever x is. The variance is E[(x - E[x])^2]. One op, so
+/// that its gradient needs no reduction: d mean / d x = 1 / N, d variance / d x = 2 (x - mean) / N.
 namespace qfw::ops {
 namespace {
 
@@ -21,20 +22,23 @@ Types infer(Inputs inputs, const Attributes&) {
   return {per_channel, per_channel};
 }
 
+/// Around the first element of each channel, so that the variance of equal numbers is 0 and large means cost no digits.
 void evaluate(const Evaluation& e) {
   const Floats x(e.inputs[0]);
   const std::int64_t channels = e.inputs[0].type.shape.channels();
   const auto count = static_cast<double>(x.size() / channels);
-  std::vector<double> sums(channels), squares(channels);
+  std::vector<double> sums(channels), squares(channels), pivots(channels);
+  for (std::int64_t c = 0; c < channels; ++c) pivots[c] = std::isfinite(x[c]) ? x[c] : 0;
   for (std::int64_t i = 0; i < x.size(); i += channels) {
     for (std::int64_t c = 0; c < channels; ++c) {
-      const double value = x[i + c];
-      sums[c] += value, squares[c] += value * value;
+      const double value = static_cast<double>(x[i + c]) - pivots[c];
+      sums[c] += value;
+      squares[c] += value * value;
     }
   }
-  fill(e.outputs[0], [&](std::int64_t c) { return sums[c] / count; });
+  fill(e.outputs[0], [&](std::int64_t c) { return pivots[c] + sums[c] / count; });
   fill(e.outputs[1], [&](std::int64_t c) {
-    const double mean = sums[c] / count, variance = squares[c] / count - mean * mean;
+    const double variance = (squares[c] - sums[c] * sums[c] / count) / count;
     return variance < 0 ? 0 : variance;  // NaN stays
   });
 }

@@ -90,6 +90,50 @@ TEST(Reduction, NanWins) {
   }
 }
 
+/// Whatever the number and how often: chunks, lanes and rows that are short included.
+TEST(Moments, EqualNumbersHaveNoVariance) {
+  for (const Summation summation : {Summation::free, Summation::in_order}) {
+    for (const Shape& shape : {Shape{100000, 3}, Shape{4099, 40}, Shape{777, 256}, Shape{300000, 1}, Shape{7, 5000}}) {
+      for (const float number : {0.1f, -3e7f, 1e-20f, 16777217.0f, 0.0f}) {
+        Maker m;
+        m.graph.summation = summation;
+        const Use x = m.input(shape);
+        const Use mean = m.add(Op::moments, {x});
+        m.fetch(mean);
+        m.fetch({mean.node, 1});
+        Tensors sources;
+        Memory& memory = sources[{x.node, 0}];
+        memory.resize(static_cast<std::size_t>(shape.count()) * sizeof(float));
+        for (std::int64_t i = 0; i < shape.count(); ++i) std::memcpy(memory.data() + i * 4, &number, 4);
+        const Tensors found = run_plan(m.graph, lowering::group_nodes(m.graph, target()), 2, sources);
+        for (std::int64_t c = 0; c < shape.channels(); ++c) {
+          ASSERT_EQ(element(found.at({mean.node, 0}), DType::f32, c), number) << shape.str();
+          ASSERT_EQ(element(found.at({mean.node, 1}), DType::f32, c), 0) << shape.str();
+        }
+      }
+    }
+  }
+}
+
+/// A first element that is not finite is no pivot: the mean is infinite, the variance not a number, as everywhere.
+TEST(Moments, OfInfiniteNumbers) {
+  for (const float first : {INFINITY, -INFINITY, NAN}) {
+    Maker m;
+    const Use x = m.input({1000, 2});
+    const Use mean = m.add(Op::moments, {x});
+    m.fetch(mean);
+    m.fetch({mean.node, 1});
+    std::mt19937 random(6);
+    Tensors sources = random_sources(m.graph, random);
+    std::memcpy(sources.at({x.node, 0}).data(), &first, 4);
+    const Tensors found = run_plan(m.graph, lowering::group_nodes(m.graph, target()), 1, sources);
+    const float got = element(found.at({mean.node, 0}), DType::f32, 0);
+    EXPECT_TRUE(std::isnan(first) ? std::isnan(got) : got == first) << got;
+    EXPECT_TRUE(std::isnan(element(found.at({mean.node, 1}), DType::f32, 0)));
+    EXPECT_TRUE(std::isfinite(element(found.at({mean.node, 1}), DType::f32, 1)));
+  }
+}
+
 /// Far from 0 the difference of squares needs sums that keep their digits.
 TEST(Moments, KeepDigits) {
   Maker m;
