@@ -17,8 +17,9 @@ using ::testing::StartsWith;
 Graph sound() {
   GraphBuilder g({.training = true});
   const auto scope = g.scope("layer");
-  const Value sum = g.input("x", {{2}, DType::f32}, true) + g.parameter("p", {2}, Init::zeros());
-  g.assign(g.parameter("p", {2}, Init::zeros()), sum);
+  const Value x = g.input("x", {{2}, DType::f32}, true), p = g.parameter("p", {2}, Init::zeros());
+  const Value sum = x + p;
+  g.assign(p, sum);
   g.fetch("y", sum);
   Graph graph = finish(g.graph());
   graph.tensors.push_back({"layer/codes", {{2}, DType::f32}, std::make_shared<std::vector<std::byte>>(8)});

@@ -34,7 +34,35 @@ TEST(Quantize, MakesAnIntegerSite) {
   StepDescription step = description(model, quantizer);
   step.quantization.integer = true;
   const Graph graph = evaluation_graph(step);
-  EXPECT_EQ(to_string(graph), "");
+  EXPECT_EQ(to_string(graph),
+            R"(%0 = input() {images} -> f32[2, 4, 4, 1]
+%1 = relu(%0) -> f32[2, 4, 4, 1]
+%2 = reshape(%1) {to [2, 16]} -> f32[2, 16]
+%3 = variable() {#0} -> f32[16, 3]  # dense/kernel
+%4 = constant() {2} -> f32[]  # dense/src
+%5 = multiply(%2, %4) -> f32[2, 16]  # dense/src
+%6 = floor(%5) -> f32[2, 16]  # dense/src
+%7 = constant() {0} -> f32[]  # dense/src
+%8 = maximum(%6, %7) {ties half} -> f32[2, 16]  # dense/src
+%9 = constant() {3} -> f32[]  # dense/src
+%10 = minimum(%8, %9) {ties half} -> f32[2, 16]  # dense/src
+%11 = variable() {#1} -> f32[3]  # dense/weights/scale
+%12 = multiply(%3, %11) -> f32[16, 3]  # dense/weights
+%13 = round_even(%12) -> f32[16, 3]  # dense/weights
+%14 = constant() {-1} -> f32[]  # dense/weights
+%15 = maximum(%13, %14) {ties half} -> f32[16, 3]  # dense/weights
+%16 = constant() {1} -> f32[]  # dense/weights
+%17 = minimum(%15, %16) {ties half} -> f32[16, 3]  # dense/weights
+%18 = cast(%10) {to u8} -> u8[2, 16]  # dense
+%19 = cast(%17) {to s8} -> s8[16, 3]  # dense
+%20 = dense(%18, %19) -> s32[2, 3]  # dense
+%21 = cast(%20) {to f32} -> f32[2, 3]  # dense
+%22 = multiply(%11, %16) -> f32[3]  # dense
+%23 = multiply(%4, %22) -> f32[3]  # dense
+%24 = divide(%16, %23) -> f32[3]  # dense
+%25 = multiply(%21, %24) -> f32[2, 3]  # dense
+fetch logits = %25
+)");
   ASSERT_EQ(graph.sites.size(), 1u);
   const QuantizedSite& site = graph.sites[0];
   EXPECT_TRUE(site.integer);
@@ -50,7 +78,30 @@ TEST(Quantize, MakesAFloatProductOfFakeQuantizedOperands) {
   const Model model = dense_model();
   const Fixed quantizer;
   const Graph graph = evaluation_graph(description(model, quantizer));
-  EXPECT_EQ(to_string(graph), "");
+  EXPECT_EQ(to_string(graph),
+            R"(%0 = input() {images} -> f32[2, 4, 4, 1]
+%1 = relu(%0) -> f32[2, 4, 4, 1]
+%2 = reshape(%1) {to [2, 16]} -> f32[2, 16]
+%3 = variable() {#0} -> f32[16, 3]  # dense/kernel
+%4 = constant() {2} -> f32[]  # dense/src
+%5 = multiply(%2, %4) -> f32[2, 16]  # dense/src
+%6 = floor(%5) -> f32[2, 16]  # dense/src
+%7 = constant() {0} -> f32[]  # dense/src
+%8 = maximum(%6, %7) {ties half} -> f32[2, 16]  # dense/src
+%9 = constant() {3} -> f32[]  # dense/src
+%10 = minimum(%8, %9) {ties half} -> f32[2, 16]  # dense/src
+%11 = variable() {#1} -> f32[3]  # dense/weights/scale
+%12 = multiply(%3, %11) -> f32[16, 3]  # dense/weights
+%13 = round_even(%12) -> f32[16, 3]  # dense/weights
+%14 = constant() {-1} -> f32[]  # dense/weights
+%15 = maximum(%13, %14) {ties half} -> f32[16, 3]  # dense/weights
+%16 = constant() {1} -> f32[]  # dense/weights
+%17 = minimum(%15, %16) {ties half} -> f32[16, 3]  # dense/weights
+%18 = divide(%10, %4) -> f32[2, 16]  # dense
+%19 = divide(%17, %11) -> f32[16, 3]  # dense
+%20 = dense(%18, %19) -> f32[2, 3]  # dense
+fetch logits = %20
+)");
   const QuantizedSite& site = graph.sites.at(0);
   EXPECT_FALSE(site.integer);
   EXPECT_EQ(site.reason, "arithmetic = fake_quant");
@@ -64,7 +115,17 @@ TEST(Quantize, RoundsOperandsAndProductsToTheComputeType) {
   const Floats floats;
   StepDescription step = description(model, floats);
   step.quantization.compute = DType::bf16;
-  EXPECT_EQ(to_string(evaluation_graph(step)), "");
+  EXPECT_EQ(to_string(evaluation_graph(step)),
+            R"(%0 = input() {images} -> f32[2, 4, 4, 1]
+%1 = relu(%0) -> f32[2, 4, 4, 1]
+%2 = reshape(%1) {to [2, 16]} -> f32[2, 16]
+%3 = variable() {#0} -> f32[16, 3]  # dense/kernel
+%4 = cast(%2) {to bf16} -> bf16[2, 16]  # dense
+%5 = cast(%3) {to bf16} -> bf16[16, 3]  # dense
+%6 = dense(%4, %5) -> bf16[2, 3]  # dense
+%7 = cast(%6) {to f32} -> f32[2, 3]
+fetch logits = %7
+)");
   EXPECT_EQ(evaluation_graph(step).sites.at(0).reason, "not quantized");
 }
 
