@@ -4,10 +4,9 @@
 /// double arithmetic and bit patterns, in the language that C++20 and NVRTC share; nothing is included. It must be compiled
 /// without contraction into FMA and round to nearest, as everything here is.
 ///
-/// Of doubles the relative error is below 2^-51. Of floats, which are computed in double and rounded once, the result is the
-/// nearest float for every argument of exp and tanh and for all but five of log: equal to that of glibc's double functions,
-/// rounded, for each of the 2^32 floats (tests/unit/elementary). A subnormal argument counts as what double arithmetic makes of
-/// it; where subnormals are flushed (qfw/denormals.h), as zero.
+/// Of doubles the relative error is below 2^-51 (of log away from 1). Of floats, which are computed in double and rounded once,
+/// the result is that of glibc's double function, rounded, for each of the 2^32 floats (tests/unit/elementary). Where subnormals
+/// are flushed (qfw/denormals.h), a subnormal argument counts as zero.
 ///
 /// Sources: reduction by a power of two with ln 2 in two parts (Cody and Waite, Software Manual for the Elementary Functions,
 /// 1980, chapters 5 and 6; Tang, ACM TOMS 15, 1989); the series are those of exp, of 2 artanh and of tanh, as long as 2^-53
