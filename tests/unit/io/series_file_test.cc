@@ -54,7 +54,7 @@ TEST_F(SeriesFileTest, HasALineForEachStepAndEvaluation) {
 TEST_F(SeriesFileTest, GoesOnFromAnyCheckpointToTheSameLines) {
   const std::string wanted = whole();
   for (std::int64_t completed = 0; completed <= 4; ++completed) {
-    for (const std::int64_t behind : {0, 2}) {  // a checkpoint from before its evaluation knows of the last one but one
+    for (const std::int64_t behind : {0, 2}) {          // a checkpoint from before its evaluation knows of the last one but one
       if (behind == 2 && completed % 2 == 1) continue;  // a step beyond an evaluation knows of it
       const std::int64_t evaluated = completed / 2 * 2 - behind;
       test::spew(path_, wanted);
