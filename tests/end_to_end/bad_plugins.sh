@@ -81,7 +81,7 @@ refused "model:thrower threw int 42 from build;layer second" throwing_anything $
 for method in describe supports compile write run; do
   refused "backend:thrower threw int 42 from $method" throwing_anything --backend.name=thrower --backend.from=$method --quantizer.name=none
 done
-refused "communicator:thrower threw .*OfItsOwn from all_reduce;$file" throwing_anything $(from communicator all_reduce own)
+refused "communicator:thrower threw .*OfItsOwn from start\\(\\);$file" throwing_anything $(from communicator all_reduce own)
 refused "failed to register: int 42;libqfw_throwing_odd.so" throwing_odd --schedule.name=throwing_odd
 refused "option 'level' of schedule:bad_option has the default 0.5" bad_option --schedule.name=bad_option
 refused "\[thrower\] no licence.*schedule:thrower" throwing_anything $(from schedule value error)

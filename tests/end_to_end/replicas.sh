@@ -27,4 +27,5 @@ done
 h5diff two/checkpoints/step_000000020.h5 parts/checkpoints/step_000000020.h5 /variables /variables || fail "a resumed run on two replicas differs"
 
 expect 2 "a batch of 32 cannot be shared evenly by 3 replicas" "$QFW" run tiny.ini --run.dir=three --communicator.name=threads --communicator.replicas=3
-expect 1 "the loss of step 0 is (nan|infinite): .* comes from" "$QFW" run tiny.ini --run.dir=nan "${two[@]}" --augment.stddev=1e-38
+expect 1 "the loss of step [0-9]+ is (nan|infinite): .* comes from" "$QFW" run tiny.ini --run.dir=nan "${two[@]}" \
+  --schedule.base_learning_rate=1e30 --schedule.warmup_epochs=0

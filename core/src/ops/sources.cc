@@ -48,7 +48,11 @@ OpDefinition constant_definition() {
 }
 
 OpDefinition tensor_definition() {
-  return {.op = Op::tensor, .name = "tensor", .op_class = OpClass::source, .doc = "one of the graph's constant tensors"};
+  return {.op = Op::tensor,
+          .name = "tensor",
+          .op_class = OpClass::source,
+          .doc = "one of the graph's constant tensors",
+          .no_gradient = true};
 }
 
 OpDefinition step_definition() {

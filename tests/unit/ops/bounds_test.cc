@@ -245,7 +245,8 @@ TEST(Bounds, HoldForRandomGraphs) {
 TEST(Bounds, OfEveryOpAreStatedOrNothingIsKnown) {
   for (int number = 0; number < op_count; ++number) {
     const OpDefinition& rules = definition(static_cast<Op>(number));
-    const bool unknown = rules.op == Op::input || rules.op == Op::variable || rules.op == Op::normalize;
+    const bool source = rules.op == Op::input || rules.op == Op::variable || rules.op == Op::tensor;
+    const bool unknown = source || rules.op == Op::normalize;
     EXPECT_EQ(rules.bounds == nullptr, unknown) << rules.name;
   }
 }

@@ -159,9 +159,9 @@ TEST_F(TrainerTest, ASeriesThatCannotBeWrittenStopsNoRun) {
 }
 
 TEST_F(TrainerTest, ADivergedRunIsToldOnce) {
-  const std::vector<std::string> diverging{"augment.name=shift_flip", "augment.mean=0", "augment.stddev=1e-38"};
-  EXPECT_THAT(test::message_of(Error::Category::data, [&] { run(diverging); }), HasSubstr("the loss of step 0 is"));
-  EXPECT_EQ(told_, (Told{"started after 0", "diverged after 0"}));
+  const std::vector<std::string> diverging{"schedule.base_learning_rate=1e30", "schedule.warmup_epochs=0"};
+  EXPECT_THAT(test::message_of(Error::Category::data, [&] { run(diverging); }), HasSubstr("the loss of step 1 is"));
+  EXPECT_EQ(told_, (Told{"started after 0", "step 1", "diverged after 1"}));
   EXPECT_THAT(report(), HasSubstr("\"status\": \"diverged\""));
 }
 
