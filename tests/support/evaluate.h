@@ -71,7 +71,8 @@ class Evaluator {
         write(variable.name, given->second);
       } else if (is_new) {
         const double first = variable.init.kind == Init::Kind::constant ? variable.init.value : 0.125;
-        write(variable.name, std::vector<float>(static_cast<std::size_t>(variable.type.shape.count()), static_cast<float>(first)));
+        write(variable.name,
+              std::vector<float>(static_cast<std::size_t>(variable.type.shape.count()), static_cast<float>(first)));
       }
     }
     std::vector<HostView> fed;

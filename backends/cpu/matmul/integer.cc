@@ -84,7 +84,11 @@ class IntegerKernel final : public Kernel {
   std::string implementation() const override {
     const bool once = own_.bytes() > 0, known = once || !bytes_possible_ || steps(128) >= fewest_steps;
     const bool bytes = once ? product_.bytes : bytes_possible_;
-    return fmt::format("own {} {}{}", !known ? "u8 or s16" : bytes ? "u8" : "s16", integer_target(), once ? ", packed once" : "");
+    return fmt::format("own {} {}{}",
+                       !known  ? "u8 or s16"
+                       : bytes ? "u8"
+                               : "s16",
+                       integer_target(), once ? ", packed once" : "");
   }
 
  private:

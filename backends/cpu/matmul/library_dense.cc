@@ -56,7 +56,9 @@ class LibraryDense final : public Kernel {
   }
 
   const char* kind() const override { return integer_ ? "dense integer" : "dense"; }
-  std::string implementation() const override { return implementation_ + (through_f32_ ? ", through f32" : "") + (own_.bytes() > 0 ? ", packed once" : ""); }
+  std::string implementation() const override {
+    return implementation_ + (through_f32_ ? ", through f32" : "") + (own_.bytes() > 0 ? ", packed once" : "");
+  }
 
  private:
   Context& context_;

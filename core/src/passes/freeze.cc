@@ -54,7 +54,8 @@ class Splitter {
 
   void find_images() {
     for (const Node& node : graph_.nodes) {
-      const bool source = node.op == Op::input || node.op == Op::step || node.op == Op::random_uniform || node.op == Op::all_reduce;
+      const bool source =
+          node.op == Op::input || node.op == Op::step || node.op == Op::random_uniform || node.op == Op::all_reduce;
       of_images_.push_back(source || std::ranges::any_of(node.inputs, [&](Use use) { return of_images_[use.node]; }));
     }
   }
@@ -79,7 +80,8 @@ class Splitter {
     const Node& made = node(use);
     std::string name = fmt::format("{}{}{}", made.path, made.path.empty() ? "" : "/", name_of(made.op));
     if (made.op == Op::variable) name = graph_.variables[made.as<Slot>().index].name;
-    if (const auto role = roles_.find({use.node, use.output}); role != roles_.end() && made.op != Op::variable) name = role->second;
+    if (const auto role = roles_.find({use.node, use.output}); role != roles_.end() && made.op != Op::variable)
+      name = role->second;
     std::string unique = name;
     for (int i = 2; !names_.insert(unique).second; ++i) unique = fmt::format("{}_{}", name, i);
     return unique;
@@ -145,11 +147,11 @@ class Splitter {
   }
 
   const Graph& graph_;
-  std::vector<bool> of_images_;                          ///< by node: what it gives may differ from batch to batch
-  std::map<std::pair<int, int>, std::string> roles_;     ///< by use: its name, if a site has one for it
+  std::vector<bool> of_images_;                       ///< by node: what it gives may differ from batch to batch
+  std::map<std::pair<int, int>, std::string> roles_;  ///< by use: its name, if a site has one for it
   std::set<std::string> names_;
-  std::vector<std::optional<int>> moved_;                ///< by node: its copy in the rest
-  std::map<std::pair<int, int>, Use> tensors_;           ///< by use: what stands for it in the rest
+  std::vector<std::optional<int>> moved_;       ///< by node: its copy in the rest
+  std::map<std::pair<int, int>, Use> tensors_;  ///< by use: what stands for it in the rest
 };
 
 }  // namespace
@@ -168,8 +170,7 @@ Freeze::Freeze(const Graph& graph, int replicas) : replicas_(replicas) {
 
 Graph Freeze::frozen(const std::vector<Bytes>& values) const {
   if (values.size() != prepare_.fetches.size()) {
-    fail(Error::Category::internal, "freeze",
-         fmt::format("{} values, {} expected", values.size(), prepare_.fetches.size()));
+    fail(Error::Category::internal, "freeze", fmt::format("{} values, {} expected", values.size(), prepare_.fetches.size()));
   }
   Graph graph = rest_;
   for (std::size_t i = 0; i < given_.size(); ++i) {

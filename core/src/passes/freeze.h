@@ -4,8 +4,8 @@
 
 namespace qfw {
 
-/// An evaluation graph in two: what depends on variables alone, for once, and what depends on images, for every batch. What goes
-/// from one to the other becomes constant tensors: integer codes of weights, scales, factors of batch normalisations.
+/// An evaluation graph in two: what depends on variables alone, for once, and what depends on images, for every batch. What
+/// goes from one to the other becomes constant tensors: integer codes of weights, scales, factors of batch normalisations.
 class Freeze {
  public:
   /// Takes a finished graph that updates nothing, best with its composites expanded, so that what is constant within them is
@@ -24,8 +24,8 @@ class Freeze {
  private:
   int replicas_;
   Graph prepare_;
-  Graph rest_;                ///< its tensors have no bytes yet
-  std::vector<int> given_;    ///< of each tensor: the fetch of prepare_; -1 for one that the graph itself had
+  Graph rest_;              ///< its tensors have no bytes yet
+  std::vector<int> given_;  ///< of each tensor: the fetch of prepare_; -1 for one that the graph itself had
 };
 
 }  // namespace qfw

@@ -12,7 +12,8 @@ using Moved = std::function<Use(Use)>;
 /// What the record of a site names; what was empty stays so.
 void remap(QuantizedSite& site, const Moved& moved);
 
-/// Appends updates, fetches and sites of `from` to those of `to`, which has its nodes. What is updated or fetched must be there.
+/// Appends updates, fetches and sites of `from` to those of `to`, which has its nodes. What is updated or fetched must be
+/// there.
 void copy_uses(const Graph& from, Graph& to, const Moved& moved);
 
 }  // namespace qfw

@@ -103,7 +103,8 @@ inline Graph with_constant_weights(const Graph& graph, const std::vector<Bytes>&
   return constant;
 }
 
-/// Runs the graph's last node, with constant weights too, on memory that is exactly as large as the tensors, so that sanitizers see every step outside.
+/// Runs the graph's last node, with constant weights too, on memory that is exactly as large as the tensors, so that sanitizers
+/// see every step outside.
 inline Bytes run(const Graph& graph, const std::vector<Bytes>& inputs, Context& context) {
   const Node& node = graph.nodes.back();
   omp_set_num_threads(context.threads);

@@ -146,7 +146,8 @@ TEST(ExpandComposites, ReplacesThoseThatAreDeclined) {
 %5 = normalize(%0, %1, %2, %3, %4) {epsilon 0.5} -> f32[2, 3]  # bn
 fetch y = %5
 )");
-  EXPECT_THAT(to_string(expand_composites(graph, [](const Node&) { return false; })), HasSubstr("normalize(%4, %0, %1, %2, %3)"));
+  EXPECT_THAT(to_string(expand_composites(graph, [](const Node&) { return false; })),
+              HasSubstr("normalize(%4, %0, %1, %2, %3)"));
   EXPECT_EQ(to_string(expand_composites(graph, [](const Node& node) { return node.op == Op::normalize; })),
             R"(%0 = variable() {#0} -> f32[3]  # bn/mean
 %1 = variable() {#1} -> f32[3]  # bn/variance
