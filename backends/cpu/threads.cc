@@ -28,8 +28,7 @@ int default_threads() {
   return std::max<int>(1, static_cast<int>(cores.size()));
 }
 
-ThreadScope::ThreadScope(int threads)
-    : threads_before_(omp_get_max_threads()), dynamic_before_(omp_get_dynamic()) {
+ThreadScope::ThreadScope(int threads) : threads_before_(omp_get_max_threads()), dynamic_before_(omp_get_dynamic()) {
   omp_set_dynamic(0);
   omp_set_num_threads(threads);
 #pragma omp parallel num_threads(threads)

@@ -39,9 +39,10 @@ std::string difference(const Tensor& found, const Tensor& expected, const Tolera
   for (std::int64_t i = 0; i < count; ++i) {
     // What only passes an operand on (minimum, select, views, fetches of variables) may pass a subnormal one; none is made.
     if (subnormal(found[i]) && found[i] != expected[i]) {
-      return fmt::format("element {} of {} is {}, a subnormal number where {} is expected: the backend must flush them to zero "
-                         "on each of its threads (qfw/denormals.h)",
-                         i, expected.type().str(), found[i], expected[i]);
+      return fmt::format(
+          "element {} of {} is {}, a subnormal number where {} is expected: the backend must flush them to zero "
+          "on each of its threads (qfw/denormals.h)",
+          i, expected.type().str(), found[i], expected[i]);
     }
     const double a = flushed(found[i]), b = flushed(expected[i]);
     if (!same_kind(a, b)) return fmt::format("element {} of {} is {}, expected {}", i, expected.type().str(), a, b);

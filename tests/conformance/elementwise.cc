@@ -160,9 +160,7 @@ std::vector<Case> mixed_cases() {
                        [](GraphBuilder&, const std::vector<Value>& x) {
                          const Value a = x[0] * 1e-19, b = x[1] * 1e-19;
                          const Value mixed = a * b;
-                         return std::vector{mixed,
-                                            (x[0] * 1e-37 - x[1] * 1e-37) * 0.25,
-                                            exp(x[0] * 2 - 87),
+                         return std::vector{mixed, (x[0] * 1e-37 - x[1] * 1e-37) * 0.25, exp(x[0] * 2 - 87),
                                             cast(mixed * 4, DType::bf16) * 0.5};
                        },
                    .forward = of_arithmetic(DType::f32),

@@ -5,8 +5,8 @@
 /// without contraction into FMA and round to nearest, as everything here is.
 ///
 /// Of doubles the relative error is below 2^-51 (of log away from 1). Of floats, which are computed in double and rounded once,
-/// the result is that of glibc's double function, rounded, for each of the 2^32 floats (tests/unit/elementary). Where subnormals
-/// are flushed (qfw/denormals.h), a subnormal argument counts as zero.
+/// the result is that of glibc's double function, rounded, for each of the 2^32 floats (tests/unit/elementary). Where
+/// subnormals are flushed (qfw/denormals.h), a subnormal argument counts as zero.
 ///
 /// Sources: reduction by a power of two with ln 2 in two parts (Cody and Waite, Software Manual for the Elementary Functions,
 /// 1980, chapters 5 and 6; Tang, ACM TOMS 15, 1989); the series are those of exp, of 2 artanh and of tanh, as long as 2^-53
@@ -19,12 +19,14 @@ using Bits = unsigned long long;
 inline constexpr Bits sign_bit = 0x8000000000000000ull;
 inline constexpr double infinity = __builtin_bit_cast(double, 0x7ff0000000000000ull);
 inline constexpr double not_a_number = __builtin_bit_cast(double, 0x7ff8000000000000ull);
-inline constexpr double ln2_high = 0x1.62e42fefa38p-1;      // 42 bits: its products with exponents are exact
-inline constexpr double ln2_low = 0x1.ef35793c7673p-45;     // ln 2 - ln2_high
+inline constexpr double ln2_high = 0x1.62e42fefa38p-1;   // 42 bits: its products with exponents are exact
+inline constexpr double ln2_low = 0x1.ef35793c7673p-45;  // ln 2 - ln2_high
 inline constexpr double one_over_ln2 = 0x1.71547652b82fep0;
-inline constexpr double whole = 0x1.8p52;                   // added and subtracted, it rounds to a whole number
+inline constexpr double whole = 0x1.8p52;  // added and subtracted, it rounds to a whole number
 
-constexpr double power_of_two(long long exponent) { return __builtin_bit_cast(double, static_cast<Bits>(exponent + 1023) << 52); }
+constexpr double power_of_two(long long exponent) {
+  return __builtin_bit_cast(double, static_cast<Bits>(exponent + 1023) << 52);
+}
 
 /// c[0] + c[1] s + c[2] s^2 + ..., from the last (Horner).
 template <int count>
@@ -44,8 +46,9 @@ constexpr double exp(double x) {
   const double k = (x * one_over_ln2 + whole) - whole;
   const double r = (x - k * ln2_high) - k * ln2_low;
   // (e^r - 1 - r) / r^2
-  constexpr double series[] = {0.5,           1.0 / 6.0,       1.0 / 24.0,       1.0 / 120.0,       1.0 / 720.0,       1.0 / 5040.0,
-                               1.0 / 40320.0, 1.0 / 362880.0, 1.0 / 3628800.0, 1.0 / 39916800.0, 1.0 / 479001600.0, 1.0 / 6227020800.0};
+  constexpr double series[] = {
+      0.5,           1.0 / 6.0,      1.0 / 24.0,      1.0 / 120.0,      1.0 / 720.0,       1.0 / 5040.0,
+      1.0 / 40320.0, 1.0 / 362880.0, 1.0 / 3628800.0, 1.0 / 39916800.0, 1.0 / 479001600.0, 1.0 / 6227020800.0};
   const double e = 1.0 + (r + r * r * polynomial(series, r));
   const auto exponent = static_cast<long long>(k);
   const long long half = exponent / 2;  // in two steps: 2^k alone may lie beyond the doubles
@@ -86,8 +89,14 @@ constexpr double tanh(double x) {
   if (!(a > 0.0)) return __builtin_bit_cast(double, __builtin_bit_cast(Bits, x) & sign_bit);
   if (a < 0.25) {
     // (tanh(x) - x) / x^3 in s = x^2
-    constexpr double series[] = {-1.0 / 3.0,           2.0 / 15.0,         -17.0 / 315.0,           62.0 / 2835.0,
-                                 -1382.0 / 155925.0,   21844.0 / 6081075.0, -929569.0 / 638512875.0, 6404582.0 / 10854718875.0,
+    constexpr double series[] = {-1.0 / 3.0,
+                                 2.0 / 15.0,
+                                 -17.0 / 315.0,
+                                 62.0 / 2835.0,
+                                 -1382.0 / 155925.0,
+                                 21844.0 / 6081075.0,
+                                 -929569.0 / 638512875.0,
+                                 6404582.0 / 10854718875.0,
                                  -443861162.0 / 1856156927625.0};
     const double s = x * x;
     return x + x * s * polynomial(series, s);

@@ -11,15 +11,20 @@ namespace {
 
 Bounds range_of(DType type) {
   switch (type) {
-    case DType::u8: return {0, 255};
-    case DType::s8: return {-128, 127};
-    case DType::s32: return {-0x1p31, 0x1p31 - 1};
-    default: return {};
+    case DType::u8:
+      return {0, 255};
+    case DType::s8:
+      return {-128, 127};
+    case DType::s32:
+      return {-0x1p31, 0x1p31 - 1};
+    default:
+      return {};
   }
 }
 
-/// Rounding is monotonic: bounds rounded as the values are remain bounds. Sums, products, quotients and roots of two floats that
-/// are rounded to double before they are rounded to float give the same float (Figueroa 1995), so that rules may use doubles.
+/// Rounding is monotonic: bounds rounded as the values are remain bounds. Sums, products, quotients and roots of two floats
+/// that are rounded to double before they are rounded to float give the same float (Figueroa 1995), so that rules may use
+/// doubles.
 double rounded(double value, DType type) {
   if (!is_float(type)) return value;
   const auto nearest = static_cast<float>(value);

@@ -18,8 +18,8 @@ inline Bounds around(double a, double b, double c, double d) {
 
 inline Bounds hull(Bounds a, Bounds b) { return {std::min(a.low, b.low), std::max(a.high, b.high)}; }
 
-/// 0 times infinity is 0 here: infinity stands for numbers as large as one likes, and what the product of a true one would be is
-/// not a number.
+/// 0 times infinity is 0 here: infinity stands for numbers as large as one likes, and what the product of a true one would be
+/// is not a number.
 inline Bounds product(Bounds a, Bounds b) {
   const auto times = [](double x, double y) { return x == 0 || y == 0 ? 0 : x * y; };
   return around(times(a.low, b.low), times(a.low, b.high), times(a.high, b.low), times(a.high, b.high));

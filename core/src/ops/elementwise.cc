@@ -12,7 +12,7 @@
 namespace qfw::ops {
 namespace {
 
-
+// clang-format off
 constexpr std::array table = {
     binary<Op::add>(
         "add", "a + b, broadcast",
@@ -118,15 +118,18 @@ constexpr std::array table = {
     mask<Op::less_equal>("less_equal", "1 where a <= b, else 0; 0 if either is NaN", [](auto a, auto b) { return a <= b; }),
     mask<Op::equal>("equal", "1 where a == b, else 0; 0 if either is NaN", [](auto a, auto b) { return a == b; }),
 };
+// clang-format on
 
 constexpr std::size_t row_of(Op op) { return static_cast<std::size_t>(op) - static_cast<std::size_t>(Op::add); }
 
-static_assert([] {
-  for (std::size_t i = 0; i < table.size(); ++i) {
-    if (row_of(table[i].rules.op) != i) return false;
-  }
-  return true;
-}(), "rows stand in the order of Op, from add on");
+static_assert(
+    [] {
+      for (std::size_t i = 0; i < table.size(); ++i) {
+        if (row_of(table[i].rules.op) != i) return false;
+      }
+      return true;
+    }(),
+    "rows stand in the order of Op, from add on");
 
 Value apply(Op op, Value x) {
   return x.is_number() ? Value(table[row_of(op)].number(x.number(), 0)) : x.builder().add(op, {x});

@@ -9,8 +9,8 @@
 /// Makes the rows of elementwise.cc. Formulas, gradients and bounds come as lambdas without captures, so that their types are
 /// enough: each rule makes its own again.
 ///
-/// A formula is written once, over float for the kernel (each op rounds once, in float) and over double for plain numbers, which
-/// fold without a node.
+/// A formula is written once, over float for the kernel (each op rounds once, in float) and over double for plain numbers,
+/// which fold without a node.
 namespace qfw::ops {
 
 struct Elementwise {
@@ -133,7 +133,10 @@ constexpr Elementwise mask(const char* name, const char* doc, Formula) {
                        return {{broadcast_shape(op, inputs), DType::f32}};
                      },
                      .no_gradient = true,
-                     .bounds = [](const Node&, std::span<const Bounds>, int) { return Bounds{0, 1}; },
+                     .bounds =
+                         [](const Node&, std::span<const Bounds>, int) {
+                           return Bounds{0, 1};
+                         },
                      .exact = true};
   if constexpr (operands == 1) {
     constexpr auto number = [](auto x) { return decltype(x)(Formula{}(x) ? 1 : 0); };

@@ -14,7 +14,9 @@ OpDefinition random_uniform_definition() {
           .op_class = OpClass::source,
           .doc = "uniform in [0, 1)",
           .no_gradient = true,
-          .bounds = [](const Node&, std::span<const Bounds>, int) { return Bounds{0, 1}; }};
+          .bounds = [](const Node&, std::span<const Bounds>, int) {
+            return Bounds{0, 1};
+          }};
 }
 
 }  // namespace qfw::ops

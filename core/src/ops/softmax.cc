@@ -45,7 +45,10 @@ OpDefinition softmax_definition() {
           .doc = "exp(x) / sum(exp(x)) over the last axis",
           .infer = infer,
           .gradient = gradient,
-          .bounds = [](const Node&, std::span<const Bounds>, int) { return Bounds{0, 1}; },
+          .bounds =
+              [](const Node&, std::span<const Bounds>, int) {
+                return Bounds{0, 1};
+              },
           .expand = expand};
 }
 

@@ -39,7 +39,10 @@ OpDefinition softmax_cross_entropy_definition() {
           .doc = "cross entropy of each row between targets and softmax(logits)",
           .infer = infer,
           .gradient = gradient,
-          .bounds = [](const Node&, std::span<const Bounds>, int) { return Bounds{0, infinity}; },
+          .bounds =
+              [](const Node&, std::span<const Bounds>, int) {
+                return Bounds{0, infinity};
+              },
           .expand = expand};
 }
 

@@ -61,7 +61,9 @@ OpDefinition step_definition() {
           .op_class = OpClass::source,
           .doc = "the number of completed steps, f32",
           .no_gradient = true,
-          .bounds = [](const Node&, std::span<const Bounds>, int) { return Bounds{0, infinity}; }};
+          .bounds = [](const Node&, std::span<const Bounds>, int) {
+            return Bounds{0, infinity};
+          }};
 }
 
 }  // namespace qfw::ops

@@ -54,7 +54,8 @@ class Elementary : public testing::TestWithParam<Function> {};
 TEST_P(Elementary, IsTheRoundedDoubleFunction) {
   const Function& function = GetParam();
   const char* asked = std::getenv("QFW_FLOAT_STEP");
-  const std::uint64_t step = asked == nullptr ? 997 : std::stoull(asked), parts = std::max(1u, std::thread::hardware_concurrency());
+  const std::uint64_t step = asked == nullptr ? 997 : std::stoull(asked),
+                      parts = std::max(1u, std::thread::hardware_concurrency());
   std::vector<Comparison> found(parts);
   std::vector<std::thread> threads;
   for (std::uint64_t i = 0; i < parts; ++i) {
@@ -74,8 +75,9 @@ TEST_P(Elementary, IsTheRoundedDoubleFunction) {
 TEST_P(Elementary, OfSpecialNumbers) {
   const Function& function = GetParam();
   using Limits = std::numeric_limits<float>;
-  std::vector<float> specials{0.0f, Limits::min(), Limits::denorm_min(), Limits::max(), Limits::infinity(), Limits::quiet_NaN(), 1.0f,
-                              0.25f, 10.0f, 22.0f, 88.7228394f, 88.72284f, 87.3365479f, 103.972084f, 104.0f, 746.0f, 0x1.6a09e6p-1f,
+  std::vector<float> specials{0.0f, Limits::min(), Limits::denorm_min(), Limits::max(), Limits::infinity(), Limits::quiet_NaN(),
+                              1.0f, 0.25f, 10.0f, 22.0f, 88.7228394f, 88.72284f, 87.3365479f, 103.972084f, 104.0f, 746.0f,
+                              0x1.6a09e6p-1f,
                               // log's results nearest to the middle between two floats
                               0x1.827a74p-7f, 0x1.2f1fd6p+3f, 0x1.bacb4ap+25f, 0x1.b121a6p+76f, 0x1.6351d8p+95f};
   for (const std::size_t i : {0, 1, 2, 6, 7, 8, 10}) {

@@ -80,7 +80,8 @@ TEST(Bounds, KnowTheSignBehindWhatModelsAreMadeOf) {
   EXPECT_FALSE(negative([](G&, Value x) { return all_reduce(reduce_max(relu(x)), Across::mean); }));
   EXPECT_FALSE(negative([](G& g, Value) { return random_uniform(g, "noise", {3}) + g.step(); }));
   EXPECT_FALSE(negative([](G& g, Value x) { return cast(g.input("codes", {{4}, DType::u8}), DType::f32) * is_finite(x); }));
-  EXPECT_FALSE(negative([](G& g, Value x) { return g.assign(g.state("largest", {}), all_reduce(reduce_max(relu(x)), Across::mean)); }));
+  EXPECT_FALSE(
+      negative([](G& g, Value x) { return g.assign(g.state("largest", {}), all_reduce(reduce_max(relu(x)), Across::mean)); }));
 
   EXPECT_TRUE(negative([](G&, Value x) { return relu(x) - 1e-3; }));
   EXPECT_TRUE(negative([](G&, Value x) { return relu(x) + x; }));
@@ -153,6 +154,7 @@ class RandomValues {
 
   Value next() {
     const Value a = tensor(), b = some();
+    // clang-format off
     switch (below(33)) {
       case 0: return a + b;
       case 1: return a - b;
@@ -188,6 +190,7 @@ class RandomValues {
       case 31: return dense(cast(a, DType::f32), cast(tensor(), DType::f32));
       default: return max_pool(reshape(a, {1, 4, 4, 1}), {});
     }
+    // clang-format on
   }
 
   std::mt19937 random_;

@@ -50,7 +50,8 @@ TEST(OpTable, DifferentiatingWhatHasNoRuleIsAnErrorThatNamesOpAndLayer) {
     FAIL() << "no gradient was taken for none";
   } catch (const Error& error) {
     EXPECT_EQ(error.category(), Error::Category::graph);
-    EXPECT_THAT(error.what(), testing::AllOf(testing::HasSubstr("max_pool_grad has no gradient rule"), testing::HasSubstr("layer pool")));
+    EXPECT_THAT(error.what(),
+                testing::AllOf(testing::HasSubstr("max_pool_grad has no gradient rule"), testing::HasSubstr("layer pool")));
   }
 }
 
