@@ -77,9 +77,9 @@ class FusedKernel final : public Kernel {
     const auto run_rows = [&](std::int64_t row, std::int64_t rows, std::int64_t last_col) {
       for (std::int64_t col = chunk.first_col; col < last_col; col += tiling_.tile_cols) {
         if (col + tiling_.tile_cols < last_col) {
-          prefetch(operands, row, col + tiling_.tile_cols, tiling_.tile_cols);
+          prefetch(operands, row, col + tiling_.tile_cols, rows);
         } else {
-          prefetch(operands, row + rows, chunk.first_col, tiling_.tile_rows * tiling_.tile_cols);
+          prefetch(operands, row + rows, chunk.first_col, tiling_.tile_rows);
         }
         body_->run(operands, tiling_.tile(row, col, rows, std::min(tiling_.tile_cols, last_col - col)), number, thread);
       }
@@ -91,13 +91,17 @@ class FusedKernel final : public Kernel {
   }
 
   /// Asks for the next tile's operands while this one is computed; the hardware only follows streams that do not pause.
-  void prefetch(const Operands& operands, std::int64_t row, std::int64_t col, std::int64_t elements) const {
-    const std::int64_t first = row * tiling_.cols + col, last = std::min(first + elements, tiling_.count);
+  void prefetch(const Operands& operands, std::int64_t row, std::int64_t col, std::int64_t rows) const {
+    const bool whole = tiling_.tile_cols == tiling_.cols;  // then its rows are one piece
+    const std::int64_t pieces = whole ? 1 : rows, length = tiling_.tile_cols * (whole ? rows : 1);
     for (const FusedProgram::Load& load : program_.loads) {
       if (load.pattern != Pattern::dense) continue;
       const auto* base = static_cast<const std::byte*>(operands.inputs[load.input]);
       const auto size = static_cast<std::int64_t>(size_of(load.dtype));
-      for (std::int64_t line = first * size; line < last * size; line += 64) __builtin_prefetch(base + line, 0, 2);
+      for (std::int64_t piece = 0; piece < pieces; ++piece) {
+        const std::int64_t first = (row + piece) * tiling_.cols + col, last = std::min(first + length, tiling_.count);
+        for (std::int64_t line = first * size; line < last * size; line += 64) __builtin_prefetch(base + line, 0, 2);
+      }
     }
   }
 

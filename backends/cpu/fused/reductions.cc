@@ -144,9 +144,10 @@ void Reductions::add_rows(std::size_t r, const Tile& tile, float* x, std::size_t
     case Kind::min:
       return ops_.min_rows(x, extremes_of(thread, a) + tile.col, tile.rows, tile.pitch);
     case Kind::sum:
-      return ops_.sum_rows(x, sums, tile.rows, tile.pitch);
+      return (program_.in_order ? ops_.sum_rows : ops_.sum_blocks)(x, sums, tile.rows, tile.pitch);
     case Kind::moments:
-      return ops_.moments_rows(x, pivots, sums, sums + a.width, tile.rows, tile.pitch);
+      return (program_.in_order ? ops_.moments_rows : ops_.moments_blocks)(x, pivots, sums, sums + a.width, tile.rows,
+                                                                           tile.pitch);
   }
 }
 

@@ -10,9 +10,9 @@
 
 namespace qfw::cpu {
 
-/// Sums, extremes and moments of a fused pass, from tile to result (the contract: docs/numerics.md). Each chunk adds up in
-/// double, row after row, and what the chunks have is joined in their order: equal bits for any number of threads, any instruction
-/// set and any size of tiles.
+/// Sums, extremes and moments of a fused pass, from tile to result (the contract: docs/numerics.md). What each chunk adds up,
+/// in blocks of rows, is joined in the order of chunks: equal bits for any number of threads, any instruction set, any size of
+/// tiles.
 class Reductions {
  public:
   /// Both outlive it.
@@ -22,7 +22,8 @@ class Reductions {
 
   void begin_run();
   void begin_chunk(std::size_t chunk, int thread);
-  /// A tile's values to reduction `r`: rows of tile.pitch floats, whose padding it may overwrite. Tiles of a chunk in their order.
+  /// A tile's values to reduction `r`: rows of tile.pitch floats, whose padding it may overwrite. Tiles of a chunk in their
+  /// order.
   void add(std::size_t r, const Tile& tile, float* x, std::size_t chunk, int thread);
   void end_chunk(std::size_t chunk, int thread);
   /// The results to the outputs, when all chunks are done; `part` of `parts` of each.

@@ -232,6 +232,43 @@ void moments_rows(const float* x, const float* pivot, double* sums, double* squa
   }
 }
 
+HWY_INLINE void add_as_doubles(V x, double* sums) {
+  const std::size_t lanes = hn::Lanes(d64);
+  float narrow[tile_step];
+  hn::StoreU(x, d, narrow);
+  for (std::size_t i = 0; i < hn::Lanes(d); i += lanes) {
+    hn::StoreU(hn::Add(hn::LoadU(d64, sums + i), hn::PromoteTo(d64, hn::LoadU(half, narrow + i))), d64, sums + i);
+  }
+}
+
+void sum_blocks(const float* x, double* sums, std::size_t rows, std::size_t cols) {
+  for (; rows > 0; x += std::min(rows, block_rows) * cols, rows -= std::min(rows, block_rows)) {
+    const std::size_t block = std::min(rows, block_rows);
+    for (std::size_t i = 0; i < cols; i += hn::Lanes(d)) {
+      V sum = hn::LoadU(d, x + i);
+      for (std::size_t row = 1; row < block; ++row) sum = hn::Add(sum, hn::LoadU(d, x + row * cols + i));
+      add_as_doubles(sum, sums + i);
+    }
+  }
+}
+
+void moments_blocks(const float* x, const float* pivot, double* sums, double* squares, std::size_t rows, std::size_t cols) {
+  for (; rows > 0; x += std::min(rows, block_rows) * cols, rows -= std::min(rows, block_rows)) {
+    const std::size_t block = std::min(rows, block_rows);
+    for (std::size_t i = 0; i < cols; i += hn::Lanes(d)) {
+      const V middle = hn::LoadU(d, pivot + i);
+      V sum = hn::Sub(hn::LoadU(d, x + i), middle), square = hn::Mul(sum, sum);
+      for (std::size_t row = 1; row < block; ++row) {
+        const V value = hn::Sub(hn::LoadU(d, x + row * cols + i), middle);
+        sum = hn::Add(sum, value);
+        square = hn::Add(square, hn::Mul(value, value));
+      }
+      add_as_doubles(sum, sums + i);
+      add_as_doubles(square, squares + i);
+    }
+  }
+}
+
 /// Whole steps as rows, then what is left of one.
 void sum_lanes(const float* x, std::size_t n, double* lanes) {
   const std::size_t whole = n / tile_step;
@@ -326,6 +363,8 @@ void fill_table(TileOps& ops) {
   ops.max_rows = join_rows<Maximum>;
   ops.min_rows = join_rows<Minimum>;
   ops.moments_rows = moments_rows;
+  ops.sum_blocks = sum_blocks;
+  ops.moments_blocks = moments_blocks;
   ops.sum_lanes = sum_lanes;
   ops.moments_lanes = moments_lanes;
   ops.max = join<Maximum>;

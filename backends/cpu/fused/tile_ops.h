@@ -10,6 +10,7 @@
 namespace qfw::cpu {
 
 inline constexpr std::size_t tile_step = 16;
+inline constexpr std::size_t block_rows = 8;  ///< that are added in f32 where the order of sums is free
 
 enum class TileUnary : std::uint8_t {
   negate,
@@ -54,6 +55,9 @@ struct TileOps {
   /// Add every row to `sums`, one after the other; of moments what is left of each value, and of its square, without `pivot`.
   void (*sum_rows)(const float* x, double* sums, std::size_t rows, std::size_t cols);
   void (*moments_rows)(const float* x, const float* pivot, double* sums, double* squares, std::size_t rows, std::size_t cols);
+  /// The same in f32 for every block_rows rows (and what is left of them), which are then added in double.
+  void (*sum_blocks)(const float* x, double* sums, std::size_t rows, std::size_t cols);
+  void (*moments_blocks)(const float* x, const float* pivot, double* sums, double* squares, std::size_t rows, std::size_t cols);
   /// Add element i to lane i % tile_step; any n.
   void (*sum_lanes)(const float* x, std::size_t n, double* lanes);
   void (*moments_lanes)(const float* x, std::size_t n, double pivot, double* sums, double* squares);

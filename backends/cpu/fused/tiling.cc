@@ -43,14 +43,26 @@ void cut_rows(const FusedProgram& program, Tiling& g) {
   g.rows = (g.count + g.cols - 1) / g.cols;
 }
 
-void cut_tiles(std::int64_t tile, Tiling& g) {
-  if (g.cols <= tile) {
+/// Whether columns add up their rows in blocks, which no tile may cut.
+bool adds_blocks(const FusedProgram& program) {
+  using Kind = FusedProgram::Reduction::Kind;
+  return !program.in_order && std::ranges::any_of(program.reductions, [](const FusedProgram::Reduction& r) {
+    return r.pattern == Pattern::row && (r.kind == Kind::sum || r.kind == Kind::moments);
+  });
+}
+
+void cut_tiles(const FusedProgram& program, std::int64_t tile, Tiling& g) {
+  constexpr auto block = static_cast<std::int64_t>(block_rows);
+  const bool blocks = adds_blocks(program) && g.rows > 1;
+  const std::int64_t most_cols = blocks ? std::max(tile / block, static_cast<std::int64_t>(tile_step)) : tile;
+  if (g.cols <= most_cols) {
     g.tile_cols = g.cols;
     g.tile_rows = std::clamp<std::int64_t>(tile / g.padded_cols(), 1, g.rows);
+    if (blocks) g.tile_rows = std::max(g.tile_rows / block * block, block);
   } else {
-    const std::int64_t slices = (g.cols + tile - 1) / tile;
+    const std::int64_t slices = (g.cols + most_cols - 1) / most_cols;
     g.tile_cols = round_up((g.cols + slices - 1) / slices, tile_step);
-    g.tile_rows = 1;
+    g.tile_rows = blocks ? block : 1;
   }
 }
 
@@ -128,7 +140,7 @@ Tiling cut(const FusedProgram& program, std::int64_t tile_elements) {
   Tiling g;
   g.count = program.space.count();
   cut_rows(program, g);
-  cut_tiles(tile_elements, g);
+  cut_tiles(program, tile_elements, g);
   cut_chunks(program, g);
   return g;
 }

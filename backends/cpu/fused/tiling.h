@@ -7,7 +7,8 @@
 #include "tile_ops.h"
 
 /// How a program's space is cut: into chunks that threads share out, and these into tiles that fit the first-level cache. Sums
-/// depend on chunks alone, and chunks on the program alone: neither on the number of threads nor on what a body wants of a tile.
+/// depend on chunks alone, and chunks on the program alone: neither on the number of threads nor on what a body wants of a
+/// tile.
 namespace qfw::cpu {
 
 struct Chunk {
