@@ -36,7 +36,8 @@ Pages::Pages(std::size_t bytes) {
     first += before;
     madvise(first, whole, MADV_HUGEPAGE);  // a wish: refused, the memory is as good
   }
-  data_ = first, bytes_ = whole;
+  data_ = first;
+  bytes_ = whole;
 }
 
 Pages::Pages(Pages&& other) noexcept : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}

@@ -42,7 +42,8 @@ std::int64_t random_blocks(std::uint64_t key, std::uint64_t step, std::int64_t f
       c1 = low1;
       c2 = hn::Xor(hn::Xor(high0, c3), hn::Set(d, k1));
       c3 = low0;
-      k0 += 0x9e3779b9u, k1 += 0xbb67ae85u;
+      k0 += 0x9e3779b9u;
+      k1 += 0xbb67ae85u;
     }
     const hn::RebindToSigned<decltype(d)> di;
     const auto unit = hn::Set(df, 0x1p-24f);

@@ -26,7 +26,8 @@ std::string groups_text(const Graph& graph, const StepList& list) {
     const Group* group = list.steps[i].group;
     if (group == nullptr) continue;
     text += fmt::format("group of step {}: {}\n", i, label_of(graph, list.steps[i]));
-    if (group->anchor >= 0) text += fmt::format("  may ride on %{} {}\n", group->anchor, name_of(graph.nodes[group->anchor].op));
+    if (group->anchor >= 0)
+      text += fmt::format("  may ride on %{} {}\n", group->anchor, name_of(graph.nodes[group->anchor].op));
     operands("input", group->inputs);
     operands("output", group->outputs);
     const std::string program = to_string(program_of(graph, *group));

@@ -106,14 +106,20 @@ void Materialization::collect_operand(int space, Use use, Expression& to, std::v
   while (true) {
     const Node& node = graph_.nodes[use.node];
     if (node.op == Op::constant) {
-      if (std::ranges::find(seen, use.node) == seen.end()) seen.push_back(use.node), to.nodes.push_back(use.node);
+      if (std::ranges::find(seen, use.node) == seen.end()) {
+        seen.push_back(use.node);
+        to.nodes.push_back(use.node);
+      }
       return;
     }
     same = same && space_[use.node] == space;
     const bool passes = is_view(node) && (!in_memory(use) || (same && node.op == Op::reshape));
     if (!passes) break;
     same = same && node.op != Op::transpose;
-    if (std::ranges::find(seen, use.node) == seen.end()) seen.push_back(use.node), to.nodes.push_back(use.node);
+    if (std::ranges::find(seen, use.node) == seen.end()) {
+      seen.push_back(use.node);
+      to.nodes.push_back(use.node);
+    }
     use = node.inputs[0];
   }
   if (!in_memory(use)) return collect(space, use.node, to, seen);

@@ -23,7 +23,10 @@ std::size_t plan_memory(std::span<Block> blocks, const Target& target) {
       if (other->last < block.first || block.last < other->first) continue;
       if (other->offset > free_from) {
         const std::size_t gap = other->offset - free_from;
-        if (gap >= bytes && gap < best_gap) best_gap = gap, best = free_from;
+        if (gap >= bytes && gap < best_gap) {
+          best_gap = gap;
+          best = free_from;
+        }
       }
       free_from = std::max(free_from, other->offset + target.aligned(other->bytes));
     }

@@ -46,7 +46,8 @@ bool extend(View& view, const Node& node) {
       } else {
         return false;
       }
-      view.shape = to, view.strides = strides;
+      view.shape = to;
+      view.strides = strides;
       return true;
     }
     case Op::transpose: {
@@ -62,7 +63,8 @@ bool extend(View& view, const Node& node) {
         const int axis = view.shape.rank() - back;
         strides[to.rank() - back] = view.shape[axis] == 1 ? 0 : view.strides[axis];
       }
-      view.shape = to, view.strides = strides;
+      view.shape = to;
+      view.strides = strides;
       return true;
     }
     default:

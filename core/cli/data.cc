@@ -234,7 +234,8 @@ Verb data_verb() {
   Verb verb;
   verb.name = "data";
   verb.positional = "info|verify|convert|bench|show [RECIPE]";
-  verb.min_positional = 1, verb.max_positional = 2;
+  verb.min_positional = 1;
+  verb.max_positional = 2;
   verb.summary = "look at a data set, check it, convert it, time it, show it";
   verb.doc =
       "The data set is a recipe's, or the one that recipe keys name:\n"

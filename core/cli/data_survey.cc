@@ -61,8 +61,10 @@ int print_info(const SurveyJob& job) {
     const Survey found = survey(job.dataset, split, Depth::read, job.workers);
     boost::json::object encodings, classes;
     std::vector<std::string> kinds;
-    for (const auto& [name, count] : found.encodings)
-      encodings[name] = count, kinds.push_back(fmt::format("{} {}", count, name));
+    for (const auto& [name, count] : found.encodings) {
+      encodings[name] = count;
+      kinds.push_back(fmt::format("{} {}", count, name));
+    }
     for (std::size_t i = 0; i < found.histogram.size(); ++i) classes[keys[i]] = found.histogram[i];
     const std::vector<std::string> notes = notes_on(job.dataset, split, found);
     splits[split] = {{"records", found.records},

@@ -97,8 +97,11 @@ void print_json(const Explanation& explanation, Session& session) {
   boost::json::array layers, phases;
   for (const auto& layer : explanation.layers) {
     boost::json::object row;
-    row["path"] = layer.path, row["op"] = layer.op;
-    row["input"] = to_json(layer.src), row["weights"] = to_json(layer.weights), row["output"] = to_json(layer.dst);
+    row["path"] = layer.path;
+    row["op"] = layer.op;
+    row["input"] = to_json(layer.src);
+    row["weights"] = to_json(layer.weights);
+    row["output"] = to_json(layer.dst);
     row["multiplications"] = layer.multiplications;
     row["weight_bits"] = bits_json(layer.weight_bits);
     row["act_bits"] = bits_json(layer.act_bits);

@@ -130,7 +130,8 @@ Verb hparams_verb() {
   Verb verb;
   verb.name = "hparams";
   verb.positional = "print|convert|generate|flags [RECIPE|FILE]";
-  verb.min_positional = 1, verb.max_positional = 2;
+  verb.min_positional = 1;
+  verb.max_positional = 2;
   verb.summary = "another system's hyperparameters: print, convert, generate";
   verb.doc =
       "print RECIPE      a recipe as hyperparameters\n"

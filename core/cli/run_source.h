@@ -13,8 +13,8 @@ struct RunSource {
   std::unique_ptr<Checkpoint> checkpoint;
 };
 
-/// Of a run folder (its newest checkpoint), or of a checkpoint file in one. Throws Error::Category::usage for anything else, and
-/// a CheckpointError for one that cannot be used: an older one in its place would give results of another state.
+/// Of a run folder (its newest checkpoint), or of a checkpoint file in one. Throws Error::Category::usage for anything else,
+/// and a CheckpointError for one that cannot be used: an older one in its place would give results of another state.
 RunSource find_run(const std::filesystem::path& given);
 
 /// Throws Error::Category::usage for a target that would replace a file of the run, or lie among its checkpoints.

@@ -17,8 +17,8 @@ constexpr const char* tag = "fashion_mnist";
 constexpr const char* remedy = "restore the file, for example by apt-get install --reinstall dataset-fashion-mnist";
 
 std::vector<unsigned char> contents(const std::filesystem::path& path) {
-  const RegularFile file(path,
-                         "apt-get install dataset-fashion-mnist, or set dataset.data_dir to the folder of the four *-ubyte.gz files");
+  const RegularFile file(
+      path, "apt-get install dataset-fashion-mnist, or set dataset.data_dir to the folder of the four *-ubyte.gz files");
   std::vector<unsigned char> bytes(file.size());
   file.read(0, std::as_writable_bytes(std::span(bytes)));
   return bytes;
@@ -69,7 +69,8 @@ std::size_t GzipReader::read(std::span<std::byte> to) {
     stream_->avail_out = room;
     const int status = inflate(stream_, Z_NO_FLUSH);
     const std::size_t got = room - stream_->avail_out;
-    done += got, inflated_ += got;
+    done += got;
+    inflated_ += got;
     if (status == Z_STREAM_END) {
       ended_ = true;
     } else if (status == Z_BUF_ERROR || (status == Z_OK && got == 0 && stream_->avail_in == 0)) {

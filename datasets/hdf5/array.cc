@@ -68,7 +68,8 @@ const std::vector<std::byte>& ByteArray::inflated(std::size_t number) const {
     fail(Error::Category::data, tag, fmt::format("chunk {} cannot be decompressed", number),
          fmt::format("{}, offset {}", layout_.place, chunk.offset), "the file is damaged: make it again");
   }
-  kept.array = number_, kept.chunk = number;
+  kept.array = number_;
+  kept.chunk = number;
   return kept.bytes;
 }
 

@@ -61,7 +61,8 @@ class Finder {
           break;  // of elements of one byte it changes nothing
         case H5Z_FILTER_DEFLATE:
           if (gzip_) unfit("it is compressed twice");
-          gzip_ = true, gzip_place_ = i;
+          gzip_ = true;
+          gzip_place_ = i;
           break;
         default:
           unfit(fmt::format("it is stored through filter {} ({})", number, name));

@@ -63,7 +63,10 @@ Dataset::Identity Hdf5Dataset::identity(std::string_view name) const {
   Digest digest;
   digest.add(split.name);
   digest.add(fmt::format("{} {} {}", classes_, split.encoded, split.encoded ? "" : split.array.shape().str()));
-  digest.add(split.offsets), digest.add(split.labels), digest.add(split.names), digest.add(class_names_);
+  digest.add(split.offsets);
+  digest.add(split.labels);
+  digest.add(split.names);
+  digest.add(class_names_);
   return {.content = digest.value(), .storage = file_.identity()};
 }
 
@@ -141,7 +144,8 @@ Example Hdf5Dataset::get(std::string_view name, std::int64_t index) const {
   const std::span<std::byte> bytes(memory.get(), count);
   split.array.read(first, bytes);
   file_.check_unchanged();
-  example.bytes = bytes, example.owner = memory;
+  example.bytes = bytes;
+  example.owner = memory;
   if (!split.encoded) {
     const Shape& shape = split.array.shape();
     example.shape = {shape[1], shape[2], shape[3]};

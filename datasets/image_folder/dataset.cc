@@ -71,7 +71,8 @@ void ImageFolder::find_splits() {
     }
     if (!is_split(name, root_ / folder)) continue;
     Split& split = splits_.emplace_back();
-    split.name = name, split.folder = root_ / folder;
+    split.name = name;
+    split.folder = root_ / folder;
     split.flat = split.name == "validation" && !labels_.empty();
   }
   if (splits_.empty()) no_split(root_);

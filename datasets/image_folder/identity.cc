@@ -67,8 +67,8 @@ Dataset::Identity identity_of(const Listing& listing, const std::filesystem::pat
   others.clear();
   for (std::size_t i = 0; i < digests.size(); ++i) {
     if (const int error = digests[i].error; error != 0 && !is_lasting(error)) {
-      fail(Error::Category::data, tag, fmt::format("cannot look at the file: {}", std::strerror(error)), listing.path(i).string(),
-           "try again, or check the disk");
+      fail(Error::Category::data, tag, fmt::format("cannot look at the file: {}", std::strerror(error)),
+           listing.path(i).string(), "try again, or check the disk");
     }
   }
 

@@ -71,8 +71,10 @@ class Synthetic final : public Dataset {
 
 Synthetic::Synthetic(const Options& options) : options_(options) {
   if (options.channels == 2) fail(Error::Category::usage, "synthetic", "dataset.channels is 2", {}, "it must be 1 or 3");
-  train_.size = options.train_examples, train_.stream = hash_of("train");
-  validation_.size = options.validation_examples, validation_.stream = hash_of("validation");
+  train_.size = options.train_examples;
+  train_.stream = hash_of("train");
+  validation_.size = options.validation_examples;
+  validation_.stream = hash_of("validation");
   train_.kept = std::vector<std::atomic<Kept>>(static_cast<std::size_t>(options.distinct));
   validation_.kept = std::vector<std::atomic<Kept>>(static_cast<std::size_t>(options.distinct));
 }
@@ -122,7 +124,8 @@ Example Synthetic::make(const Split& split, std::int64_t number) const {
   const auto encoded = std::make_shared<const std::vector<std::byte>>(image::encode(example, encoding, options_.quality));
   example.encoding = encoding;
   example.shape = {};
-  example.bytes = *encoded, example.owner = encoded;
+  example.bytes = *encoded;
+  example.owner = encoded;
   return example;
 }
 

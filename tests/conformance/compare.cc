@@ -24,7 +24,10 @@ double root_mean_square(const Tensor& tensor) {
   std::int64_t finite = 0;
   for (std::int64_t i = 0; i < count; ++i) {
     const double value = tensor[i];
-    if (std::isfinite(value)) square += value * value, ++finite;
+    if (std::isfinite(value)) {
+      square += value * value;
+      ++finite;
+    }
   }
   return finite == 0 ? 0 : std::sqrt(square / static_cast<double>(finite));
 }
@@ -50,7 +53,10 @@ std::string difference(const Tensor& found, const Tensor& expected, const Tolera
     const double error = std::abs(a - b), allowed = tolerance.relative * std::abs(b) + tolerance.of_scale * scale;
     square += error * error;
     if (error > allowed) ++wrong;
-    if (error - allowed > worst) worst = error - allowed, worst_at = i;
+    if (error - allowed > worst) {
+      worst = error - allowed;
+      worst_at = i;
+    }
   }
   if (by_norm) {
     const double error = std::sqrt(square / static_cast<double>(std::max<std::int64_t>(count, 1)));

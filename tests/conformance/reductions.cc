@@ -28,7 +28,10 @@ std::vector<Case> view_cases() {
     add("broadcast_columns", {6, 1}, [](Value x) { return broadcast_to(x, {6, 11}); });
   }
   for (Case& one : cases) {
-    if (one.name.starts_with("broadcast_scalar")) one.least_levels = 1, one.sparse = true;
+    if (one.name.starts_with("broadcast_scalar")) {
+      one.least_levels = 1;
+      one.sparse = true;
+    }
   }
   return cases;
 }

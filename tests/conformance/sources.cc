@@ -41,7 +41,8 @@ std::vector<Case> source_cases() {
                    .build =
                        [](GraphBuilder& g, const std::vector<Value>&) {
                          const Value a = g.state("a", {5, 3}), b = g.state("b", {5, 3});
-                         g.assign(a, b), g.assign(b, a);
+                         g.assign(a, b);
+                         g.assign(b, a);
                          return std::vector{a - b};
                        },
                    .gradients = false,

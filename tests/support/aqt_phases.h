@@ -8,7 +8,8 @@ namespace qfw::aqt {
 inline Options automatic(std::int64_t start = 5, std::int64_t every = -1) {
   Options options;
   options.bounds = "auto";
-  options.activation_bound_start_step = start, options.activation_bound_update_freq = every;
+  options.activation_bound_start_step = start;
+  options.activation_bound_update_freq = every;
   return options;
 }
 

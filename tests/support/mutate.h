@@ -64,7 +64,8 @@ inline std::uint64_t peak_memory() {
   return 0;
 #endif
   rusage own{}, children{};
-  getrusage(RUSAGE_SELF, &own), getrusage(RUSAGE_CHILDREN, &children);
+  getrusage(RUSAGE_SELF, &own);
+  getrusage(RUSAGE_CHILDREN, &children);
   return static_cast<std::uint64_t>(std::max(own.ru_maxrss, children.ru_maxrss)) << 10;
 }
 

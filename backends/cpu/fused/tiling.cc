@@ -25,7 +25,8 @@ bool any_result(const FusedProgram& program, Pattern pattern) {
 
 void cut_rows(const FusedProgram& program, Tiling& g) {
   const std::int64_t own_rows = program.space.rows(), own_cols = program.space.cols();
-  g.rows = own_rows, g.cols = own_cols;
+  g.rows = own_rows;
+  g.cols = own_cols;
   if (any_load(program, Pattern::strided) || any_result(program, Pattern::strided)) return;
   if (!any_load(program, Pattern::row) && !any_result(program, Pattern::row)) {
     g.cols = std::min(flat_cols, g.count);

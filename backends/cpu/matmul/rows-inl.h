@@ -70,7 +70,10 @@ void copy_rows(const Rows<From>& rows, const Copy& copy, To* to, std::int64_t st
     std::fill(at, at + extra, To{0});
     if (++x == g.ow) {
       x = 0;
-      if (++y == g.oh) y = 0, ++n;
+      if (++y == g.oh) {
+        y = 0;
+        ++n;
+      }
     }
   }
 }

@@ -48,8 +48,9 @@ struct Moments {
 };
 /// Mean and variance over all axes but the channel. One op, so that its gradient costs no reduction of its own.
 QFW_API Moments moments(Value x);
-/// (x - mean) * (1 / sqrt(variance + epsilon) * gamma) + beta, per channel, computed in f32, the dtype of x. The same op in training (moments of the batch) and in
-/// evaluation (running ones), so that folding and export find batch normalisation in one place.
+/// (x - mean) * (1 / sqrt(variance + epsilon) * gamma) + beta, per channel, computed in f32, the dtype of x. The same op in
+/// training (moments of the batch) and in evaluation (running ones), so that folding and export find batch normalisation in one
+/// place.
 QFW_API Value normalize(Value x, const Moments& moments, Value gamma, Value beta, float epsilon);
 
 QFW_API Value softmax_cross_entropy(Value logits, Value targets);  ///< [N, K] x [N, K] -> [N]; targets are probabilities

@@ -37,8 +37,9 @@ struct Option {
   std::function<void(void* options, const OptionValue& value)> set;
 };
 
-/// Limits of a declaration (inclusive but for `above`), and what it inherits; see Option. Checked when the plugin registers: each option has a
-/// name of its own (letters, digits, _) that the core has not taken, and a doc; the default is among what is allowed.
+/// Limits of a declaration (inclusive but for `above`), and what it inherits; see Option. Checked when the plugin registers:
+/// each option has a name of its own (letters, digits, _) that the core has not taken, and a doc; the default is among what is
+/// allowed.
 struct Allowed {
   double min = -std::numeric_limits<double>::infinity(), max = std::numeric_limits<double>::infinity();
   double above = -std::numeric_limits<double>::infinity();
@@ -62,7 +63,8 @@ class Declare {
  public:
   explicit Declare(Struct defaults = {}) : defaults_(std::move(defaults)) {}
 
-  /// Member is bool, an integer, a floating-point number, std::string, a std::vector of numbers, or std::optional of one of these.
+  /// Member is bool, an integer, a floating-point number, std::string, a std::vector of numbers, or std::optional of one of
+  /// these.
   template <class Base, class Member>
     requires std::derived_from<Struct, Base>
   void operator()(std::string name, Member Base::*member, std::string doc, Allowed allowed = {}) {
@@ -74,12 +76,17 @@ class Declare {
       allowed.max = std::min(allowed.max, static_cast<double>(std::numeric_limits<Bare>::max()));
     }
     Option option;
-    option.name = std::move(name), option.doc = std::move(doc);
+    option.name = std::move(name);
+    option.doc = std::move(doc);
     option.type = static_cast<Option::Type>(OptionValue(Wide{}).index());
     option.nullable = nullable;
-    option.min = allowed.min, option.max = allowed.max, option.above = allowed.above;
-    option.choices = std::move(allowed.choices), option.inherits = std::move(allowed.inherits);
-    option.or_number = allowed.or_number, option.replaces = std::move(allowed.replaces);
+    option.min = allowed.min;
+    option.max = allowed.max;
+    option.above = allowed.above;
+    option.choices = std::move(allowed.choices);
+    option.inherits = std::move(allowed.inherits);
+    option.or_number = allowed.or_number;
+    option.replaces = std::move(allowed.replaces);
     option.unused = allowed.unused;
 
     const Member& initial = defaults_.*member;

@@ -45,7 +45,9 @@ class QFW_API Registry {
   void add(std::string name, std::string doc, typename T::Options defaults = {}) {
     using Interface = typename T::Interface;
     auto factory = std::make_unique<Factory<Interface>>();
-    factory->kind = Interface::kind, factory->name = std::move(name), factory->doc = std::move(doc);
+    factory->kind = Interface::kind;
+    factory->name = std::move(name);
+    factory->doc = std::move(doc);
     factory->options = options_of(defaults);
     factory->make = [defaults, options = factory->options](const Settings& settings) -> std::unique_ptr<Interface> {
       typename T::Options chosen = defaults;

@@ -179,7 +179,8 @@ std::optional<Pipeline::Impl::Work> Pipeline::Impl::take(std::unique_lock<std::m
     if (stop_ || taken_ >= total_) return std::nullopt;
     const std::int64_t count = count_of(taken_);
     if (taken_row_ >= count) {
-      ++taken_, taken_row_ = 0;
+      ++taken_;
+      taken_row_ = 0;
       continue;
     }
     // Several rows at a time, so that cheap images do not wait for the lock, but few enough to share out a batch.
@@ -206,7 +207,10 @@ void Pipeline::Impl::work() {
     }
     lock.lock();
     Slot& slot = slot_of(work->sequence);
-    if (error && (!slot.error || row < slot.error_row)) slot.error = error, slot.error_row = row;
+    if (error && (!slot.error || row < slot.error_row)) {
+      slot.error = error;
+      slot.error_row = row;
+    }
     slot.left -= work->end - work->begin;
     if (slot.left == 0) batch_ready_.notify_one();
   }

@@ -170,7 +170,9 @@ bool Reader::read(void* to, std::size_t bytes, std::uint64_t offset) const {
     const ssize_t got = pread(descriptor_, next, bytes, static_cast<off_t>(offset));
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) return false;
-    next += got, offset += static_cast<std::uint64_t>(got), bytes -= static_cast<std::size_t>(got);
+    next += got;
+    offset += static_cast<std::uint64_t>(got);
+    bytes -= static_cast<std::size_t>(got);
   }
   return true;
 }

@@ -38,7 +38,8 @@ Finding examine(const Dataset& dataset, std::string_view split, std::int64_t ind
   Finding finding;
   try {
     const Example example = dataset.get(split, index);
-    finding.label = example.label, finding.bytes = static_cast<std::int64_t>(example.bytes.size());
+    finding.label = example.label;
+    finding.bytes = static_cast<std::int64_t>(example.bytes.size());
     finding.encoding = encoding_name(example);
     if (example.label < unlabelled || example.label >= dataset.classes()) {
       finding.error = fmt::format("label {}, but the data set has {} classes ({})", example.label, dataset.classes(),

@@ -15,11 +15,11 @@ struct GraphBuilder::Impl {
   Setting setting;
   Graph graph;
   std::string path, failed_path;  ///< the latter: of the innermost scope that an exception left
-  std::vector<bool> varying;  ///< by node: differs between replicas
+  std::vector<bool> varying;      ///< by node: differs between replicas
 
   struct Declared {
-    int node;        ///< Op::variable: the value at the start of the step
-    Value current;   ///< after the assignments so far
+    int node;       ///< Op::variable: the value at the start of the step
+    Value current;  ///< after the assignments so far
   };
   std::map<std::string, int, std::less<>> variable_numbers;
   std::vector<Declared> declared;
@@ -31,7 +31,9 @@ struct GraphBuilder::Impl {
     varying.push_back(node_varies);
     return Value(g, static_cast<int>(graph.nodes.size()) - 1, 0);
   }
-  std::string name_below_path(std::string_view name) const { return path.empty() ? std::string(name) : path + "/" + std::string(name); }
+  std::string name_below_path(std::string_view name) const {
+    return path.empty() ? std::string(name) : path + "/" + std::string(name);
+  }
 };
 
 namespace {
@@ -69,7 +71,8 @@ const Graph& GraphBuilder::graph() const { return impl_->graph; }
 
 GraphBuilder::Scope GraphBuilder::scope(std::string_view name) {
   if (name.empty() || name.front() == '/' || name.back() == '/') {
-    fail(Error::Category::graph, "scope", "a scope's name is \"" + std::string(name) + "\"", at(impl_->path), "name it without outer slashes");
+    fail(Error::Category::graph, "scope", "a scope's name is \"" + std::string(name) + "\"", at(impl_->path),
+         "name it without outer slashes");
   }
   const std::size_t before = impl_->path.size();
   impl_->path = impl_->name_below_path(name);
@@ -85,7 +88,8 @@ GraphBuilder::Scope::~Scope() {
 
 Value GraphBuilder::input(std::string_view name, TensorType type, bool replicated) {
   for (const Input& known : impl_->graph.inputs) {
-    if (known.name == name) fail(Error::Category::graph, "input", "input \"" + std::string(name) + "\" exists already", at(impl_->path));
+    if (known.name == name)
+      fail(Error::Category::graph, "input", "input \"" + std::string(name) + "\" exists already", at(impl_->path));
   }
   const int index = static_cast<int>(impl_->graph.inputs.size());
   impl_->graph.inputs.push_back({std::string(name), type, replicated});
@@ -99,7 +103,8 @@ Value GraphBuilder::step() {
 
 Value GraphBuilder::parameter(std::string_view name, Shape shape, Init init, Training training) {
   check_declaration(name, shape, impl_->path);
-  return BuilderAccess::variable(*this, {impl_->name_below_path(name), {shape, DType::f32}, init, Variable::Kind::parameter, training});
+  return BuilderAccess::variable(
+      *this, {impl_->name_below_path(name), {shape, DType::f32}, init, Variable::Kind::parameter, training});
 }
 
 Value GraphBuilder::state(std::string_view name, Shape shape, Init init, Variable::Role role) {
@@ -110,7 +115,8 @@ Value GraphBuilder::state(std::string_view name, Shape shape, Init init, Variabl
 
 Value GraphBuilder::assign(Value variable, Value value) {
   if (!training()) {
-    fail(Error::Category::graph, "assign", "a graph for evaluation may not assign", at(impl_->path), "ask GraphBuilder::training() first");
+    fail(Error::Category::graph, "assign", "a graph for evaluation may not assign", at(impl_->path),
+         "ask GraphBuilder::training() first");
   }
   for (const Value& each : {variable, value}) {
     if (!each.is_number() && &each.builder() != this) {
@@ -126,13 +132,18 @@ Value GraphBuilder::assign(Value variable, Value value) {
   const Variable& target = impl_->graph.variables[slot];
   if (value.is_number()) value = BuilderAccess::constant(*this, value.number(), target.type.dtype, target.type.shape);
   if (value.type() != target.type) {
-    fail(Error::Category::graph, "assign", target.name + " is " + target.type.str() + ", the value is " + value.type().str(), at(impl_->path));
+    fail(Error::Category::graph, "assign", target.name + " is " + target.type.str() + ", the value is " + value.type().str(),
+         at(impl_->path));
   }
   if (impl_->varying[value.node()]) {
-    fail(Error::Category::graph, "assign", "the new value of " + target.name + " would differ between replicas", at(impl_->path),
-         "pass statistics of the batch through all_reduce()");
+    fail(Error::Category::graph, "assign", "the new value of " + target.name + " would differ between replicas",
+         at(impl_->path), "pass statistics of the batch through all_reduce()");
   }
-  Node assignment{.op = Op::assign, .inputs = {{value.node(), value.output()}}, .attributes = Slot{slot}, .outputs = {target.type}, .path = {}};
+  Node assignment{.op = Op::assign,
+                  .inputs = {{value.node(), value.output()}},
+                  .attributes = Slot{slot},
+                  .outputs = {target.type},
+                  .path = {}};
   const Value result = impl_->append(*this, std::move(assignment), false);
   impl_->declared[slot].current = result;
   if (!impl_->setting.may_update) return result;
@@ -160,7 +171,8 @@ Value GraphBuilder::add(Op op, std::span<const Value> inputs, Attributes attribu
   for (const Value& input : inputs) {
     if (input.is_number()) continue;
     if (&input.builder() != this) {
-      fail(Error::Category::graph, rules.name, "an operand belongs to another graph", at(impl_->path), "keep values within one build");
+      fail(Error::Category::graph, rules.name, "an operand belongs to another graph", at(impl_->path),
+           "keep values within one build");
     }
     if (is_float(input.dtype())) {
       number_type = input.dtype();
@@ -187,7 +199,8 @@ Value GraphBuilder::add(Op op, std::span<const Value> inputs, Attributes attribu
 Graph& BuilderAccess::graph(GraphBuilder& g) { return g.impl_->graph; }
 
 Value BuilderAccess::source(GraphBuilder& g, Op op, Attributes attributes, TensorType type, bool replicated) {
-  return g.impl_->append(g, {.op = op, .inputs = {}, .attributes = std::move(attributes), .outputs = {type}, .path = {}}, !replicated);
+  return g.impl_->append(g, {.op = op, .inputs = {}, .attributes = std::move(attributes), .outputs = {type}, .path = {}},
+                         !replicated);
 }
 
 Value BuilderAccess::constant(GraphBuilder& g, double number, DType dtype, const Shape& shape) {
@@ -248,7 +261,8 @@ TensorType Value::type() const {
 }
 
 GraphBuilder& Value::builder() const {
-  if (is_number()) fail(Error::Category::graph, "value", "a plain number belongs to no graph", {}, "combine it with a tensor first");
+  if (is_number())
+    fail(Error::Category::graph, "value", "a plain number belongs to no graph", {}, "combine it with a tensor first");
   return *builder_;
 }
 

@@ -6,7 +6,8 @@ namespace qfw {
 
 Error::~Error() = default;
 
-void fail(Error::Category category, std::string_view tag, std::string_view what, std::string_view where, std::string_view remedy) {
+void fail(Error::Category category, std::string_view tag, std::string_view what, std::string_view where,
+          std::string_view remedy) {
   // Names come from files and folders: a line break in one must not begin another message.
   std::string message = "[" + std::string(tag) + "] " + printable(what);
   if (!where.empty()) message += " (" + printable(where) + ")";

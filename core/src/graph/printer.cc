@@ -37,7 +37,9 @@ struct AttributePrinter {
   std::string operator()(DType dtype) const { return std::string("to ") + name_of(dtype); }
 };
 
-std::string text_of(Use use) { return use.output == 0 ? fmt::format("%{}", use.node) : fmt::format("%{}.{}", use.node, use.output); }
+std::string text_of(Use use) {
+  return use.output == 0 ? fmt::format("%{}", use.node) : fmt::format("%{}.{}", use.node, use.output);
+}
 
 }  // namespace
 
@@ -54,10 +56,11 @@ std::string to_string(const Graph& graph) {
     if (node.op == Op::input) attributes = graph.inputs[node.as<Slot>().index].name;
     if (node.op == Op::tensor) attributes = graph.tensors[node.as<Slot>().index].name;
     for (const TensorType& type : node.outputs) types += (types.empty() ? "" : ", ") + type.str();
-    text += fmt::format("%{} = {}({}){} -> {}{}\n", i, name_of(node.op), operands, attributes.empty() ? "" : " {" + attributes + "}", types,
-                        path.empty() ? "" : "  # " + path);
+    text += fmt::format("%{} = {}({}){} -> {}{}\n", i, name_of(node.op), operands,
+                        attributes.empty() ? "" : " {" + attributes + "}", types, path.empty() ? "" : "  # " + path);
   }
-  for (const auto& [variable, use] : graph.updates) text += fmt::format("update {} = {}\n", graph.variables[variable].name, text_of(use));
+  for (const auto& [variable, use] : graph.updates)
+    text += fmt::format("update {} = {}\n", graph.variables[variable].name, text_of(use));
   for (const Fetch& fetch : graph.fetches) text += fmt::format("fetch {} = {}\n", fetch.name, text_of(fetch.use));
   return text;
 }

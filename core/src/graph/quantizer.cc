@@ -7,7 +7,8 @@ namespace qfw {
 Value Quantizer::take_src_scale(const MatmulSite& site, Operand& src) {
   const Conv2d* conv = std::get_if<Conv2d>(&site.op);
   const std::int64_t channels = site.src.shape.channels();
-  const std::int64_t groups = conv != nullptr ? conv->groups : 1, per_group = channels / groups, features = site.weights.shape.channels();
+  const std::int64_t groups = conv != nullptr ? conv->groups : 1, per_group = channels / groups,
+                     features = site.weights.shape.channels();
   Value scale = reshape(src.scale, {channels});
   if (groups == 1) {
     scale = conv != nullptr ? reshape(scale, {1, 1, channels, 1}) : reshape(scale, {channels, 1});
@@ -19,8 +20,8 @@ Value Quantizer::take_src_scale(const MatmulSite& site, Operand& src) {
   return scale;
 }
 
-std::pair<Operand, Operand> Quantizer::quantize_both(GraphBuilder& g, const MatmulSite& site, Value src, Value weights, Phase phase,
-                                                     bool integer) const {
+std::pair<Operand, Operand> Quantizer::quantize_both(GraphBuilder& g, const MatmulSite& site, Value src, Value weights,
+                                                     Phase phase, bool integer) const {
   Operand quantized_src = [&] {
     auto scope = g.scope("src");
     return quantize(g, site, Role::src, src, phase);

@@ -10,21 +10,29 @@ namespace qfw {
 std::size_t size_of(DType type) {
   switch (type) {
     case DType::f32:
-    case DType::s32: return 4;
-    case DType::bf16: return 2;
+    case DType::s32:
+      return 4;
+    case DType::bf16:
+      return 2;
     case DType::s8:
-    case DType::u8: return 1;
+    case DType::u8:
+      return 1;
   }
   fail(Error::Category::internal, "tensor", "unknown dtype");
 }
 
 const char* name_of(DType type) {
   switch (type) {
-    case DType::f32: return "f32";
-    case DType::bf16: return "bf16";
-    case DType::s32: return "s32";
-    case DType::s8: return "s8";
-    case DType::u8: return "u8";
+    case DType::f32:
+      return "f32";
+    case DType::bf16:
+      return "bf16";
+    case DType::s32:
+      return "s32";
+    case DType::s8:
+      return "s8";
+    case DType::u8:
+      return "u8";
   }
   fail(Error::Category::internal, "tensor", "unknown dtype");
 }
@@ -42,7 +50,8 @@ BFloat16::operator float() const { return std::bit_cast<float>(static_cast<std::
 
 Shape::Shape(std::span<const std::int64_t> extents) {
   if (extents.size() > max_rank) {
-    fail(Error::Category::graph, "shape", std::to_string(extents.size()) + " axes, at most " + std::to_string(max_rank) + " are possible");
+    fail(Error::Category::graph, "shape",
+         std::to_string(extents.size()) + " axes, at most " + std::to_string(max_rank) + " are possible");
   }
   rank_ = static_cast<int>(extents.size());
   std::copy(extents.begin(), extents.end(), extents_.begin());
@@ -68,7 +77,8 @@ Shape broadcast(const Shape& a, const Shape& b) {
   for (int back = 1; back <= rank; ++back) {
     const std::int64_t in_a = back <= a.rank() ? a[a.rank() - back] : 1, in_b = back <= b.rank() ? b[b.rank() - back] : 1;
     if (in_a != in_b && in_a != 1 && in_b != 1) {
-      fail(Error::Category::graph, "broadcast", "shapes " + a.str() + " and " + b.str() + " do not match from the last axis on");
+      fail(Error::Category::graph, "broadcast",
+           "shapes " + a.str() + " and " + b.str() + " do not match from the last axis on");
     }
     extents[rank - back] = in_a == 1 ? in_b : in_a;
   }

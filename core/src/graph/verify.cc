@@ -62,7 +62,8 @@ class Verifier {
     }
     for (std::size_t i = 0; i < inferred.size(); ++i) {
       if (inferred[i] != node.outputs[i]) {
-        throw_error(fmt::format("output {} is {}, the shape rule says {} ({})", i, node.outputs[i].str(), inferred[i].str(), where));
+        throw_error(
+            fmt::format("output {} is {}, the shape rule says {} ({})", i, node.outputs[i].str(), inferred[i].str(), where));
       }
     }
   }
@@ -84,7 +85,8 @@ class Verifier {
 
   int slot(const Node& node, std::size_t count, const std::string& where) const {
     const Slot* slot = std::get_if<Slot>(&node.attributes);
-    if (slot == nullptr || slot->index < 0 || slot->index >= static_cast<int>(count)) throw_error("it names nothing that exists (" + where + ")");
+    if (slot == nullptr || slot->index < 0 || slot->index >= static_cast<int>(count))
+      throw_error("it names nothing that exists (" + where + ")");
     return slot->index;
   }
 
@@ -96,7 +98,8 @@ class Verifier {
   }
 
   [[noreturn]] void throw_error(const std::string& what) const {
-    fail(Error::Category::graph, "verify", what, number_ < static_cast<int>(graph_.nodes.size()) ? fmt::format("node %{}", number_) : "");
+    fail(Error::Category::graph, "verify", what,
+         number_ < static_cast<int>(graph_.nodes.size()) ? fmt::format("node %{}", number_) : "");
   }
 
   const Graph& graph_;

@@ -66,7 +66,9 @@ struct Resizer::Impl {
 
     void prepare(int new_from, int new_to, bool mirror) {
       if (from == new_from && to == new_to && mirrored == mirror) return;
-      from = new_from, to = new_to, mirrored = mirror;
+      from = new_from;
+      to = new_to;
+      mirrored = mirror;
       taps = bicubic_taps(from, to);
       if (mirror) std::ranges::reverse(taps);
     }

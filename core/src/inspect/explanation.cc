@@ -46,7 +46,8 @@ Explanation::LayerRow row_of(const QuantizedSite& site, const Graph& training, c
   row.dst = of_one_image(site.dst_type.shape);
   row.multiplications = multiplications_of(site);
   row.products = row.weights.count() / row.weights.channels();
-  row.weight_bits = bits_of(site.weights), row.act_bits = bits_of(site.src);
+  row.weight_bits = bits_of(site.weights);
+  row.act_bits = bits_of(site.src);
   row.evaluation = arithmetic_of(evaluation, site);
   const auto same = std::ranges::find_if(training.sites, [&](const QuantizedSite& other) { return other.path == site.path; });
   if (same == training.sites.end()) {

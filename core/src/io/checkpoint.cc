@@ -124,7 +124,8 @@ struct Checkpoint::Impl {
   explicit Impl(const fs::path& path) : path(path), image(bytes_of(path)) {}
   ~Impl() {
     const hdf5::Lock lock;
-    group = {}, file = {};
+    group = {};
+    file = {};
   }
 
   fs::path path;
@@ -154,7 +155,9 @@ void Checkpoint::Impl::open() {
 /// for. It does so in a child process, and what the child read is taken on in the form of today.
 void Checkpoint::Impl::open_version_1() try {
   Confinement limits = confinement_for(RegularFile(path), "checkpoint");
-  limits.task = "reading a checkpoint of version 1", limits.place = path.string(), limits.remedy = "use another checkpoint";
+  limits.task = "reading a checkpoint of version 1";
+  limits.place = path.string();
+  limits.remedy = "use another checkpoint";
   CheckpointContents old = take_contents(run_confined(limits, [this](Answer& answer) {
     try {
       parse();

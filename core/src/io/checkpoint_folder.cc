@@ -56,8 +56,9 @@ std::vector<fs::path> checkpoints_in(const fs::path& folder) {
 std::unique_ptr<Checkpoint> open_checkpoint_of_run(const fs::path& path) {
   auto checkpoint = std::make_unique<Checkpoint>(path);
   if (const std::int64_t step = checkpoint->info().step; step_of(path.filename().string()) != step) {
-    throw CheckpointError(CheckpointError::Kind::damaged,
-                          fmt::format("[checkpoint] {} holds the state after step {}: it was renamed or copied", path.string(), step));
+    throw CheckpointError(
+        CheckpointError::Kind::damaged,
+        fmt::format("[checkpoint] {} holds the state after step {}: it was renamed or copied", path.string(), step));
   }
   return checkpoint;
 }

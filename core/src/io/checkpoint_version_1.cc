@@ -34,12 +34,15 @@ class Checksum {
 std::uint64_t sum_of_version_1(const CheckpointContents& contents) {
   const CheckpointInfo& info = contents.info;
   Checksum sum;
-  sum.add(static_cast<std::uint64_t>(info.step)), sum.add(info.data_epoch), sum.add(info.data_step);
+  sum.add(static_cast<std::uint64_t>(info.step));
+  sum.add(info.data_epoch);
+  sum.add(info.data_step);
   sum.add(std::string_view(info.recipe));
   for (const auto& [name, value] : info.metrics) sum.add(std::string_view(name)), sum.add(std::bit_cast<std::uint64_t>(value));
   for (std::size_t i = 0; i < contents.variables.size(); ++i) {
     const CheckpointVariable& variable = contents.variables[i];
-    sum.add(std::string_view(variable.name)), sum.add(std::string_view(variable.type.str()));
+    sum.add(std::string_view(variable.name));
+    sum.add(std::string_view(variable.type.str()));
     sum.add(std::span<const std::byte>(contents.values[i]));
   }
   return sum.value();
@@ -47,13 +50,17 @@ std::uint64_t sum_of_version_1(const CheckpointContents& contents) {
 
 void put_contents(Answer& answer, const CheckpointContents& contents) {
   const CheckpointInfo& info = contents.info;
-  answer.put(info.step), answer.put(info.data_epoch), answer.put(info.data_step), answer.put_text(info.recipe);
+  answer.put(info.step);
+  answer.put(info.data_epoch);
+  answer.put(info.data_step);
+  answer.put_text(info.recipe);
   answer.put<std::uint64_t>(info.metrics.size());
   for (const auto& [name, value] : info.metrics) answer.put_text(name), answer.put(value);
   answer.put<std::uint64_t>(contents.variables.size());
   for (std::size_t i = 0; i < contents.variables.size(); ++i) {
     const auto& [name, type] = contents.variables[i];
-    answer.put_text(name), answer.put(type.dtype);
+    answer.put_text(name);
+    answer.put(type.dtype);
     answer.put_list(std::span<const std::int64_t>(type.shape.begin(), type.shape.end()));
     answer.put_list(std::span<const std::byte>(contents.values[i]));
   }
@@ -63,7 +70,8 @@ CheckpointContents take_contents(Received received) {
   CheckpointContents contents;
   CheckpointInfo& info = contents.info;
   info.step = received.take<std::int64_t>();
-  info.data_epoch = received.take<std::uint64_t>(), info.data_step = received.take<std::uint64_t>();
+  info.data_epoch = received.take<std::uint64_t>();
+  info.data_step = received.take<std::uint64_t>();
   info.recipe = received.take_text();
   for (auto left = received.take<std::uint64_t>(); left > 0; --left) {
     std::string name = received.take_text();

@@ -179,10 +179,13 @@ void EventFile::histogram(std::string_view tag, std::int64_t step, std::span<con
   auto& entry = *event.mutable_summary()->add_value();
   entry.set_tag(std::string(tag));
   auto& histogram = *entry.mutable_histo();
-  histogram.set_min(*low), histogram.set_max(*high), histogram.set_num(static_cast<double>(finite.size()));
+  histogram.set_min(*low);
+  histogram.set_max(*high);
+  histogram.set_num(static_cast<double>(finite.size()));
   double sum = 0, squares = 0;
   for (const double value : finite) sum += value, squares += value * value;
-  histogram.set_sum(sum), histogram.set_sum_squares(squares);
+  histogram.set_sum(sum);
+  histogram.set_sum_squares(squares);
 
   constexpr int buckets = 30;
   const double width = (*high - *low) / buckets;

@@ -15,8 +15,8 @@ namespace qfw {
 /// again with every flush, and counted in the end.
 class EventFile {
  public:
-  /// `resumed_at` is the step the run continues with; TensorBoard then drops what earlier files say of it and of later steps. 0: a new
-  /// run.
+  /// `resumed_at` is the step the run continues with; TensorBoard then drops what earlier files say of it and of later steps.
+  /// 0: a new run.
   explicit EventFile(const std::filesystem::path& folder, std::int64_t resumed_at = 0, double flush_seconds = 10);
   EventFile(const EventFile&) = delete;
   EventFile& operator=(const EventFile&) = delete;

@@ -84,9 +84,15 @@ hid_t driver() {
     it.maxaddr = HADDR_MAX;
     it.fc_degree = H5F_CLOSE_SEMI;
     it.fapl_size = sizeof(Hdf5Storage*);
-    it.open = open, it.close = close, it.query = query;
-    it.get_eoa = get_end, it.set_eoa = set_end, it.get_eof = get_size;
-    it.read = read, it.write = write, it.truncate = truncate;
+    it.open = open;
+    it.close = close;
+    it.query = query;
+    it.get_eoa = get_end;
+    it.set_eoa = set_end;
+    it.get_eof = get_size;
+    it.read = read;
+    it.write = write;
+    it.truncate = truncate;
     const H5FD_mem_t map[] = H5FD_FLMAP_DICHOTOMY;
     std::copy(std::begin(map), std::end(map), it.fl_map);
     return it;

@@ -89,7 +89,8 @@ spdlog::logger& logger() { return logging().logger; }
 void log_to_file(const std::filesystem::path& path) {
   try {
     std::error_code unknown;
-    if (std::filesystem::is_fifo(path, unknown)) throw std::runtime_error(path.string() + " is a pipe");  // it would be waited for
+    if (std::filesystem::is_fifo(path, unknown))
+      throw std::runtime_error(path.string() + " is a pipe");  // it would be waited for
     auto file = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path.string(), false);
     file->set_pattern("%Y-%m-%d %H:%M:%S.%e [%l] %v");
     logging().file->use(std::move(file));

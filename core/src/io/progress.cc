@@ -41,7 +41,10 @@ std::string Progress::text(const Figures& now_figures, Time now) const {
 
 void Progress::update(const Figures& figures) noexcept try {
   const Time now = std::chrono::steady_clock::now();
-  if (!first_step_) first_step_ = figures.step, first_time_ = now;
+  if (!first_step_) {
+    first_step_ = figures.step;
+    first_time_ = now;
+  }
   const double wait = terminal_.interactive() ? 0.1 : seconds_;
   if (shown_ && std::chrono::duration<double>(now - last_).count() < wait) return;
   if (terminal_.interactive()) {
@@ -49,7 +52,8 @@ void Progress::update(const Figures& figures) noexcept try {
   } else {
     terminal_.line(text(figures, now));
   }
-  shown_ = true, last_ = now;
+  shown_ = true;
+  last_ = now;
 } catch (...) {
 }
 
@@ -59,7 +63,8 @@ void Progress::finish(const Figures& figures) noexcept try {
   const std::string last = text(figures, std::chrono::steady_clock::now());
   terminal_.clear_status();
   terminal_.line(last);
-  shown_ = true, last_ = std::chrono::steady_clock::now();
+  shown_ = true;
+  last_ = std::chrono::steady_clock::now();
 } catch (...) {
 }
 

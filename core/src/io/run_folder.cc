@@ -53,7 +53,8 @@ RunFolder::RunFolder(fs::path folder, Access access) : folder_(std::move(folder)
   }
   fs::create_directories(folder_ / "checkpoints", error);
   if (error)
-    fail(Error::Category::data, "run", fmt::format("cannot create {}: {}", (folder_ / "checkpoints").string(), error.message()));
+    fail(Error::Category::data, "run",
+         fmt::format("cannot create {}: {}", (folder_ / "checkpoints").string(), error.message()));
   lock_ = lock(folder_ / ".lock");
   remove_stale_temporaries(folder_);
   remove_stale_temporaries(checkpoints());

@@ -31,7 +31,9 @@ struct LogitsFile::Impl {
   Impl(const std::filesystem::path& path, std::int64_t classes) : path(path), classes(classes), target(path) {}
   ~Impl() {
     const hdf5::Lock lock;
-    logits = {}, labels = {}, file = {};
+    logits = {};
+    labels = {};
+    file = {};
   }
 
   /// A data set whose first axis grows.

@@ -9,10 +9,12 @@ Floats::Floats(const HostView& from) {
     const auto words = from.as<BFloat16>();
     copy_.resize(words.size());
     std::transform(words.begin(), words.end(), copy_.begin(), [](BFloat16 word) { return static_cast<float>(word); });
-    data_ = copy_.data(), size_ = static_cast<std::int64_t>(copy_.size());
+    data_ = copy_.data();
+    size_ = static_cast<std::int64_t>(copy_.size());
   } else {
     const auto words = from.as<float>();
-    data_ = words.data(), size_ = static_cast<std::int64_t>(words.size());
+    data_ = words.data();
+    size_ = static_cast<std::int64_t>(words.size());
   }
 }
 

@@ -7,8 +7,8 @@
 #include "ops/table.h"
 #include "qfw/builder.h"
 
-/// Mean and biased variance over all axes but the last: [C] each, f32 whatever x is. The variance is E[(x - E[x])^2]. One op, so
-/// that its gradient needs no reduction: d mean / d x = 1 / N, d variance / d x = 2 (x - mean) / N.
+/// Mean and biased variance over all axes but the last: [C] each, f32 whatever x is. The variance is E[(x - E[x])^2]. One op,
+/// so that its gradient needs no reduction: d mean / d x = 1 / N, d variance / d x = 2 (x - mean) / N.
 namespace qfw::ops {
 namespace {
 

@@ -9,8 +9,8 @@ namespace qfw {
 void dump(const char* pass, const Graph& graph) {
   const char* wanted = std::getenv("QFW_DUMP");
   if (wanted == nullptr || std::string_view(wanted).find("graph") == std::string_view::npos) return;
-  std::fprintf(stderr, "==== after %s (%s): %zu nodes\n%s", pass, graph.training ? "training" : "evaluation", graph.nodes.size(),
-               to_string(graph).c_str());
+  std::fprintf(stderr, "==== after %s (%s): %zu nodes\n%s", pass, graph.training ? "training" : "evaluation",
+               graph.nodes.size(), to_string(graph).c_str());
 }
 
 }  // namespace qfw

@@ -81,7 +81,8 @@ class Finisher {
     const auto [first, last] = seen_.equal_range(hash);
     for (auto it = first; it != last; ++it) {
       const Node& other = result_.nodes[it->second];
-      if (other.op == node.op && other.inputs == node.inputs && other.outputs == node.outputs && other.attributes == node.attributes) {
+      if (other.op == node.op && other.inputs == node.inputs && other.outputs == node.outputs &&
+          other.attributes == node.attributes) {
         moved_[number] = it->second;
         return;
       }
@@ -106,9 +107,7 @@ class Finisher {
     use = resolve(use);
     return {moved_[use.node], use.output};
   }
-  Use moved_if_live(Use use) const {
-    return live_[resolve(use).node] ? moved(use) : Use{};
-  }
+  Use moved_if_live(Use use) const { return live_[resolve(use).node] ? moved(use) : Use{}; }
 
   static std::uint64_t hash_of_node(const Node& node) {
     std::uint64_t hash = static_cast<std::uint64_t>(node.op) * 0x9e3779b97f4a7c15u;

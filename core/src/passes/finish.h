@@ -7,7 +7,8 @@
 namespace qfw {
 
 /// A recorded graph made ready for a backend: assign, straight_through and stop_gradient become what they stand for, all_reduce
-/// goes where there is one replica, equal nodes are computed and equal tensors held once, and what nothing needs is left out. Verified.
+/// goes where there is one replica, equal nodes are computed and equal tensors held once, and what nothing needs is left out.
+/// Verified.
 Graph finish(const Graph& recorded, int replicas = 1);
 
 /// Replaces the composites that `declined` names by simpler ops (see OpDefinition::expand). Takes and returns a finished graph.

@@ -39,7 +39,8 @@ std::optional<Value> per_output(const Operand& operand, std::int64_t features) {
   if (operand.scale.is_number() || operand.scale.shape().count() == 1) {
     return operand.scale.is_number() ? operand.scale : reshape(operand.scale, {});
   }
-  if (operand.scale.shape().count() == features && operand.scale.shape().channels() == features) return reshape(operand.scale, {features});
+  if (operand.scale.shape().count() == features && operand.scale.shape().channels() == features)
+    return reshape(operand.scale, {features});
   return std::nullopt;
 }
 
@@ -61,7 +62,8 @@ std::string wrong_scale(Value scale, const Shape& operand) {
 
 class QuantizePass {
  public:
-  QuantizePass(const Graph& model, GraphBuilder& to, const std::function<SiteQuantizer(std::string_view)>& of, const Quantization& how)
+  QuantizePass(const Graph& model, GraphBuilder& to, const std::function<SiteQuantizer(std::string_view)>& of,
+               const Quantization& how)
       : model_(model), to_(to), of_(of), how_(how), bounds_(model), replay_(model, to) {}
 
   Value run(Use output) {
@@ -97,8 +99,11 @@ class QuantizePass {
     check(site, Role::weights, as_f32(weights), quantized_weights);
 
     QuantizedSite record;
-    record.path = node.path, record.op = node.op;
-    record.src_type = site.src, record.weights_type = site.weights, record.dst_type = node.outputs[0];
+    record.path = node.path;
+    record.op = node.op;
+    record.src_type = site.src;
+    record.weights_type = site.weights;
+    record.dst_type = node.outputs[0];
     if (node.op == Op::conv2d) record.conv = node.as<Conv2d>();
     record.src_signed = site.src_signed;
     record.phase = quantizer->phase_name(phase);
@@ -143,8 +148,8 @@ class QuantizePass {
   }
 
   /// float(sum of integers) / (scales), differentiated as the float product of the codes divided by the same.
-  Value integer_product(const MatmulSite& site, const Operand& src, Value weight_scale, const Operand& weights, const IntegerCodes& left,
-                        const IntegerCodes& right, QuantizedSite& record) {
+  Value integer_product(const MatmulSite& site, const Operand& src, Value weight_scale, const Operand& weights,
+                        const IntegerCodes& left, const IntegerCodes& right, QuantizedSite& record) {
     const auto [a, a_float] = codes(src, left);
     const auto [b, b_float] = codes(weights, right);
     const Value floats = matmul(site, a_float, b_float), integers = matmul(site, a, b);

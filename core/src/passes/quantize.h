@@ -28,7 +28,8 @@ struct SiteQuantizer {
 };
 
 /// Copies a model's graph into `to`, where each conv2d and dense becomes a product of quantized operands in the compute type.
-/// Records what became of each in Graph::sites. Throws, naming the layer, if an integer product could overflow its 32-bit sum. `output` is a value of `model`; its copy is returned.
+/// Records what became of each in Graph::sites. Throws, naming the layer, if an integer product could overflow its 32-bit sum.
+/// `output` is a value of `model`; its copy is returned.
 Value quantize(const Graph& model, GraphBuilder& to, Use output, const std::function<SiteQuantizer(std::string_view path)>& of,
                const Quantization& how);
 

@@ -86,12 +86,16 @@ void Catalog::Impl::read(const fs::path& file) {
               .usable = found.problem.empty(),
               .reason = found.problem};
   if (found.tag.provides.empty()) {
-    if (entry.usable) entry.usable = false, entry.reason = "provides nothing";
+    if (entry.usable) {
+      entry.usable = false;
+      entry.reason = "provides nothing";
+    }
     entries.push_back(entry);
     return;
   }
   for (const auto& [kind, name] : found.tag.provides) {
-    entry.kind = kind, entry.name = name;
+    entry.kind = kind;
+    entry.name = name;
     entries.push_back(entry);
   }
   if (found.problem.empty()) libraries.push_back(std::make_unique<PluginLibrary>(file, std::move(found.tag)));

@@ -33,7 +33,9 @@ Optimizer::~Optimizer() = default;
 Quantizer::~Quantizer() = default;
 Schedule::~Schedule() = default;
 
-std::string Dataset::place(std::string_view split, std::int64_t index) const { return fmt::format("example {} of {}", index, split); }
+std::string Dataset::place(std::string_view split, std::int64_t index) const {
+  return fmt::format("example {} of {}", index, split);
+}
 
 Dataset::Identity Dataset::identity(std::string_view split) const {
   std::string text = fmt::format("{} of {}, {}\n", size(split), split, shape().str());

@@ -17,7 +17,8 @@ bool match(std::string_view pattern, std::string_view path, bool component_start
     }
     if (path.empty() || pattern.front() != path.front()) return false;
     component_start = path.front() == '/';
-    pattern.remove_prefix(1), path.remove_prefix(1);
+    pattern.remove_prefix(1);
+    path.remove_prefix(1);
   }
   return path.empty();
 }

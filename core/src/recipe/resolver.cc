@@ -25,8 +25,8 @@ std::vector<std::string> names_of(const std::vector<Option>& options) {
 
 }  // namespace
 
-Resolver::Resolver(const std::vector<Source>& sources, const Source& recipe, const PluginSource& plugins, const LoadOptions& options,
-                   Problems& problems)
+Resolver::Resolver(const std::vector<Source>& sources, const Source& recipe, const PluginSource& plugins,
+                   const LoadOptions& options, Problems& problems)
     : sources_(sources), recipe_(recipe), plugins_(plugins), options_(options), problems_(problems) {}
 
 bool Resolver::unknown_key(const Entry& entry, const std::string& what, const std::vector<std::string>& known) {

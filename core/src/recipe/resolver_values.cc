@@ -53,7 +53,8 @@ Section Resolver::finish(const Draft& draft, Resolved& resolved) {
     for (const auto& [key, entry] : draft.given) {
       if (has(draft.core, key)) continue;
       Value value{{}, {}, entry->text, entry->place.str()};
-      value.option.name = key, value.option.doc = "not checked, as the plugin is not installed";
+      value.option.name = key;
+      value.option.doc = "not checked, as the plugin is not installed";
       section.values.push_back(std::move(value));
     }
     resolved.dataset_available = resolved.dataset_available && section.name != "dataset";

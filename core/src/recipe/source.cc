@@ -208,7 +208,10 @@ Source read_overrides(const std::vector<std::string>& overrides, int rank, Probl
     left = trim(left.substr(0, equals));
     const std::size_t dot = left.rfind('.');
     Entry entry{"", std::string(left), {std::string(right)}, place};
-    if (dot != std::string_view::npos) entry.section = left.substr(0, dot), entry.key = left.substr(dot + 1);
+    if (dot != std::string_view::npos) {
+      entry.section = left.substr(0, dot);
+      entry.key = left.substr(dot + 1);
+    }
     if (right.starts_with('"')) {
       const auto quoted = unquote(right);
       if (!quoted || !trim(quoted->second).empty()) {
@@ -245,7 +248,8 @@ std::string quote(std::string_view text, bool force) {
         break;
       case '"':
       case '\\':
-        quoted += '\\', quoted += c;
+        quoted += '\\';
+        quoted += c;
         break;
       default:
         quoted += c;

@@ -76,7 +76,8 @@ void check_same_data(std::string_view recorded, std::string_view found, const st
       differing.push_back(fmt::format("names, sizes or labels of the images of split {}", after.name));
     }
   };
-  compare(then.train, now.train), compare(then.validation, now.validation);
+  compare(then.train, now.train);
+  compare(then.validation, now.validation);
   if (differing.empty()) return;
   logger().warn("the data have changed since this run began: {} ({}); what was trained so far was trained on the others",
                 fmt::join(differing, "; "), checkpoint.string());

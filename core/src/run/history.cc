@@ -33,7 +33,8 @@ bool History::add(std::int64_t step, double accuracy, double loss, bool competes
 void History::ends_in(std::uint32_t phase) {
   if (phase == best_phase) return;
   best_phase = phase;
-  best_accuracy.reset(), best_smoothed.reset();
+  best_accuracy.reset();
+  best_smoothed.reset();
   best_step = best_smoothed_step = 0;
 }
 

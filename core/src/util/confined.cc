@@ -85,7 +85,9 @@ void confine(const Confinement& limits) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   limit(RLIMIT_CORE, 0);
   // An interrupt is for the parent, which has this child finish, or takes it along.
-  std::signal(SIGINT, SIG_IGN), std::signal(SIGTERM, SIG_IGN), std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGINT, SIG_IGN);
+  std::signal(SIGTERM, SIG_IGN);
+  std::signal(SIGPIPE, SIG_IGN);
   for (const int crash : {SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL}) {
     if (!sanitized) std::signal(crash, SIG_DFL);
   }
@@ -93,8 +95,10 @@ void confine(const Confinement& limits) {
   if (sanitized) return;
   if (limits.memory > 0) limit(RLIMIT_DATA, data_in_use() + limits.memory);
   // What the C library says of a heap that a damaged file has ruined is of no use to anybody.
-  if (const int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC); nowhere >= 0)
-    dup2(nowhere, STDOUT_FILENO), dup2(nowhere, STDERR_FILENO);
+  if (const int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC); nowhere >= 0) {
+    dup2(nowhere, STDOUT_FILENO);
+    dup2(nowhere, STDERR_FILENO);
+  }
 }
 
 void report(int descriptor, Error::Category category, std::string_view text) {
@@ -134,7 +138,10 @@ class Child {
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
   ~Child() {
-    if (id_ > 0) kill(id_, SIGKILL), status();
+    if (id_ > 0) {
+      kill(id_, SIGKILL);
+      status();
+    }
   }
   bool has_ended() {
     if (id_ > 0 && waitpid(id_, &status_, WNOHANG) == id_) id_ = -1;
@@ -208,7 +215,8 @@ Received run_confined(const Confinement& limits, const std::function<void(Answer
   if (id < 0)
     fail(Error::Category::device, limits.tag, fmt::format("cannot start a process: {}", std::strerror(errno)), limits.place);
   Child child(id);
-  answers.close_end(1), errors.close_end(1);
+  answers.close_end(1);
+  errors.close_end(1);
   still.reset();  // not before: a child of another thread would hold these ends, too
   std::vector<std::byte> bytes;
   switch (receive(answers.reading(), child, limits, bytes)) {

@@ -2,8 +2,8 @@
 
 namespace qfw {
 
-/// While it lives, the first SIGINT, SIGTERM or SIGHUP only sets a flag, so that long work can save and stop; a second one ends the
-/// process as usual. One at a time.
+/// While it lives, the first SIGINT, SIGTERM or SIGHUP only sets a flag, so that long work can save and stop; a second one ends
+/// the process as usual. One at a time.
 class InterruptGuard {
  public:
   InterruptGuard();

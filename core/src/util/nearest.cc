@@ -36,7 +36,10 @@ std::string nearest(std::string_view asked, std::span<const std::string> known) 
     const std::size_t edits = distance(asked, name);
     if (edits > std::max<std::size_t>(2, std::max(asked.size(), name.size()) / 3)) continue;
     if (edits >= std::max(asked.size(), name.size())) continue;  // nothing in common
-    if (best == nullptr || edits < least) best = &name, least = edits;
+    if (best == nullptr || edits < least) {
+      best = &name;
+      least = edits;
+    }
   }
   return best == nullptr ? std::string() : *best;
 }

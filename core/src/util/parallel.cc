@@ -19,7 +19,10 @@ void parallel_for(int threads, std::int64_t count, const std::function<void(std:
         work(i);
       } catch (...) {
         const std::lock_guard lock(mutex);
-        if (i < error_index) error = std::current_exception(), error_index = i;
+        if (i < error_index) {
+          error = std::current_exception();
+          error_index = i;
+        }
       }
     }
   };

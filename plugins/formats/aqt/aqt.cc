@@ -252,7 +252,9 @@ std::vector<Format::Setting> Translation::run() {
   }
   for (const char* key : {"act_sparsity", "weight_sparsity"}) dense.no_sparsity(key), top_.no_sparsity(key);
   top_.no_sparsity("sparsity");
-  conv.finish(), dense.finish(), residual.finish();
+  conv.finish();
+  dense.finish();
+  residual.finish();
   model();
   top_.finish();
   problems_.raise();

@@ -32,11 +32,15 @@ struct Positions::Scan {
 
   void members(const std::string& path) {
     for (++at; next() != '}';) {
-      if (text[at] == ',') ++at, next();
+      if (text[at] == ',') {
+        ++at;
+        next();
+      }
       const std::size_t begin = at;
       const json::value key = json::parse(json::string_view(quoted()));
       std::string inside = path + (path.empty() ? "" : ".") + std::string(key.get_string());
-      next(), ++at;  // the colon
+      next();
+      ++at;  // the colon
       if (result.offsets_.contains(inside)) result.repeated_.emplace_back(inside, begin);
       value(inside);
     }

@@ -44,7 +44,8 @@ Place place_of(std::string_view name) {
       std::tie(first, rest) = cut(inner);
     }
   }
-  place.layer = first, place.rest = rest;
+  place.layer = first;
+  place.rest = rest;
   return place;
 }
 

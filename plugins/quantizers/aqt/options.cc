@@ -34,7 +34,8 @@ void Options::declare(Declare<Options>& option) {
   option("ste_ties", &O::ste_ties, "gradient of the clip where its argument equals a limit",
          {.choices = {"half", "pass", "block"}});
   option("statistics", &O::statistics,
-         "of automatic bounds: always, as the original does, or until_frozen: not once no later step will use them, which is faster",
+         "of automatic bounds: always, as the original does, or until_frozen: not once no later step will use them, which is "
+         "faster",
          {.choices = {"always", "until_frozen"}});
   BoundsOptions::declare(option);
 }
@@ -66,8 +67,8 @@ void Options::check() const {
          "give a step, or -1 for never");
   }
   if (initial_bound != -1 && !(initial_bound > 0)) {
-    fail(Error::Category::usage, "aqt", fmt::format("initial_bound is {}, which leaves nothing of activations", initial_bound), {},
-         "give a number above 0, or -1 for none yet");
+    fail(Error::Category::usage, "aqt", fmt::format("initial_bound is {}, which leaves nothing of activations", initial_bound),
+         {}, "give a number above 0, or -1 for none yet");
   }
   if (activation_bound_update_freq == 0 || activation_bound_update_freq < -1) {
     fail(Error::Category::usage, "aqt", fmt::format("activation_bound_update_freq is {}", activation_bound_update_freq), {},

@@ -58,9 +58,10 @@ class LearningRate : public Schedule {
                       o_.warmup_epochs, o_.cooldown_epochs, o_.num_epochs));
     }
     if (epochs > 1.001 * o_.num_epochs) {
-      notes.push_back(fmt::format("the schedule ends after {:.4g} of the run's {:.4g} epochs: from there on the rate is that of its end "
-                                  "(schedule.num_epochs)",
-                                  o_.num_epochs, epochs));
+      notes.push_back(
+          fmt::format("the schedule ends after {:.4g} of the run's {:.4g} epochs: from there on the rate is that of its end "
+                      "(schedule.num_epochs)",
+                      o_.num_epochs, epochs));
     }
     return notes;
   }

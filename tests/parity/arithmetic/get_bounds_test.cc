@@ -25,12 +25,16 @@ Options options_of(const golden::Group& group) {
   o.bounds = "auto";
   o.granularity = group.text("hyper_granularity");
   o.initial_bound = group.number("hyper_initial_bound");
-  o.stddev_coeff = group.number("hyper_stddev_coeff"), o.absdev_coeff = group.number("hyper_absdev_coeff");
+  o.stddev_coeff = group.number("hyper_stddev_coeff");
+  o.absdev_coeff = group.number("hyper_absdev_coeff");
   o.mix_coeff = group.number("hyper_mix_coeff");
-  o.reset_stats = group.flag("hyper_reset_stats"), o.use_cams = group.flag("hyper_use_cams");
-  o.exclude_zeros = group.flag("hyper_exclude_zeros"), o.use_mean_of_max = group.flag("hyper_use_mean_of_max");
+  o.reset_stats = group.flag("hyper_reset_stats");
+  o.use_cams = group.flag("hyper_use_cams");
+  o.exclude_zeros = group.flag("hyper_exclude_zeros");
+  o.use_mean_of_max = group.flag("hyper_use_mean_of_max");
   o.use_old_code = group.flag("hyper_use_old_code");
-  o.ema_coeff = number_or_none(group, "hyper_ema_coeff"), o.fixed_bound = number_or_none(group, "hyper_fixed_bound");
+  o.ema_coeff = number_or_none(group, "hyper_ema_coeff");
+  o.fixed_bound = number_or_none(group, "hyper_fixed_bound");
   o.cams_coeff = number_or_none(group, "hyper_cams_coeff"),
   o.cams_stddev_coeff = number_or_none(group, "hyper_cams_stddev_coeff");
   o.mean_of_max_coeff = number_or_none(group, "hyper_mean_of_max_coeff");

@@ -31,8 +31,10 @@ class Layer {
         training_(group.has("bounds_after")),
         x_(group.floats("x")),
         kernel_(group.floats("kernel")) {
-    options_.weight_prec = bits(group, "weight_prec"), options_.act_prec = bits(group, "act_prec");
-    options_.weight_half_shift = group.flag("weight_half_shift"), options_.act_half_shift = group.flag("act_half_shift");
+    options_.weight_prec = bits(group, "weight_prec");
+    options_.act_prec = bits(group, "act_prec");
+    options_.weight_half_shift = group.flag("weight_half_shift");
+    options_.act_half_shift = group.flag("act_half_shift");
     options_.weight_quant_granularity = group.text("weight_granularity");
     options_.granularity = group.text("act_granularity");
     options_.quant_type = group.text("quant_type");
@@ -67,7 +69,8 @@ class Layer {
                                   g.parameter("layer/kernel", kernel_.shape, Init::zeros())};
     if (group_.has("bias")) parameters.push_back(g.parameter("bias", group_.floats("bias").shape, Init::zeros()));
     const auto gradients = differentiate(g, loss_value, parameters);
-    g.fetch("grad_x", gradients[0]), g.fetch("grad_kernel", gradients[1]);
+    g.fetch("grad_x", gradients[0]);
+    g.fetch("grad_kernel", gradients[1]);
     if (gradients.size() > 2) g.fetch("grad_bias", gradients[2]);
     g.fetch("y", truncates(site) ? truncating_product(g, site) : y);
     const bool integer_site = site.integer;

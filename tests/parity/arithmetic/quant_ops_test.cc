@@ -51,7 +51,9 @@ TEST_P(QuantOps, agree_with_the_reference_bit_for_bit) {
     const Value scale = levels.scale(g.input("bounds", {bound.shape, DType::f32})), codes = levels.codes(x * scale);
     const Value dequantized = codes / scale;
     const Value loss = sum(dequantized * g.input("cotangent", {cotangent.shape, DType::f32}));
-    g.fetch("scale", scale), g.fetch("codes", codes), g.fetch("dequantized", dequantized);
+    g.fetch("scale", scale);
+    g.fetch("codes", codes);
+    g.fetch("dequantized", dequantized);
     g.fetch("grad_x", differentiate(g, loss, std::array{x})[0]);
     const auto found =
         Evaluator(GetParam()).run(g, {{"x", input.values}}, {{"bounds", bound.values}, {"cotangent", cotangent.values}});

@@ -37,7 +37,8 @@ TEST(Threads, sums_and_means_are_the_same_bits_on_all) {
   const auto errors = on_each(*all, [&](Communicator& replica) {
     const auto rank = static_cast<std::size_t>(replica.rank());
     for (int round = 0; round < 50; ++round) {  // a replica that runs ahead must not disturb the others
-      sums[rank] = given[rank], means[rank] = given[rank];
+      sums[rank] = given[rank];
+      means[rank] = given[rank];
       replica.all_reduce(sums[rank], Communicator::Reduction::sum);
       replica.all_reduce(means[rank], Communicator::Reduction::mean);
     }

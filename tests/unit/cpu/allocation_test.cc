@@ -13,7 +13,10 @@ std::atomic<long> allocations{0};
 std::atomic<long> bytes{0};
 
 void* take(std::size_t size, std::size_t alignment) {
-  if (counting) ++allocations, bytes += static_cast<long>(size);
+  if (counting) {
+    ++allocations;
+    bytes += static_cast<long>(size);
+  }
   void* memory = std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
   if (memory == nullptr) throw std::bad_alloc();
   return memory;

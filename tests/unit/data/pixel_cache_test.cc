@@ -33,7 +33,8 @@ class PixelCacheTest : public ::testing::Test {
 
   std::unique_ptr<PixelCache> cache(CorruptExamples& corrupt, const Source& source = {}) {
     auto pictures = std::make_unique<Pictures>(600, source.shift);
-    pictures->bad = source.bad, pictures->storage = source.storage;
+    pictures->bad = source.bad;
+    pictures->storage = source.storage;
     pictures_ = pictures.get();
     return std::make_unique<PixelCache>(std::move(pictures), PixelCache::Settings{folder_.path(), source.settings, 3}, corrupt);
   }

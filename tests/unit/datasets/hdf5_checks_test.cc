@@ -31,7 +31,8 @@ class Hdf5Checks : public test::Hdf5Files {
       put(file, "class_names", type, type, {class_names.size()}, class_names.data());
       H5Tclose(type);
     }
-    H5Gclose(group), H5Fclose(file);
+    H5Gclose(group);
+    H5Fclose(file);
   }
   void store(const std::vector<hsize_t>& extents) { store(extents, Labels(extents[0]), H5T_NATIVE_INT64, H5T_STD_I64LE); }
   void labelled(const Labels& labels, const std::vector<const char*>& class_names = {}) {

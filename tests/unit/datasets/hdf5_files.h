@@ -34,7 +34,8 @@ class Hdf5Files : public testing::Test {
     if (values != nullptr) {
       ASSERT_GE(H5Dwrite(data, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, values), 0);
     }
-    H5Dclose(data), H5Sclose(space);
+    H5Dclose(data);
+    H5Sclose(space);
   }
 
   /// One split of pixels.
@@ -52,7 +53,9 @@ class Hdf5Files : public testing::Test {
     }
     put(group, "images", type, H5T_NATIVE_UINT8, {count, height, width, 3}, fill ? pixels_.data() : nullptr, properties);
     put(group, "labels", H5T_STD_I16BE, H5T_NATIVE_INT, {labels.size()}, labels.data());
-    H5Pclose(properties), H5Gclose(group), H5Fclose(file);
+    H5Pclose(properties);
+    H5Gclose(group);
+    H5Fclose(file);
   }
   std::unique_ptr<Dataset> open() const { return make_plugin<Dataset>(hdf5_library, "hdf5", {{"data_dir", path().string()}}); }
   std::string error() const {

@@ -36,14 +36,16 @@ class Hdf5Foreign : public test::Hdf5Files {
   }
   /// Of the file as it is now: written, then opened, in bounded time.
   std::string ends() {
-    H5Gclose(group_), H5Fclose(file_);
+    H5Gclose(group_);
+    H5Fclose(file_);
     const auto start = std::chrono::steady_clock::now();
     const std::string text = error();
     EXPECT_LT(std::chrono::steady_clock::now() - start, longest);
     return text;
   }
   std::unique_ptr<Dataset> dataset() {
-    H5Gclose(group_), H5Fclose(file_);
+    H5Gclose(group_);
+    H5Fclose(file_);
     return open();
   }
   hid_t file_, group_;
@@ -56,7 +58,8 @@ TEST_F(Hdf5Foreign, LinksToOtherFilesAreRefusedByName) {
 }
 
 TEST_F(Hdf5Foreign, GroupsInOtherFilesAreRefusedByName) {
-  labels(), images(group_);
+  labels();
+  images(group_);
   H5Lcreate_external(elsewhere().c_str(), "/train", file_, "validation", H5P_DEFAULT, H5P_DEFAULT);
   EXPECT_THAT(ends(), HasSubstr("another file, " + elsewhere().string()));
 }
@@ -103,7 +106,8 @@ TEST_F(Hdf5Foreign, VirtualDataSetsAreRefused) {
   H5Pset_virtual(properties, space, elsewhere().c_str(), "/train/images", space);
   put(group_, "images", H5T_STD_U8LE, H5T_NATIVE_UINT8, {count, height, width, 3}, static_cast<std::uint8_t*>(nullptr),
       properties);
-  H5Pclose(properties), H5Sclose(space);
+  H5Pclose(properties);
+  H5Sclose(space);
   EXPECT_THAT(ends(), AllOf(HasSubstr("train/images"), HasSubstr("virtual")));
 }
 
@@ -119,7 +123,9 @@ TEST_F(Hdf5Foreign, AnUnknownFilterIsNamed) {
     const std::vector<hsize_t> first(extents.size());
     const std::vector<unsigned char> compressed(20);
     ASSERT_GE(H5Dwrite_chunk(data, H5P_DEFAULT, 0, first.data(), compressed.size(), compressed.data()), 0);
-    H5Dclose(data), H5Sclose(space), H5Pclose(properties);
+    H5Dclose(data);
+    H5Sclose(space);
+    H5Pclose(properties);
   };
   images(group_);
   write("labels", H5T_STD_I64LE, {count});
@@ -135,7 +141,9 @@ TEST_F(Hdf5Foreign, AHugeArrayAsksForNoMemory) {
   H5Pset_deflate(properties, 9);
   const hid_t data = H5Dcreate2(group_, "images", H5T_STD_U8LE, space, H5P_DEFAULT, properties, H5P_DEFAULT);
   ASSERT_GE(data, 0);
-  H5Dclose(data), H5Sclose(space), H5Pclose(properties);
+  H5Dclose(data);
+  H5Sclose(space);
+  H5Pclose(properties);
   EXPECT_THAT(ends(), HasSubstr("train/images"));
   EXPECT_LT(test::peak_memory(), most_memory);
 }
@@ -149,13 +157,16 @@ TEST_F(Hdf5Foreign, AHugeListAsksForNoMemory) {
   const hid_t data = H5Dcreate2(group_, "labels", H5T_STD_I64LE, space, H5P_DEFAULT, properties, H5P_DEFAULT);
   const std::vector<unsigned char> compressed(1 << 16);
   H5Dwrite_chunk(data, H5P_DEFAULT, 0, std::vector<hsize_t>{0}.data(), compressed.size(), compressed.data());
-  H5Dclose(data), H5Sclose(space), H5Pclose(properties);
+  H5Dclose(data);
+  H5Sclose(space);
+  H5Pclose(properties);
   EXPECT_THAT(ends(), HasSubstr("set.h5"));
   EXPECT_LT(test::peak_memory(), most_memory);
 }
 
 TEST_F(Hdf5Foreign, NamesOfGigabytesAskForNoMemory) {
-  labels(), images(group_);
+  labels();
+  images(group_);
   const hsize_t extents[] = {count};
   const hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate_simple(1, extents, nullptr),
               properties = H5Pcreate(H5P_DATASET_CREATE);
@@ -163,13 +174,17 @@ TEST_F(Hdf5Foreign, NamesOfGigabytesAskForNoMemory) {
   H5Pset_chunk(properties, 1, std::vector<hsize_t>{1}.data());
   const hid_t data = H5Dcreate2(group_, "names", type, space, H5P_DEFAULT, properties, H5P_DEFAULT);
   ASSERT_GE(data, 0);
-  H5Dclose(data), H5Sclose(space), H5Tclose(type), H5Pclose(properties);
+  H5Dclose(data);
+  H5Sclose(space);
+  H5Tclose(type);
+  H5Pclose(properties);
   EXPECT_THAT(ends(), HasSubstr("train/names"));
   EXPECT_LT(test::peak_memory(), most_memory);
 }
 
 TEST_F(Hdf5Foreign, DeepAndCircularGroupsDoNotHang) {
-  labels(), images(group_);
+  labels();
+  images(group_);
   hid_t inner = H5Gcreate2(group_, "deeper", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
   for (int i = 0; i < 2000; ++i) {
     const hid_t next = H5Gcreate2(inner, "d", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
@@ -182,7 +197,8 @@ TEST_F(Hdf5Foreign, DeepAndCircularGroupsDoNotHang) {
 }
 
 TEST_F(Hdf5Foreign, WhatIsNoFileIsNotOpened) {
-  H5Gclose(group_), H5Fclose(file_);
+  H5Gclose(group_);
+  H5Fclose(file_);
   fs::remove(path());
   ASSERT_EQ(mkfifo(path().c_str(), 0600), 0);
   EXPECT_THAT(error(), HasSubstr("pipe"));
@@ -195,7 +211,8 @@ TEST_F(Hdf5Foreign, WhatIsNoFileIsNotOpened) {
 }
 
 TEST_F(Hdf5Foreign, AFileCutWhileItIsReadIsAnError) {
-  labels(), images(group_);
+  labels();
+  images(group_);
   const auto all = dataset();
   expect_pixels(*all, 6);
   std::this_thread::sleep_for(std::chrono::milliseconds(20));

@@ -63,7 +63,8 @@ TEST_F(ImageFolderNotes, EmptyFoldersAreNoClasses) {
 }
 
 TEST_F(ImageFolderNotes, ClassesThatValidationLacksAreNamed) {
-  add("train/c/1.jpg"), add("train/d/1.jpg");
+  add("train/c/1.jpg");
+  add("train/d/1.jpg");
   fs::create_directories(root() / "val/c");
   EXPECT_THAT(notes("validation"), ElementsAre(AllOf(HasSubstr("2 of 4 classes"), HasSubstr("val: c, d"))));
   fs::create_directories(root() / "train/e");
@@ -82,7 +83,8 @@ TEST_F(ImageFolderNotes, FilesBesideTheClassesAreCounted) {
 
 TEST_F(ImageFolderNotes, ClassesThatHoldOtherClassesAreNamed) {
   add("train/b/sub/2.jpg");  // beside a picture of its own
-  add("train/all/cat/1.jpg"), add("train/all/dog/1.jpg");
+  add("train/all/cat/1.jpg");
+  add("train/all/dog/1.jpg");
   EXPECT_THAT(notes(), ElementsAre(AllOf(HasSubstr("1 of 3 classes"), HasSubstr("several folders below"), HasSubstr("all"))));
 }
 
@@ -97,7 +99,8 @@ TEST_F(ImageFolderNotes, FoldersOfOtherNamesAreNamedWhereASplitIsMissing) {
 }
 
 TEST_F(ImageFolderNotes, FlatFolders) {
-  add("test/1.jpg"), add("test/2.jpg");
+  add("test/1.jpg");
+  add("test/2.jpg");
   EXPECT_THAT(open()->splits(), ElementsAre("train", "validation"));
   EXPECT_THAT(notes(), ElementsAre(AllOf(HasSubstr("test"), HasSubstr("without labels it is no split"))));
   fs::remove_all(root() / "val");

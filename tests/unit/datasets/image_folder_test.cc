@@ -34,7 +34,8 @@ TEST_F(ImageFolders, EncodingIsToldByContent) {
 }
 
 TEST_F(ImageFolders, HugeFilesAskForNoMemory) {
-  add("train/a/1.jpg"), add("train/a/2.jpg");
+  add("train/a/1.jpg");
+  add("train/a/2.jpg");
   fs::resize_file(root() / "train/a/2.jpg", std::uintmax_t{1} << 40);  // sparse
   const auto dataset = open();
   EXPECT_EQ(dataset->get("train", 0).label, 0);
@@ -94,7 +95,8 @@ TEST_F(ImageFolders, WrongLabelListsNameTheLine) {
 }
 
 TEST_F(ImageFolders, AFlatFolderAloneTakesItsClassesFromTheList) {
-  add("val/1.jpg"), add("val/2.jpg");
+  add("val/1.jpg");
+  add("val/2.jpg");
   test::store(folder_.path() / "labels.txt", "bee\nant\n");
   EXPECT_EQ(open("labels.txt")->classes(), 2);
   EXPECT_THAT(listed(*open("labels.txt"), "validation"), ElementsAre("1 val/1.jpg", "0 val/2.jpg"));
@@ -106,7 +108,8 @@ TEST_F(ImageFolders, UnfitFoldersSayWhatIsExpected) {
   EXPECT_THAT(data_error([&] { open(); }), AllOf(HasSubstr("no such folder"), HasSubstr("dataset.data_dir")));
   fs::create_directories(root());
   EXPECT_THAT(data_error([&] { open(); }), HasSubstr("the folder is empty"));
-  fs::create_directories(root() / "cats"), fs::create_directories(root() / "dogs");
+  fs::create_directories(root() / "cats");
+  fs::create_directories(root() / "dogs");
   EXPECT_THAT(data_error([&] { open(); }),
               AllOf(HasSubstr("no split"), HasSubstr("what is there: cats, dogs"), HasSubstr("train/CLASS")));
   fs::create_directories(root() / "dogs/train");
@@ -115,7 +118,8 @@ TEST_F(ImageFolders, UnfitFoldersSayWhatIsExpected) {
   add("train/flat.jpg");
   EXPECT_THAT(data_error([&] { open(); }),
               AllOf(HasSubstr("split train has no folders of classes"), HasSubstr("1 pictures lie in the folder itself")));
-  add("train/a/1.jpg"), add("val/b/1.jpg");
+  add("train/a/1.jpg");
+  add("val/b/1.jpg");
   EXPECT_THAT(data_error([&] { open()->size("validation"); }), AllOf(HasSubstr("folder b is not among the 1 classes")));
   fs::create_directories(root() / "validation");
   EXPECT_THAT(data_error([&] { open(); }), HasSubstr("both val and validation"));

@@ -73,13 +73,15 @@ TEST(Synthetic, ClassesDiffer) {
           for (int x = 0; x < 32; ++x) {
             const double level = static_cast<double>(example.bytes[static_cast<std::size_t>(y * 32 + x)]) - 128,
                          angle = 6.2831853 * (u * x + v * y) / 32;
-            re += level * std::cos(angle), im += level * std::sin(angle);
+            re += level * std::cos(angle);
+            im += level * std::sin(angle);
           }
         }
         spectrum.push_back(std::hypot(re, im));
       }
     }
-    spectra.push_back(spectrum), labels.push_back(example.label);
+    spectra.push_back(spectrum);
+    labels.push_back(example.label);
   }
   std::vector<std::vector<double>> means(4, std::vector<double>(spectra[0].size()));
   std::vector<double> counts(4);

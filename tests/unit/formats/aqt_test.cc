@@ -76,7 +76,8 @@ TEST(AqtFormat, ScheduleAndOptimizerGiveOnlyTheKeysTheyHave) {
 std::string small(const std::string& top, const std::string& layer = "{}") {
   return fmt::format(
       R"({{{0} "model_hparams": {{"conv_init": {1}, "dense_layer": {1}, "filter_multiplier": 0.5, "residual_blocks": [
-      {{"conv_proj": {1}, "conv_1": {1}, "conv_2": {1}, "conv_3": {1}}}, {{"conv_proj": {1}, "conv_1": {1}, "conv_2": {1}, "conv_3": {1}}},
+      {{"conv_proj": {1}, "conv_1": {1}, "conv_2": {1}, "conv_3": {1}}},
+      {{"conv_proj": {1}, "conv_1": {1}, "conv_2": {1}, "conv_3": {1}}},
       {{"conv_proj": null, "conv_1": {1}, "conv_2": {1}, "conv_3": {1}}}]}}}})",
       top, layer);
 }
@@ -215,7 +216,8 @@ INSTANTIATE_TEST_SUITE_P(
             "one, and stages are "
             "told by it"},
         Bad{"another_sign",
-            R"({"quant_act": {"bounds": 6, "prec": 8}, "model_hparams": {"dense_layer": {"quant_act": {"input_distribution": "symmetric"}}}})",
+            R"({"quant_act": {"bounds": 6, "prec": 8},
+                 "model_hparams": {"dense_layer": {"quant_act": {"input_distribution": "symmetric"}}}})",
             "[aqt] line 1, column 111: model_hparams.dense_layer.quant_act.input_distribution is \"symmetric\"; in ResNet with "
             "ReLU the input of "
             "dense is "

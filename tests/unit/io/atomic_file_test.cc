@@ -56,8 +56,10 @@ TEST_F(AtomicFileTest, PiecesOfAnySizeFollowEachOtherAndPlacesAreFree) {
 
 TEST_F(AtomicFileTest, TwoOfOneTargetDoNotMeet) {
   AtomicFile one(path_), other(path_);
-  one.write("one"), other.write("other");
-  other.commit(), one.commit();
+  one.write("one");
+  other.write("other");
+  other.commit();
+  one.commit();
   EXPECT_EQ(test::slurp(path_), "one");
   EXPECT_EQ(test::entries(folder_.path()), 1u);
 }
@@ -85,12 +87,14 @@ TEST_F(AtomicFileTest, ATooLargeFileIsOneErrorThatSaysWhatToDo) {
   rlimit before{}, small{};
   ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
   const auto handler = std::signal(SIGXFSZ, SIG_IGN);
-  small = before, small.rlim_cur = 1000;
+  small = before;
+  small.rlim_cur = 1000;
   write_text_atomically(path_, "good");
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
   const std::string message =
       test::message_of(Error::Category::data, [&] { write_text_atomically(path_, std::string(2000, 'x')); });
-  setrlimit(RLIMIT_FSIZE, &before), std::signal(SIGXFSZ, handler);
+  setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, handler);
   EXPECT_THAT(message, testing::AllOf(HasSubstr(path_.string()), HasSubstr("too large"), HasSubstr("ulimit -f")));
   EXPECT_EQ(test::slurp(path_), "good") << "the older file is untouched";
   EXPECT_EQ(test::entries(folder_.path()), 1u);

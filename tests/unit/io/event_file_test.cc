@@ -232,15 +232,18 @@ TEST(EventFile, WhatCannotBeWrittenIsWrittenLaterAndOnce) {
   const auto handler = std::signal(SIGXFSZ, SIG_IGN);
   EventFile good(whole.path()), bad(disturbed.path());
   for (int step = 0; step < 100; ++step) {
-    good.scalar("loss", step, step), bad.scalar("loss", step, step);
+    good.scalar("loss", step, step);
+    bad.scalar("loss", step, step);
     if (step % 10 != 5) continue;
-    small = before, small.rlim_cur = 300;
+    small = before;
+    small.rlim_cur = 300;
     ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
     bad.flush();
     setrlimit(RLIMIT_FSIZE, &before);
   }
   std::signal(SIGXFSZ, handler);
-  good.flush(), bad.flush();
+  good.flush();
+  bad.flush();
   EXPECT_EQ(test::slurp(bad.path()).size(), test::slurp(good.path()).size());
   EXPECT_NE(test::slurp(bad.path()).size(), 300u);
 }

@@ -55,7 +55,8 @@ TEST_F(RunFolderTest, TheLockGoesWithAKilledProcess) {
   test::spew(path_ / "checkpoints" / ".step_000000001.h5.qfw-tmp.1.0", "half");
   kill(child, SIGKILL);
   waitpid(child, nullptr, 0);
-  close(ready[0]), close(ready[1]);
+  close(ready[0]);
+  close(ready[1]);
   const RunFolder run(path_, RunFolder::Access::write);
   EXPECT_EQ(test::entries(run.checkpoints()), 0u) << "the killed process's half-written file is gone";
 }

@@ -20,7 +20,9 @@ std::pair<std::vector<hsize_t>, std::vector<T>> read(const fs::path& path, const
   H5Sget_simple_extent_dims(space, extents.data(), nullptr);
   std::vector<T> values(static_cast<std::size_t>(H5Sget_simple_extent_npoints(space)));
   EXPECT_GE(H5Dread(data, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), 0);
-  H5Sclose(space), H5Dclose(data), H5Fclose(file);
+  H5Sclose(space);
+  H5Dclose(data);
+  H5Fclose(file);
   return {extents, values};
 }
 

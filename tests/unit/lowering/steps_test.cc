@@ -79,7 +79,8 @@ TEST(Steps, EveryValueIsThereWhenItIsRead) {
   const Graph graph = three_gradients();
   for (const std::size_t bytes : {0, 20000, 1 << 20}) {
     for (const std::size_t in_flight : {0, 1, 2, 5}) {
-      const StepList list = list_steps(graph, {.buckets = {.small_bytes = 1 << 20, .bytes = bytes, .in_flight = in_flight}}, false);
+      const StepList list =
+          list_steps(graph, {.buckets = {.small_bytes = 1 << 20, .bytes = bytes, .in_flight = in_flight}}, false);
       std::vector<bool> there(list.values, false);
       for (int value = 0; value < list.values; ++value) there[value] = graph.nodes[list.node_of[value]].inputs.empty();
       int started = 0, waited = 0;

@@ -214,7 +214,10 @@ inline void expect_near(const std::vector<double>& found, const std::vector<doub
   for (std::size_t i = 0; i < found.size(); ++i) {
     largest = std::max(largest, std::abs(expected[i]));
     const double off = std::abs(found[i] - expected[i]);
-    if (!(off <= worst)) worst = off, at = i;
+    if (!(off <= worst)) {
+      worst = off;
+      at = i;
+    }
   }
   EXPECT_LE(worst / largest, tolerance) << what << ": element " << at << " is " << found[at] << ", expected " << expected[at];
 }

@@ -98,7 +98,8 @@ std::string shapes_text(const std::vector<Site>& sites) {
 TEST(ResNet, resnet50_has_the_published_size) {
   std::int64_t weights = 0, multiplications = 0;
   for (const Site& site : sites_of(graph_of({}, {1, 224, 224, 3}, 1000))) {
-    weights += site.weights.count(), multiplications += site.multiplications();
+    weights += site.weights.count();
+    multiplications += site.multiplications();
   }
   EXPECT_EQ(weights, 25502912);
   EXPECT_EQ(multiplications, 4089184256);

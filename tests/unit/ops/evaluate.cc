@@ -199,9 +199,11 @@ void expect_true_gradients(const Build& build, const std::vector<Tensor>& operan
     for (std::size_t i = 0; i < original.size(); ++i) {
       std::vector<Tensor> moved = operands;
       auto shifted = original;
-      shifted[i] = original[i] + step, moved[operand] = f32(operands[operand].type.shape, shifted);
+      shifted[i] = original[i] + step;
+      moved[operand] = f32(operands[operand].type.shape, shifted);
       const double above = loss(moved);
-      shifted[i] = original[i] - step, moved[operand] = f32(operands[operand].type.shape, shifted);
+      shifted[i] = original[i] - step;
+      moved[operand] = f32(operands[operand].type.shape, shifted);
       const double numeric = (above - loss(moved)) / (2 * step);
       EXPECT_NEAR(gradient[i], numeric, tolerance * std::max(1.0, std::abs(numeric)))
           << "operand " << operand << ", element " << i;

@@ -91,7 +91,8 @@ TEST(SoftmaxCrossEntropy, FollowsItsFormulaAndHasTrueGradients) {
 TEST(BatchNorm, UsesTheBatchInTrainingAndItsRunningStatisticsAfterwards) {
   const auto build = [](GraphBuilder& g) { return layers::batch_norm(g, "bn", g.input("x", {{8, 2, 2, 3}, DType::f32}), {}); };
   GraphBuilder training({.training = true}), evaluation({.training = false});
-  build(training), build(evaluation);
+  build(training);
+  build(evaluation);
   EXPECT_EQ(training.graph().updates.size(), 2u);
   EXPECT_TRUE(evaluation.graph().updates.empty());
   const auto names = [](const Graph& graph) {

@@ -46,7 +46,10 @@ TEST(RandomStream, IsUniformAndNormal) {
   for (int i = 0; i < count; ++i) {
     const double u = stream.uniform(), n = stream.normal();
     ASSERT_TRUE(u >= 0 && u < 1);
-    sum += u, square += u * u, normal_sum += n, normal_square += n * n;
+    sum += u;
+    square += u * u;
+    normal_sum += n;
+    normal_square += n * n;
     const auto word = stream.below(7);
     ASSERT_LT(word, 7u);
     ++below[word];
@@ -68,7 +71,8 @@ TEST(RandomUniform, HasAStreamOfItsOwnForEveryNameAndStep) {
     const float value = random_uniform_element(1, 0, 5, i);
     ASSERT_TRUE(value >= 0 && value < 1);
     EXPECT_EQ(value, std::ldexp(std::floor(std::ldexp(value, 24)), -24));
-    seen.insert(value), sum += value;
+    seen.insert(value);
+    sum += value;
   }
   EXPECT_GT(seen.size(), 990u);
   EXPECT_NEAR(sum / 1000, 0.5, 0.05);

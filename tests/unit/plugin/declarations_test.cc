@@ -24,7 +24,9 @@ std::string refusal(const Declaration& declaration, const char* kind = "schedule
   Declare<Values> declare;
   declaration(declare);
   auto factory = std::make_unique<Factory<Schedule>>();
-  factory->kind = kind, factory->name = "odd", factory->doc = "a schedule";
+  factory->kind = kind;
+  factory->name = "odd";
+  factory->doc = "a schedule";
   factory->options = declare.take();
   Registry registry;
   const Failure failure = failure_of([&] { registry.add(std::move(factory)); });

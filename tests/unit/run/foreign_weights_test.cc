@@ -58,7 +58,8 @@ class ForeignWeights : public testing::Test {
     if (!values.empty()) {
       ASSERT_GE(H5Dwrite(data, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), 0);
     }
-    H5Dclose(data), H5Sclose(space);
+    H5Dclose(data);
+    H5Sclose(space);
   }
   void kernel(hid_t stored = H5T_IEEE_F32LE, std::vector<double> values = {1, -2, 3.5, 0.25, 0, 7}) const {
     put("dense/kernel", {2, 3}, values, stored);
@@ -82,10 +83,15 @@ class ForeignWeights : public testing::Test {
 
 TEST_F(ForeignWeights, NumbersOfEveryKindAreTaken) {
   const hid_t half = H5Tcopy(H5T_IEEE_F32LE);
-  H5Tset_fields(half, 15, 10, 5, 0, 10), H5Tset_precision(half, 16), H5Tset_size(half, 2), H5Tset_ebias(half, 15);
+  H5Tset_fields(half, 15, 10, 5, 0, 10);
+  H5Tset_precision(half, 16);
+  H5Tset_size(half, 2);
+  H5Tset_ebias(half, 15);
   hid_t counts = H5T_STD_I64BE;
   for (const hid_t type : {H5T_IEEE_F32LE, H5T_IEEE_F32BE, H5T_IEEE_F64LE, H5T_IEEE_F64BE, half}) {
-    kernel(type), variance(), number(12, std::exchange(counts, H5T_STD_U8LE));
+    kernel(type);
+    variance();
+    number(12, std::exchange(counts, H5T_STD_U8LE));
     const Values got = values();
     EXPECT_THAT(got.at("dense/kernel"), ElementsAre(1, -2, 3.5, 0.25, 0, 7));
     EXPECT_THAT(got.at("bn/variance"), ElementsAre(1, 2, 0, 4));
@@ -96,24 +102,40 @@ TEST_F(ForeignWeights, NumbersOfEveryKindAreTaken) {
 }
 
 TEST_F(ForeignWeights, OtherTypesAreNamed) {
-  kernel(H5T_STD_I32LE), variance(), number();
+  kernel(H5T_STD_I32LE);
+  variance();
+  number();
   EXPECT_THAT(error(), AllOf(HasSubstr("dense/kernel is 32-bit integer [2, 3], expected f32[2, 3]")));
-  kernel(), variance(), number(12, H5T_IEEE_F32LE);
+  kernel();
+  variance();
+  number(12, H5T_IEEE_F32LE);
   EXPECT_THAT(error(), HasSubstr("bn/n is 32-bit float []"));
-  kernel(), variance(), number(3e9, H5T_STD_I64LE);
+  kernel();
+  variance();
+  number(3e9, H5T_STD_I64LE);
   EXPECT_THAT(error(), AllOf(HasSubstr("bn/n"), HasSubstr("3000000000 is beyond 32 bits")));
-  put("dense/kernel", {3, 2}, {1, 2, 3, 4, 5, 6}), variance(), number();
+  put("dense/kernel", {3, 2}, {1, 2, 3, 4, 5, 6});
+  variance();
+  number();
   EXPECT_THAT(error(), HasSubstr("dense/kernel is 32-bit float [3, 2], expected f32[2, 3]"));
 }
 
 TEST_F(ForeignWeights, ValuesThatNoNetworkHasAreRefusedByName) {
-  kernel(H5T_IEEE_F32LE, {1, NAN, 3, NAN, 5, 6}), variance(), number();
+  kernel(H5T_IEEE_F32LE, {1, NAN, 3, NAN, 5, 6});
+  variance();
+  number();
   EXPECT_THAT(error(), AllOf(HasSubstr("dense/kernel: 2 of 6 values are not finite"), HasSubstr("first nan at 1")));
-  kernel(H5T_IEEE_F32LE, {1, 2, 3, 4, 5, -INFINITY}), variance({1, -1e-30, 2, 3}), number();
+  kernel(H5T_IEEE_F32LE, {1, 2, 3, 4, 5, -INFINITY});
+  variance({1, -1e-30, 2, 3});
+  number();
   EXPECT_THAT(error(), AllOf(HasSubstr("first -inf at 5"), HasSubstr("bn/variance: 1 of 4 values are negative")));
-  kernel(H5T_IEEE_F64LE, {1, 2, 3, 4, 5, 1e300}), variance(), number();
+  kernel(H5T_IEEE_F64LE, {1, 2, 3, 4, 5, 1e300});
+  variance();
+  number();
   EXPECT_THAT(error(), HasSubstr("first inf at 5"));
-  kernel(H5T_IEEE_F32LE, {1e-42, -1e-44, 3e38, 0, 0, 0}), variance({0, -0.0, 1e-40, 1}), number();
+  kernel(H5T_IEEE_F32LE, {1e-42, -1e-44, 3e38, 0, 0, 0});
+  variance({0, -0.0, 1e-40, 1});
+  number();
   EXPECT_EQ(values().size(), 3u);
 }
 
@@ -126,23 +148,30 @@ TEST_F(ForeignWeights, WhatIsThereIsListedWhereNothingFits) {
 }
 
 TEST_F(ForeignWeights, WhatWasNeverWrittenIsNotZero) {
-  kernel(H5T_IEEE_F32LE, {}), variance(), number();
+  kernel(H5T_IEEE_F32LE, {});
+  variance();
+  number();
   EXPECT_THAT(error(), AllOf(HasSubstr("dense/kernel"), HasSubstr("never written")));
   const hid_t properties = H5Pcreate(H5P_DATASET_CREATE);
   const hsize_t chunk[] = {1, 2};
   H5Pset_chunk(properties, 2, chunk);
-  put("dense/kernel", {2, 3}, {1, 2, 3, 4, 5, 6}, H5T_IEEE_F32LE, properties), variance(), number();
+  put("dense/kernel", {2, 3}, {1, 2, 3, 4, 5, 6}, H5T_IEEE_F32LE, properties);
+  variance();
+  number();
   EXPECT_EQ(values().size(), 3u);
   H5Pclose(properties);
 }
 
 TEST_F(ForeignWeights, LinksAreFollowedWithinTheFileOnly) {
-  put("pool", {2, 3}, {1, 2, 3, 4, 5, 6}), variance(), number();
+  put("pool", {2, 3}, {1, 2, 3, 4, 5, 6});
+  variance();
+  number();
   H5Lcreate_soft("/pool", file_, "dense/kernel", H5P_DEFAULT, H5P_DEFAULT);
   EXPECT_THAT(values().at("dense/kernel"), ElementsAre(1, 2, 3, 4, 5, 6));
   fs::rename(path(), folder_.path() / "elsewhere.h5");
   begin();
-  variance(), number();
+  variance();
+  number();
   H5Lcreate_external("elsewhere.h5", "/pool", file_, "dense/kernel", H5P_DEFAULT, H5P_DEFAULT);
   EXPECT_THAT(error(), AllOf(HasSubstr("dense/kernel"), HasSubstr("another file, elsewhere.h5:/pool")));
   H5Ldelete(file_, "dense", H5P_DEFAULT);
@@ -167,7 +196,9 @@ TEST_F(ForeignWeights, DeepGroupsAndStrangeFilesAreErrors) {
 
 /// Each mutated file gives the values, others of the same number, or one error.
 TEST_F(ForeignWeights, MutationsEndInAnErrorOrAreRead) {
-  kernel(), variance(), number();
+  kernel();
+  variance();
+  number();
   const auto whole_values = values();
   std::ifstream stream(path(), std::ios::binary);
   const std::string whole{std::istreambuf_iterator<char>(stream), {}};
@@ -195,19 +226,27 @@ TEST_F(ForeignWeights, MutationsEndInAnErrorOrAreRead) {
 TEST_F(ForeignWeights, StateOfQuantizersIsToldByItsRole) {
   variables_.push_back(
       {.name = "seen/least", .type = {{2}, DType::f32}, .init = {}, .kind = Variable::Kind::state, .training = {}});
-  kernel(), variance(), number();
+  kernel();
+  variance();
+  number();
   EXPECT_THAT(error(), AllOf(HasSubstr("the file lacks"), HasSubstr("seen/least")));
   variables_.back().role = Variable::Role::operand_statistics;
-  kernel(), variance(), number();
+  kernel();
+  variance();
+  number();
   EXPECT_EQ(values().count("seen/least"), 0u) << "it keeps its initial value";
   begin();
-  kernel(), variance(), number();
+  kernel();
+  variance();
+  number();
   H5Gclose(H5Gcreate2(file_, "seen", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
   put("seen/least", {2}, {INFINITY, 1});
   EXPECT_THAT(values().at("seen/least"), ElementsAre(INFINITY, 1));
   begin();
   variables_.back().role = Variable::Role::batch_statistics;
-  kernel(), variance(), number();
+  kernel();
+  variance();
+  number();
   H5Gclose(H5Gcreate2(file_, "seen", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
   put("seen/least", {2}, {INFINITY, 1});
   EXPECT_THAT(error(), HasSubstr("seen/least: 1 of 2 values are not finite"));
