@@ -216,8 +216,8 @@ INSTANTIATE_TEST_SUITE_P(
             "one, and stages are "
             "told by it"},
         Bad{"another_sign",
-            R"({"quant_act": {"bounds": 6, "prec": 8},
-                 "model_hparams": {"dense_layer": {"quant_act": {"input_distribution": "symmetric"}}}})",
+            R"({"quant_act": {"bounds": 6, "prec": 8}, )"
+             R"("model_hparams": {"dense_layer": {"quant_act": {"input_distribution": "symmetric"}}}})",
             "[aqt] line 1, column 111: model_hparams.dense_layer.quant_act.input_distribution is \"symmetric\"; in ResNet with "
             "ReLU the input of "
             "dense is "
