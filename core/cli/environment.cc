@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +21,12 @@ void check_environment() {
     if (!name.starts_with("QFW_") || std::ranges::find(known, name) != known.end()) continue;
     const std::string meant = nearest(name, known);
     if (!meant.empty()) logger().warn("the environment has {}, which nothing reads; did you mean {}?", name, meant);
+  }
+  const char* dumped = std::getenv("QFW_DUMP");
+  static const std::array<std::string_view, 3> words = {"graph", "plan", "groups"};
+  const auto in_it = [&](std::string_view word) { return std::string_view(dumped).find(word) != std::string_view::npos; };
+  if (dumped != nullptr && *dumped != 0 && std::ranges::none_of(words, in_it)) {
+    logger().warn("QFW_DUMP = {} prints nothing; its words are graph, plan, groups", dumped);
   }
 }
 

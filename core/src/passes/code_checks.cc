@@ -30,6 +30,7 @@ CodeChecks code_checks(const StepDescription& description, bool training) {
     g.fetch("off", sum(off));
     g.fetch("not finite", sum(off * (1 - finite)));
     g.fetch("largest", reduce_max(select(off * finite, codes, std::numeric_limits<float>::lowest())));
+    g.fetch("nan", sum(1 - equal(operand, operand)));
     checks.operands.push_back({site.path, role, *quantized.grid});
   };
   quantized_logits(observed, g);

@@ -11,8 +11,8 @@ struct CodeChecks {
     Role role{};
     Grid grid;
   };
-  /// For each operand three fetches, scalars: codes off the grid; those of them that are not finite; the largest that is.
-  /// An operand that was not finite before it was quantized has none.
+  /// For each operand four fetches, scalars: codes off the grid; those of them that are not finite; the largest that is; and
+  /// how many elements were NaN before they were quantized. An operand that was not finite has no codes off the grid.
   Graph graph;
   std::vector<Operand> operands;
 };

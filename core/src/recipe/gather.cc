@@ -77,29 +77,36 @@ const Entry* top(const std::vector<Source>& sources, std::string_view key) {
   return found;
 }
 
-std::string format_name(const Entry* asked) { return asked == nullptr ? default_format : asked->text.value; }
-
-std::unique_ptr<Format> make_format(const std::string& name, const PluginSource& plugins) {
-  const FactoryBase& factory = plugins.find(Format::kind, plugin_name(plugins, Format::kind, name).value_or(name));
-  const auto* typed = dynamic_cast<const Factory<Format>*>(&factory);
-  if (typed == nullptr) fail(Error::Category::internal, "recipe", "factory of another type than its kind", name);
-  return typed->make({});
+/// The format that serves the recipe: the one that it asks for, or the default, whose absence is an error only where a file
+/// (`base`) needs it.
+std::unique_ptr<Format> serving_format(const Entry* asked, const Entry* base, const Place& whole, const PluginSource& plugins,
+                                       Problems& problems) {
+  const std::string written = asked == nullptr ? default_format : asked->text.value;
+  const auto name = plugin_name(plugins, Format::kind, written);
+  if (asked == nullptr && base == nullptr && !name) return nullptr;
+  try {
+    const auto* factory = dynamic_cast<const Factory<Format>*>(&plugins.find(Format::kind, name.value_or(written)));
+    if (factory == nullptr) fail(Error::Category::internal, "recipe", "factory of another type than its kind", written);
+    return factory->make({});
+  } catch (const std::exception& error) {
+    if (asked != nullptr) {
+      problems.add(*asked, error.what());
+    } else if (base != nullptr) {
+      problems.add(*base, error.what());
+    } else {
+      problems.add(whole, "", "base_config_format", error.what());
+    }
+    problems.caused_by(error);
+    return nullptr;
+  }
 }
 
-Source foreign(const Entry& named, const Entry* format_entry, const PluginSource& plugins, Problems& problems) {
+Source foreign(const Entry& named, const Format* format, Problems& problems) {
   const bool overridden = named.place.rank == override_rank;
   const fs::path file = overridden ? expand_home(named.text.value) : beside(named.place.file, named.text.value);
   Source source{file.string(), {}, {}};
   const auto text = read_named(named, file, most_foreign_bytes, overridden ? "" : relative, problems);
-  if (!text) return source;
-  std::unique_ptr<Format> format;
-  try {
-    format = make_format(format_name(format_entry), plugins);
-  } catch (const std::exception& error) {
-    problems.add(format_entry == nullptr ? named : *format_entry, error.what());
-    problems.caused_by(error);
-    return source;
-  }
+  if (!text || format == nullptr) return source;
   try {
     for (Format::Setting& setting : format->to_recipe(*text)) {
       Entry entry{setting.section, setting.key, {setting.value}, {source.label, 0, setting.origin, base_rank}};
@@ -119,15 +126,12 @@ Source foreign(const Entry& named, const Entry* format_entry, const PluginSource
   return source;
 }
 
-/// Of the format that serves the recipe; none if that is not there, which is an error only where a file needs it.
-std::vector<Format::Alias> aliases(const Entry* format_entry, const Place& whole, const PluginSource& plugins,
-                                   Problems& problems) {
-  const std::string name = format_name(format_entry);
-  if (!plugin_name(plugins, Format::kind, name)) return {};
+std::vector<Format::Alias> aliases(const Format* format, const Place& place, Problems& problems) {
+  if (format == nullptr) return {};
   try {
-    return make_format(name, plugins)->aliases();
+    return format->aliases();
   } catch (const std::exception& error) {
-    problems.add(format_entry == nullptr ? whole : format_entry->place, "", "base_config_format", error.what());
+    problems.add(place, "", "base_config_format", error.what());
     problems.caused_by(error);
     return {};
   }
@@ -203,11 +207,13 @@ std::vector<Source> gather(std::string_view text, const fs::path& label, const s
   sources.push_back(read_overrides(overrides, override_rank, problems));
   check_top(sources, problems);
   const Entry* base = top(sources, "base_config_filename");
-  if (base != nullptr && !base->text.value.empty() && (base->text.quoted || base->text.value != "none")) {
-    sources.insert(sources.begin(), foreign(*base, top(sources, "base_config_format"), plugins, problems));
-  }
+  if (base != nullptr && (base->text.value.empty() || (!base->text.quoted && base->text.value == "none"))) base = nullptr;
   const Place whole{label.string(), 0, {}, recipe_rank};
-  for (const Format::Alias& alias : aliases(top(sources, "base_config_format"), whole, plugins, problems)) {
+  const Entry* asked = top(sources, "base_config_format");
+  const Place place = asked == nullptr ? whole : asked->place;
+  const auto format = serving_format(asked, base, whole, plugins, problems);
+  if (base != nullptr) sources.insert(sources.begin(), foreign(*base, format.get(), problems));
+  for (const Format::Alias& alias : aliases(format.get(), place, problems)) {
     for (Source& source : sources) translate(source, alias, plugins, problems);
   }
   return sources;

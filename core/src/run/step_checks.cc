@@ -56,7 +56,7 @@ void check_codes(Session& session, const Graph& graph, bool& checked, std::int64
   const auto values = fetched(session, std::move(checks.graph), graph, step, exchanges);
   for (std::size_t i = 0; i < checks.operands.size(); ++i) {
     for (const auto& of_replica : values) {
-      const float off = of_replica[3 * i], not_finite = of_replica[3 * i + 1], largest = of_replica[3 * i + 2];
+      const float off = of_replica[4 * i], not_finite = of_replica[4 * i + 1], largest = of_replica[4 * i + 2];
       if (off == 0) continue;
       const CodeChecks::Operand& operand = checks.operands[i];
       fail(Error::Category::plugin, "quantizer",
@@ -69,13 +69,33 @@ void check_codes(Session& session, const Graph& graph, bool& checked, std::int64
            "codes are low, low + 1, ..., high (qfw/quantizer.h)");
     }
   }
+  if (session.recipe().quantizer().arithmetic != "integer") return;  // the loss or a logit shows it
+  for (std::size_t i = 0; i < checks.operands.size(); ++i) {
+    float nan = 0;
+    for (const auto& of_replica : values) nan += of_replica[4 * i + 3];
+    if (nan == 0) continue;
+    const CodeChecks::Operand& operand = checks.operands[i];
+    const std::string origin = origin_of_not_finite(session, graph, step, exchanges);
+    fail(Error::Category::data, clock.training ? "train" : "evaluate",
+         fmt::format("{:.0f} of the {} of layer {} are NaN, which integers would hide: the first value that is not finite comes "
+                     "from {}",
+                     nan, name_of(operand.role), operand.path, origin.empty() ? "there" : origin),
+         fmt::format("{} {}", clock.training ? "step" : "evaluation after step", step),
+         "look at the variables of that layer; a checkpoint from before may still be good");
+  }
 }
 
 void check_variables(const Session& session, const Graph& graph, std::int64_t completed) {
-  std::vector<float> values;
+  std::vector<Variable> read;
   for (const Node& node : graph.nodes) {
-    if (node.op != Op::variable) continue;
-    const Variable& variable = graph.variables[static_cast<std::size_t>(node.as<Slot>().index)];
+    if (node.op == Op::variable) read.push_back(graph.variables[static_cast<std::size_t>(node.as<Slot>().index)]);
+  }
+  check_variables(session, read, completed);
+}
+
+void check_variables(const Session& session, std::span<const Variable> variables, std::int64_t completed) {
+  std::vector<float> values;
+  for (const Variable& variable : variables) {
     values.resize(static_cast<std::size_t>(variable.type.shape.count()));
     session.read(variable.name, {variable.type, std::as_writable_bytes(std::span(values))});
     const auto bad = std::ranges::count_if(values, [](float value) { return !std::isfinite(value); });

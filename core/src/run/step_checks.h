@@ -9,8 +9,9 @@ namespace qfw {
 std::string origin_of_not_finite(Session& session, const Graph& graph, std::int64_t step,
                                  std::span<const Session::Exchange> exchanges);
 
-/// Throws, naming it, if a variable that the graph reads is not finite.
+/// Throws, naming it, if a variable that the graph reads, or one of these, is not finite.
 void check_variables(const Session& session, const Graph& graph, std::int64_t completed);
+void check_variables(const Session& session, std::span<const Variable> variables, std::int64_t completed);
 
 /// Unless `checked`, which it sets: throws if a quantizer's codes are not on its grid in a step, naming layer, operand and
 /// quantizer. Goes before the first run with those exchanges.

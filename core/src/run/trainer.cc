@@ -28,6 +28,14 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+/// What must be finite whenever a run is saved; of a quantizer's statistics some are not before it has seen anything.
+std::vector<Variable> trained(std::vector<Variable> variables) {
+  std::erase_if(variables, [](const Variable& variable) {
+    return variable.kind != Variable::Kind::parameter && variable.role != Variable::Role::batch_statistics;
+  });
+  return variables;
+}
+
 std::vector<CheckpointVariable> for_checkpoint(const std::vector<Variable>& variables) {
   std::vector<CheckpointVariable> all;
   for (const Variable& variable : variables) all.push_back({variable.name, variable.type});
@@ -228,6 +236,7 @@ void Trainer::save_checkpoint(Keep keep) {
   if (!session_.replicas().leads()) return;
   if (saved_at_ != completed_ || saved_evaluation_ != history_.eval_step) {
     const auto path = checkpoint_path(folder_->checkpoints(), completed_);
+    check_variables(session_, trained(session_.variables()), completed_);  // else it would take the place of a good one
     save(path);
     checkpoints_->wrote(completed_);
     saved_at_ = completed_;

@@ -64,6 +64,8 @@ TEST(CodeChecks, DoNotBlameAQuantizerForWhatItWasGiven) {
   feeds.at("images")[3] = std::numeric_limits<float>::quiet_NaN();
   const auto found = evaluator.run(code_checks(description(model, *quantizer, 1), true).graph, {}, feeds);
   EXPECT_THAT(found.at("off"), ElementsAre(0, 0, 0, 0));
+  EXPECT_EQ(found.at("nan")[0], 1) << "but it is counted";
+  EXPECT_EQ(found.at("nan")[1], 0);
 }
 
 TEST(Operands, ThatCannotBeRightAreRefusedByLayerRoleAndQuantizer) {

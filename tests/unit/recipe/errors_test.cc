@@ -186,7 +186,8 @@ INSTANTIATE_TEST_SUITE_P(
             "base_config_filename = r.ini\nbase_config_format = keras\n" + m,
             {},
             "r.ini:1: base_config_filename: [file] cannot read r.ini: No such file or directory; name a file that is there "
-            "and may be read; the path is relative to the file that names it"},
+            "and may be read; the path is relative to the file that names it\n"
+            "r.ini:2: base_config_format: [plugin] no format is called 'keras'; there are: lines, aqt, broken"},
         Bad{"all_at_once",
             m + "[trian]\n[eval]\nper_epoch = -1\nexamples = few\n[quantizer]\nname = gptq\n",
             {"train.steps=-1", "run.sed=1"},
