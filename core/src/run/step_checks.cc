@@ -77,8 +77,8 @@ void check_codes(Session& session, const Graph& graph, bool& checked, std::int64
     const CodeChecks::Operand& operand = checks.operands[i];
     const std::string origin = origin_of_not_finite(session, graph, step, exchanges);
     fail(Error::Category::data, clock.training ? "train" : "evaluate",
-         fmt::format("{:.0f} of the {} of layer {} are NaN, which integers would hide: the first value that is not finite comes "
-                     "from {}",
+         fmt::format("{:.0f} of the {} of layer {} are NaN, which integers would hide: the first value that is not finite "
+                     "comes from {}",
                      nan, name_of(operand.role), operand.path, origin.empty() ? "there" : origin),
          fmt::format("{} {}", clock.training ? "step" : "evaluation after step", step),
          "look at the variables of that layer; a checkpoint from before may still be good");
