@@ -13,6 +13,7 @@
 #include "plugin/catalog.h"
 #include "qfw/backend.h"
 #include "qfw/builder.h"
+#include "support/execute.h"
 
 /// Recorded graphs run through a backend, `reference` unless another is named; all plugins through the real loader.
 namespace qfw::testing {
@@ -78,13 +79,8 @@ class Evaluator {
     std::vector<HostView> fed;
     for (const Input& input : taken.inputs) fed.emplace_back(input.type, std::as_bytes(std::span(feeds.at(input.name))));
     std::vector<std::shared_ptr<const std::vector<std::byte>>> results;
-    std::vector<HostTensor> fetched;
-    for (const Fetch& fetch : taken.fetches) {
-      const auto bytes = std::make_shared<std::vector<std::byte>>(taken.type(fetch.use).bytes());
-      fetched.push_back({taken.type(fetch.use), *bytes});
-      results.push_back(bytes);
-    }
-    executable->run({}, fed, fetched);
+    for (auto& bytes : test::execute(*executable, taken, fed))
+      results.push_back(std::make_shared<const std::vector<std::byte>>(std::move(bytes)));
     return results;
   }
 

@@ -9,6 +9,7 @@
 #include "passes/finish.h"
 #include "qfw/builder.h"
 #include "qfw/error.h"
+#include "support/execute.h"
 #include "support/replicas.h"
 
 namespace qfw::cpu {
@@ -35,11 +36,11 @@ inline std::vector<std::vector<float>> run(Executable& executable, const Graph& 
   std::vector<HostView> views;
   for (std::size_t i = 0; i < feeds.size(); ++i) views.push_back(view(graph.inputs[i].type, feeds[i]));
   std::vector<std::vector<float>> results;
-  for (const Fetch& fetch : graph.fetches)
-    results.emplace_back(static_cast<std::size_t>(graph.type(fetch.use).shape.count()), -99);
-  std::vector<HostTensor> places;
-  for (std::size_t i = 0; i < results.size(); ++i) places.push_back(tensor(graph.type(graph.fetches[i].use), results[i]));
-  executable.run(step, views, places);
+  const auto fetched = test::execute(executable, graph, views, step);
+  for (std::size_t i = 0; i < fetched.size(); ++i) {
+    const auto values = HostView(graph.type(graph.fetches[i].use), fetched[i]).as<float>();
+    results.emplace_back(values.begin(), values.end());
+  }
   return results;
 }
 

@@ -2,21 +2,23 @@
 
 #include <cmath>
 #include <cstring>
-#include <map>
 #include <random>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "context.h"
 #include "fused/fused_kernel.h"
 #include "qfw/denormals.h"
 #include "qfw/op_definition.h"
+#include "support/interpret.h"
 
 /// Graphs by hand, evaluated once node by node with the reference kernels and once as planned with the fused engine.
 namespace qfw::cpu::testing {
 
-using Memory = std::vector<std::byte>;
+using test::Memory;
+using test::Tensors;
 
 struct Maker {
   Graph graph;
@@ -123,43 +125,10 @@ inline Memory random_memory(const TensorType& type, std::mt19937& random, bool w
   return memory;
 }
 
-using Tensors = std::map<std::pair<int, int>, Memory>;
-
-inline Memory constant_memory(const Node& node) {
-  const TensorType& type = node.outputs[0];
-  Memory memory(type.bytes());
-  for (std::int64_t i = 0; i < type.shape.count(); ++i) {
-    const auto value = static_cast<float>(node.as<Number>().value);
-    const BFloat16 narrow(value);
-    std::memcpy(memory.data() + i * static_cast<std::int64_t>(size_of(type.dtype)),
-                type.dtype == DType::bf16 ? static_cast<const void*>(&narrow) : &value, size_of(type.dtype));
-  }
-  return memory;
-}
-
-inline void evaluate_node(const Graph& graph, int number, Tensors& tensors) {
-  const Node& node = graph.nodes[number];
-  if (node.op == Op::constant) {
-    tensors[{number, 0}] = constant_memory(node);
-    return;
-  }
-  std::vector<HostView> inputs;
-  std::vector<HostTensor> outputs;
-  for (const Use use : node.inputs) inputs.emplace_back(graph.type(use), tensors.at({use.node, use.output}));
-  for (int i = 0; i < static_cast<int>(node.outputs.size()); ++i) {
-    Memory& memory = tensors[{number, i}];
-    memory.resize(node.outputs[i].bytes());
-    outputs.push_back({node.outputs[i], memory});
-  }
-  definition(node.op).evaluate({node, inputs, outputs});
-}
-
-inline bool is_given(Op op) { return op == Op::input || op == Op::variable; }
-
 inline Tensors random_sources(const Graph& graph, std::mt19937& random, bool wild = false) {
   Tensors tensors;
   for (int i = 0; i < static_cast<int>(graph.nodes.size()); ++i) {
-    if (is_given(graph.nodes[i].op)) tensors[{i, 0}] = random_memory(graph.nodes[i].outputs[0], random, wild);
+    if (test::is_given(graph.nodes[i].op)) tensors[{i, 0}] = random_memory(graph.nodes[i].outputs[0], random, wild);
   }
   return tensors;
 }
@@ -167,10 +136,7 @@ inline Tensors random_sources(const Graph& graph, std::mt19937& random, bool wil
 /// As on every backend, denormals are zero.
 inline Tensors evaluate_all(const Graph& graph, Tensors tensors) {
   const FlushDenormals flush;
-  for (int i = 0; i < static_cast<int>(graph.nodes.size()); ++i) {
-    if (!is_given(graph.nodes[i].op)) evaluate_node(graph, i, tensors);
-  }
-  return tensors;
+  return test::interpret(graph, std::move(tensors));
 }
 
 inline void run_group(const Graph& graph, const lowering::Group& group, int threads, Tensors& tensors) {
@@ -196,8 +162,8 @@ inline Tensors run_plan(const Graph& graph, const std::vector<lowering::Item>& p
   for (const lowering::Item& item : plan) {
     if (item.group) {
       run_group(graph, *item.group, threads, tensors);
-    } else if (!is_given(graph.nodes[item.node].op)) {
-      evaluate_node(graph, item.node, tensors);
+    } else if (!test::is_given(graph.nodes[item.node].op)) {
+      test::evaluate_node(graph, item.node, tensors);
     }
   }
   return tensors;

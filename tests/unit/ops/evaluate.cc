@@ -7,7 +7,7 @@
 #include "passes/differentiate.h"
 #include "passes/finish.h"
 #include "qfw/error.h"
-#include "qfw/op_definition.h"
+#include "support/interpret.h"
 
 namespace qfw::test {
 
@@ -72,31 +72,17 @@ std::vector<TensorType> types_of(const std::vector<Tensor>& tensors) {
 }
 
 /// Runs a recorded graph; `inputs` and `variables` in the graph's order.
-std::vector<Tensor> interpret(const Graph& recorded, const std::vector<Tensor>& inputs, const std::vector<Tensor>& variables) {
+std::vector<Tensor> run(const Graph& recorded, const std::vector<Tensor>& inputs, const std::vector<Tensor>& variables) {
   const Graph graph = expand_composites(finish(recorded), [](const Node&) { return true; });
-  std::vector<std::vector<Tensor>> results(graph.nodes.size());
-  for (std::size_t number = 0; number < graph.nodes.size(); ++number) {
+  Tensors tensors;
+  for (int number = 0; number < static_cast<int>(graph.nodes.size()); ++number) {
     const Node& node = graph.nodes[number];
-    auto& outputs = results[number];
-    if (node.op == Op::input) {
-      outputs = {inputs.at(node.as<Slot>().index)};
-    } else if (node.op == Op::variable) {
-      outputs = {variables.at(node.as<Slot>().index)};
-    } else {
-      for (const TensorType& type : node.outputs) outputs.push_back(empty(type));
-      if (node.op == Op::constant) {
-        fill(outputs[0].host(), std::vector<double>(node.outputs[0].shape.count(), node.as<Number>().value));
-        continue;
-      }
-      std::vector<HostView> from;
-      for (const Use use : node.inputs) from.push_back(results[use.node][use.output].view());
-      std::vector<HostTensor> to;
-      for (Tensor& output : outputs) to.push_back(output.host());
-      definition(node.op).evaluate({node, from, to});
-    }
+    if (is_given(node.op)) tensors[{number, 0}] = (node.op == Op::input ? inputs : variables).at(node.as<Slot>().index).bytes;
   }
+  tensors = interpret(graph, std::move(tensors));
   std::vector<Tensor> fetched;
-  for (const Fetch& fetch : graph.fetches) fetched.push_back(results[fetch.use.node][fetch.use.output]);
+  for (const Fetch& fetch : graph.fetches)
+    fetched.push_back({graph.type(fetch.use), tensors.at({fetch.use.node, fetch.use.output})});
   return fetched;
 }
 
@@ -150,7 +136,7 @@ std::vector<Tensor> evaluate(const Build& build, const std::vector<Tensor>& oper
   for (const Value& result : build(g, declared)) g.fetch("result", result);
   std::vector<Tensor> inputs, variables;
   split(operands, inputs, variables);
-  return interpret(g.graph(), inputs, variables);
+  return run(g.graph(), inputs, variables);
 }
 
 std::vector<double> evaluate_one(const Build& build, const std::vector<Tensor>& operands) {
@@ -173,7 +159,7 @@ std::vector<std::vector<double>> gradients(const Build& build, const std::vector
   split(operands, inputs, variables);
   inputs.push_back(f32(shape, weights.empty() ? std::vector<double>(shape.count(), 1) : weights));
   std::vector<std::vector<double>> found;
-  for (const Tensor& gradient : interpret(g.graph(), inputs, variables)) found.push_back(values(gradient));
+  for (const Tensor& gradient : run(g.graph(), inputs, variables)) found.push_back(values(gradient));
   return found;
 }
 
