@@ -119,6 +119,10 @@ refused "a logit is -?nan in the evaluation after step 8;comes from head \(sqrt\
 refused "a logit is inf;comes from head \(exp\)" misfits $idle --model.logits=infinite
 refused "1 of 1 values of head/variance are not finite after 8 steps" misfits $idle --model.logits=variance
 [ ! -e run$runs/best.h5 ] || fail "an evaluation that is not finite was the best"
+# A state that is not finite takes the place of no checkpoint.
+refused "1 of 1 values of head/factor are not finite after 2 steps" misfits $idle --model.parameter=true --checkpoint.every_steps=1
+kept=$(cd run$runs/checkpoints && echo *.h5)
+[[ $kept =~ ^[^\ ]*[^0-9]0*1\.h5$ ]] || fail "it keeps the checkpoints $kept, not that of step 1 alone"
 
 # A layer that only training has is one of the model's.
 run_with misfits --model.name=idle --model.idle=false --model.auxiliary=true --quantizer.name=weights_only --layer:auxiliary.weight_prec=2 \

@@ -143,12 +143,13 @@ class Spoiled final : public Augment {
 class Idle final : public Layer {
  public:
   struct Options {
-    bool idle = true, auxiliary = false;
+    bool idle = true, auxiliary = false, parameter = false;
     std::string logits = "finite";
 
     static void declare(Declare<Options>& option) {
       option("idle", &Options::idle, "whether there are parameters without gradient");
       option("auxiliary", &Options::auxiliary, "whether training has a layer that evaluation has not");
+      option("parameter", &Options::parameter, "whether a parameter grows beyond what a float holds");
       option("logits", &Options::logits, "of an evaluation", {.choices = {"finite", "nan", "infinite", "variance", "input"}});
     }
   };
@@ -164,6 +165,10 @@ class Idle final : public Layer {
     }
     const auto scope = g.scope("head");
     const Value variance = g.state("variance", {}, Init::constant(1));
+    if (o_.parameter) {
+      const Value factor = g.parameter("factor", {}, Init::constant(1));
+      if (g.training()) g.assign(factor, factor * 1e30);  // infinite after two steps, which no loss shows
+    }
     if (g.training()) {
       if (o_.logits == "variance") g.assign(variance, variance * 1e30);  // infinite after two steps; no step reads it
       return logits;
