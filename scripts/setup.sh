@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, and nothing else, on Debian, Ubuntu and their relatives. Says what it did.
 #   setup.sh run       what the program needs to be built and to train the quickstart
-#   setup.sh test      what the tests need as well (also without an argument)
+#   setup.sh test      what the tests need as well (so without an argument, too)
 #   setup.sh package   what making a .deb needs beside `run`
 # Debian packages need root or sudo; without either, the command is printed for someone who has it. A oneDNN that the distribution
 # does not have goes into .deps within the tree.
@@ -112,7 +112,7 @@ find_root() {
 
 case ${1:-test} in
   run) more=() ;;
-  test) more=("${for_test[@]}") ;;
+  test) more=("${for_test[@]}" "${for_package[@]}") ;;
   package) more=("${for_package[@]}") ;;
   *) give_up "there is no part '$1'; there are: run, test, package" ;;
 esac
