@@ -1,25 +1,43 @@
-# The short way. `make run` trains the quickstart, or goes on with it; `make test` builds and runs every test but the long ones.
+# The short way. `make run` builds the program and trains the quickstart, or goes on with it; `make test` builds and runs every test
+# but the long ones. `make run ARGS=--train.steps=100` gives qfw further options. docs/install.md: `make install`, `make package`.
 BUILD := build/release
+PREFIX ?= /usr/local
+ARGS ?=
 
-.PHONY: run test test-long setup build format clean
+.PHONY: run test test-long setup programs build install package format clean
 
 setup:
-	@scripts/setup.sh
+	@scripts/setup.sh test
+
+programs:
+	@scripts/setup.sh run
+	@cmake --preset release --log-level=WARNING
+	@cmake --build --preset release --target programs
 
 build: setup
-	@cmake --preset release --log-level=WARNING
+	@cmake --preset release --log-level=WARNING -D QFW_TESTS=ON
 	@cmake --build --preset release
 
-run: build
-	@$(BUILD)/bin/qfw run recipes/quickstart.ini
+run: programs
+	@$(BUILD)/bin/qfw run recipes/quickstart.ini $(ARGS)
 	@echo "The result lies in runs/quickstart: report.json (numbers), checkpoints/ and best.h5, TensorBoard's events, recipe.ini."
 	@echo "Look at it with: $(BUILD)/bin/qfw eval runs/quickstart"
 
 test: build
-	@ctest --test-dir $(BUILD) --output-on-failure -j2 --label-exclude long
+	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j2 --label-exclude long
 
 test-long: build
-	@ctest --test-dir $(BUILD) --output-on-failure -j2
+	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j2
+
+install: programs
+	@cmake --install $(BUILD) --prefix $(abspath $(PREFIX)) > $(BUILD)/install.log || { cat $(BUILD)/install.log; exit 1; }
+	@echo "qfw is $(DESTDIR)$(abspath $(PREFIX))/bin/qfw; a shell finds it where $(abspath $(PREFIX))/bin is in PATH."
+
+package: programs
+	@scripts/setup.sh package
+	@cmake --preset release --log-level=WARNING
+	@cpack --config $(BUILD)/CPackConfig.cmake -B $(BUILD)/packages
+	@ls -l $(BUILD)/packages/qfw*.tar.gz $(BUILD)/packages/qfw*.deb
 
 format:
 	@git ls-files --cached --others --exclude-standard '*.h' '*.cc' | xargs clang-format -i

@@ -1,6 +1,6 @@
 find_package(Threads REQUIRED)
 find_package(OpenMP REQUIRED COMPONENTS CXX)
-find_package(Boost 1.81 REQUIRED COMPONENTS filesystem json)
+find_package(Boost 1.81 CONFIG REQUIRED COMPONENTS filesystem json)
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(ZLIB REQUIRED)
@@ -16,3 +16,5 @@ pkg_check_modules(WEBP REQUIRED IMPORTED_TARGET libwebp)
 # CMake's own module needs the C language and links all that HDF5 itself was linked with; pkg-config names the library alone.
 pkg_search_module(HDF5 REQUIRED IMPORTED_TARGET hdf5-serial hdf5)
 add_library(hdf5::hdf5 ALIAS PkgConfig::HDF5)
+# The names mean what they mean in HDF5 1.10, whichever version is here.
+target_compile_definitions(PkgConfig::HDF5 INTERFACE H5_USE_110_API)

@@ -1,5 +1,5 @@
-# `cmake --install`: bin/qfw, lib/libqfw_core.so, lib/qfw/ (the plugins), include/qfw, lib/cmake/qfw and share/qfw/recipes. Libraries
-# find each other relative to themselves, so the tree may be moved.
+# `cmake --install`: bin/qfw, lib/libqfw_core.so, lib/qfw/ (the plugins), include/qfw, lib/cmake/qfw, share/qfw/recipes and
+# share/doc/qfw. Libraries find each other relative to themselves, so the tree may be moved. The target `programs` builds it all.
 include(CMakePackageConfigHelpers)
 
 install(TARGETS qfw RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
@@ -7,7 +7,7 @@ install(TARGETS qfw_core EXPORT qfw_targets LIBRARY DESTINATION ${CMAKE_INSTALL_
 install(EXPORT qfw_targets NAMESPACE qfw:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/qfw)
 install(DIRECTORY core/include/qfw DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 install(DIRECTORY recipes/ DESTINATION ${CMAKE_INSTALL_DATADIR}/qfw/recipes FILES_MATCHING PATTERN "*.ini")
-install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/qfw)
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 configure_package_config_file(cmake/qfw-config.cmake.in ${CMAKE_BINARY_DIR}/qfw-config.cmake
                               INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/qfw)
@@ -16,10 +16,17 @@ write_basic_package_version_file(${CMAKE_BINARY_DIR}/qfw-config-version.cmake CO
 install(FILES ${CMAKE_BINARY_DIR}/qfw-config.cmake ${CMAKE_BINARY_DIR}/qfw-config-version.cmake cmake/QfwPlugin.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/qfw)
 
-# A oneDNN from .deps would be left behind by a move; one of the system stays where it is.
-get_target_property(dnnl_file DNNL::dnnl IMPORTED_LOCATION_RELEASE)
-if(dnnl_file MATCHES "^${CMAKE_CURRENT_SOURCE_DIR}/")
+# A oneDNN from .deps would be left behind by a move, so it comes along, among the plugins, where no other program finds it, and
+# with its licences. One of the system stays where it is.
+cmake_path(IS_PREFIX CMAKE_CURRENT_SOURCE_DIR "${dnnl_DIR}" NORMALIZE QFW_BUNDLES_ONEDNN)
+if(QFW_BUNDLES_ONEDNN)
+  get_target_property(dnnl_file DNNL::dnnl IMPORTED_LOCATION_RELEASE)
   get_target_property(dnnl_soname DNNL::dnnl IMPORTED_SONAME_RELEASE)
-  install(FILES ${dnnl_file} DESTINATION ${CMAKE_INSTALL_LIBDIR} RENAME ${dnnl_soname}
-          PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
+  install(FILES ${dnnl_file} DESTINATION ${CMAKE_INSTALL_LIBDIR}/qfw RENAME ${dnnl_soname})
+  file(GLOB dnnl_licences .deps/share/doc/*/LICENSE .deps/share/doc/*/THIRD-PARTY-PROGRAMS)
+  list(LENGTH dnnl_licences count)
+  if(NOT count EQUAL 2)
+    message(WARNING "The licences of the oneDNN in .deps are not in .deps/share/doc: do not pass on what is installed from here")
+  endif()
+  install(FILES ${dnnl_licences} DESTINATION ${CMAKE_INSTALL_DOCDIR}/oneDNN)
 endif()

@@ -22,6 +22,7 @@ function(qfw_add_plugin kind name)
   if(PROJECT_NAME STREQUAL "qfw")
     set_target_properties(${target} PROPERTIES INSTALL_RPATH "$ORIGIN/..;$ORIGIN")
     install(TARGETS ${target} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/qfw)
+    add_dependencies(programs ${target})
   else()
     target_compile_options(${target} PRIVATE -ffp-contract=off)  # numbers round once per operation, as the core's do
     if(QFW_SANITIZE)

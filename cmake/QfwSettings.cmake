@@ -10,8 +10,10 @@ set(CMAKE_CXX_FLAGS_RELEASE "-O3")  # NDEBUG stays undefined: assertions are che
 
 # Elementwise results must round once per op on every instruction set: no contraction into FMA anywhere (docs/numerics).
 add_compile_options(-ffp-contract=off -Wall -Wextra -Wpedantic -Wno-missing-field-initializers)
-# False alarms of GCC 12 at -O3 inside std::string, std::variant and fmt.
-add_compile_options(-Wno-restrict -Wno-maybe-uninitialized -Wno-stringop-overflow)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # False alarms of GCC 12 at -O3 inside std::string, std::variant and fmt.
+  add_compile_options(-Wno-restrict -Wno-maybe-uninitialized -Wno-stringop-overflow)
+endif()
 
 set(QFW_SANITIZE "" CACHE STRING "sanitizers to build with, as for -fsanitize=")
 if(QFW_SANITIZE)
@@ -27,3 +29,6 @@ endif()
 # The program and every plugin in one folder: plugins are looked for beside the executable.
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 set(CMAKE_LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+
+# A new commit, or a change inside the core, links the core again, not each program and plugin that uses it.
+set(CMAKE_LINK_DEPENDS_NO_SHARED ON)

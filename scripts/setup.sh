@@ -1,30 +1,30 @@
 #!/usr/bin/env bash
-# Installs what the build, the tests and the quickstart need on Debian 12, and only what is missing. Says what it did.
-# Needs root or sudo if a Debian package is missing; oneDNN goes into .deps within the tree.
+# Installs what is missing, and nothing else, on Debian, Ubuntu and their relatives. Says what it did.
+#   setup.sh run       what the program needs to be built and to train the quickstart
+#   setup.sh test      what the tests need as well (so without an argument, too)
+#   setup.sh package   what making a .deb needs beside `run`
+# Debian packages need root or sudo; without either, the command is printed for someone who has it. A oneDNN that the distribution
+# does not have goes into .deps within the tree.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-packages=(
+for_run=(
   build-essential cmake ninja-build ccache pkg-config
-  libboost1.81-dev libboost-filesystem1.81-dev libboost-json1.81-dev
-  libhdf5-dev hdf5-tools libhwy-dev libxxhash-dev libfmt-dev libspdlog-dev libprotobuf-dev protobuf-compiler zlib1g-dev
-  libjpeg62-turbo-dev libpng-dev libwebp-dev
-  libgtest-dev libgmock-dev strace
+  libhdf5-dev libhwy-dev libxxhash-dev libfmt-dev libspdlog-dev libprotobuf-dev protobuf-compiler zlib1g-dev
+  libjpeg-dev libpng-dev libwebp-dev libjs-chart.js
   dataset-fashion-mnist
 )
-onednn_wheel=onednn-devel-cpu-gomp==2023.2.0  # oneDNN 3.2; Debian 12 has 2.7
+for_test=(libgtest-dev libgmock-dev strace hdf5-tools)
+for_package=(dpkg-dev file)
+least_boost=1.81
+boost_parts=(libboost-dev libboost-filesystem-dev libboost-json-dev)
+onednn_wheel=onednn-devel-cpu-gomp==2023.2.0  # oneDNN 3.2
 
 say() { echo "setup: $*"; }
 
-as_root() {
-  if [ "$(id -u)" -eq 0 ]; then
-    "$@"
-  elif command -v sudo > /dev/null; then
-    sudo "$@"
-  else
-    say "needs root for: $*; run it as root, or install sudo" >&2
-    exit 1
-  fi
+give_up() {
+  say "$*" >&2
+  exit 1
 }
 
 # Prints those of its arguments that are not installed.
@@ -32,6 +32,33 @@ missing_of() {
   local installed
   installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2> /dev/null | sed -n 's/^installed //p') || true
   comm -23 <(printf '%s\n' "$@" | sort -u) <(sort -u <<< "$installed")
+}
+
+# The version that is installed, or would be; empty if apt knows no such package.
+version_of() {
+  local policy found
+  policy=$(LC_ALL=C apt-cache policy "$1" 2> /dev/null)
+  for found in Installed Candidate; do
+    found=$(sed -n "s/^ *$found: //p" <<< "$policy")
+    if [ -n "$found" ] && [ "$found" != "(none)" ]; then
+      echo "$found"
+      return
+    fi
+  done
+}
+
+is_at_least() { [ -n "$1" ] && dpkg --compare-versions "$1" ge "$2"; }
+
+# The packages of a Boost that is new enough: the distribution's own, else the newest of those that it has beside it.
+boost_packages() {
+  if is_at_least "$(version_of libboost-json-dev)" "$least_boost"; then
+    printf '%s\n' "${boost_parts[@]}"
+    return
+  fi
+  local beside
+  beside=$(apt-cache pkgnames libboost-json1. | sed -nE 's/^libboost-json(1\.[0-9]+)-dev$/\1/p' | sort -V | tail -n 1)
+  is_at_least "$beside" "$least_boost" || return 1
+  printf '%s\n' "${boost_parts[@]}" | sed "s/-dev$/$beside-dev/"
 }
 
 # Whether a oneDNN >= 3 with its CMake package lies below a prefix.
@@ -46,41 +73,93 @@ has_onednn() {
   return 1
 }
 
-if ! command -v dpkg-query > /dev/null; then
-  say "this script knows Debian 12 only; elsewhere install the packages that docs/dependencies.md lists" >&2
-  exit 1
+onednn_is_here() {
+  local prefix
+  for prefix in .deps /usr /usr/local; do
+    if has_onednn "$prefix"; then return 0; fi
+  done
+  return 1
+}
+
+# Sets `packages` to all that are wanted, as far as apt's lists tell.
+choose_packages() {
+  packages=("${for_run[@]}" "${more[@]}")
+  local boost
+  if boost=$(boost_packages); then
+    mapfile -t -O "${#packages[@]}" packages <<< "$boost"
+  else
+    packages+=("${boost_parts[@]}")
+    boost_is_old=yes
+  fi
+  wheel=
+  if onednn_is_here; then return; fi
+  if is_at_least "$(version_of libdnnl-dev)" 3; then
+    packages+=(libdnnl-dev)
+  else
+    wheel=$onednn_wheel
+    packages+=(python3-venv ca-certificates)
+  fi
+}
+
+# Fails where neither this user nor sudo may install packages. At a terminal sudo may ask for a password.
+find_root() {
+  root=()
+  [ "$(id -u)" -ne 0 ] || return 0
+  command -v sudo > /dev/null || return 1
+  root=(sudo)
+  sudo -n true 2> /dev/null || { [ -t 0 ] && sudo -v; }
+}
+
+case ${1:-test} in
+  run) more=() ;;
+  test) more=("${for_test[@]}" "${for_package[@]}") ;;
+  package) more=("${for_package[@]}") ;;
+  *) give_up "there is no part '$1'; there are: run, test, package" ;;
+esac
+
+if ! command -v dpkg-query > /dev/null || ! command -v apt-get > /dev/null; then
+  say "there is no apt here. Install these by your system's names (docs/dependencies.md says what each is for), with Boost >= $least_boost:" >&2
+  say "  ${for_run[*]} ${boost_parts[*]} libdnnl-dev ${more[*]}" >&2
+  give_up "then: cmake --preset release && cmake --build --preset release --target programs"
 fi
 
-onednn=missing
-for prefix in .deps /usr /usr/local; do
-  if has_onednn "$prefix"; then onednn=$prefix; break; fi
-done
-[ "$onednn" != missing ] || packages+=(python3-venv ca-certificates)
-
+boost_is_old=
+choose_packages
 mapfile -t missing < <(missing_of "${packages[@]}")
+
 if [ "${#missing[@]}" -gt 0 ]; then
-  say "installing ${#missing[@]} Debian packages: ${missing[*]}"
-  export DEBIAN_FRONTEND=noninteractive
-  as_root apt-get update -qq
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" > /dev/null
+  can_install=yes
+  find_root || can_install=
+  if [ -n "$can_install" ]; then
+    "${root[@]}" apt-get update -qq || give_up "apt-get update failed; see above"
+    boost_is_old=
+    choose_packages  # by lists that are up to date
+    mapfile -t missing < <(missing_of "${packages[@]}")
+  fi
+  [ -z "$boost_is_old" ] || [ -z "$(version_of cmake)" ] ||
+    give_up "this distribution has no Boost >= $least_boost (libboost-json-dev is '$(version_of libboost-json-dev)'); install one, then build with CMake as CONTRIBUTING.md says"
+  if [ -z "$can_install" ]; then
+    say "${#missing[@]} packages are missing, and neither are you root nor can sudo be used. Have an administrator run:" >&2
+    [ -n "$(version_of cmake)" ] || echo "  apt-get update   # then run this again: apt's lists are empty, and the names below may be other ones" >&2
+    echo "  apt-get install --no-install-recommends ${missing[*]}" >&2
+    exit 1
+  fi
+  say "installing ${#missing[@]} packages: ${missing[*]}"
+  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends --no-remove "${missing[@]}" > /dev/null ||
+    give_up "apt-get could not install them; see above"
   mapfile -t still < <(missing_of "${missing[@]}")
-  if [ "${#still[@]}" -gt 0 ]; then
-    say "apt-get finished, but these are still missing: ${still[*]}" >&2
-    exit 1
-  fi
+  [ -z "${still[*]}" ] || give_up "apt-get finished, but these are still missing: ${still[*]}"
 fi
 
-if [ "$onednn" = missing ]; then
-  say "installing oneDNN from PyPI ($onednn_wheel) into .deps"
+if [ -n "$wheel" ]; then
+  say "installing oneDNN from PyPI ($wheel) into .deps: the distribution has none of version 3"
   [ -x .deps/bin/pip ] || python3 -m venv .deps
-  .deps/bin/pip install --quiet --disable-pip-version-check --no-input "$onednn_wheel"
-  if ! has_onednn .deps; then
-    say "the wheel brought no oneDNN >= 3 into .deps; remove .deps and try again" >&2
-    exit 1
-  fi
+  .deps/bin/pip install --quiet --disable-pip-version-check --no-input "$wheel" ||
+    give_up "pip could not install it; is PyPI reachable? An own oneDNN >= 3 below .deps or /usr/local serves as well"
+  has_onednn .deps || give_up "the wheel brought no oneDNN >= 3 into .deps; remove .deps and try again"
 fi
 
-if [ "${#missing[@]}" -eq 0 ] && [ "$onednn" != missing ]; then
+if [ "${#missing[@]}" -eq 0 ] && [ -z "$wheel" ]; then
   say "nothing missing"
 else
   say "done"

@@ -78,7 +78,7 @@ class Transpose final : public Kernel {
   /// Calls visit(offset from, offset to) for each pair of places, in squares that stay in the first-level cache.
   template <class Visit>
   void for_each(const Visit& visit) const {
-    const auto [before, first, between, second, after] = extents_;
+    const std::int64_t before = extents_[0], first = extents_[1], between = extents_[2], second = extents_[3];
     const std::int64_t tiles_first = (first + tile_ - 1) / tile_, tiles_second = (second + tile_ - 1) / tile_;
     const std::int64_t work = before * tiles_first * tiles_second;
 #pragma omp parallel for num_threads(threads_) schedule(static) if (before * first * between * second > 4096)

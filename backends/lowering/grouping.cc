@@ -263,7 +263,7 @@ Group group_of(const Graph& graph, int node) {
     }
   }
   std::ranges::sort(group.nodes);
-  group.nodes.erase(std::ranges::unique(group.nodes).begin(), group.nodes.end());
+  group.nodes.erase(std::unique(group.nodes.begin(), group.nodes.end()), group.nodes.end());
   group.nodes.push_back(node);
   for (int output = 0; output < static_cast<int>(only.outputs.size()); ++output) group.outputs.push_back({node, output});
   return group;

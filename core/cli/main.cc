@@ -14,6 +14,7 @@
 #include "plugin/crash.h"
 #include "qfw/error.h"
 #include "util/nearest.h"
+#include "util/version.h"
 #include "verbs.h"
 
 namespace qfw {
@@ -74,7 +75,7 @@ std::string general_help() {
       "\nOptions:\n"
       "  --plugin-dir=DIR   look for plugins in DIR first; may be repeated\n"
       "  --help             this text; after a verb, what the verb takes\n"
-      "  --version          the program's version\n"
+      "  --version          the program's version, and the commit it was built from\n"
       "\nExit status: 0 done, 1 failed, 2 wrong usage or recipe, 130 interrupted.\n";
   return text;
 }
@@ -93,7 +94,7 @@ const Verb& verb_called(const std::string& name) {
 int run(const std::vector<std::string>& given) {
   const Words words = sort_out(given);
   if (words.version) {
-    fmt::print("qfw {}\n", QFW_VERSION);
+    fmt::print("qfw {}\n", version());
     return done;
   }
   if (words.verb.empty()) {

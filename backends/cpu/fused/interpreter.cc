@@ -54,7 +54,7 @@ void Interpreter::prepare(const Tiling& tiling, Reductions& reductions, int thre
     }
   }
   std::ranges::sort(rows_in_body_);
-  rows_in_body_.erase(std::ranges::unique(rows_in_body_).begin(), rows_in_body_.end());
+  rows_in_body_.erase(std::unique(rows_in_body_.begin(), rows_in_body_.end()), rows_in_body_.end());
 }
 
 void Interpreter::move_rows(int thread, std::int64_t col) {

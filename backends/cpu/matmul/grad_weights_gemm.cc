@@ -60,7 +60,8 @@ void pack_grad(const Copy& copy, const From* grad, std::int64_t stride, std::int
   }
 }
 
-#if HWY_ARCH_X86 && HWY_TARGET > HWY_AVX3 && HWY_TARGET != HWY_SCALAR
+#undef QFW_ROW_ENDS
+#if HWY_ARCH_X86 && HWY_TARGET > HWY_AVX3 && HWY_TARGET <= HWY_SSSE3
 // As in integer_gemm.cc: keeps GCC 12 from spilling the accumulators.
 #define QFW_ROW_ENDS(x, y) asm volatile("" : "+x"(x.raw), "+x"(y.raw))
 #else

@@ -31,7 +31,7 @@ struct BytesWithOffset {
       return;
     }
     std::int64_t i = 0;
-#if HWY_TARGET != HWY_SCALAR
+#if QFW_MULTIPLIES_BYTES
     const hn::FixedTag<std::uint8_t, 16> d;
     const auto add = hn::Set(d, offset);
     for (; i + 16 <= count; i += 16) hn::StoreU(hn::Add(hn::LoadU(d, from + i), add), d, to + i);
@@ -47,7 +47,7 @@ struct BytesToPairs {
   HWY_INLINE void operator()(const std::uint8_t* bytes, std::int64_t count, std::int16_t* to) const {
     const auto* from = reinterpret_cast<const Byte*>(bytes);
     std::int64_t i = 0;
-#if HWY_TARGET != HWY_SCALAR
+#if QFW_MULTIPLIES_BYTES
     const hn::FixedTag<std::int16_t, 8> d;
     const hn::Rebind<Byte, decltype(d)> narrow;
     for (; i + 8 <= count; i += 8) hn::StoreU(hn::PromoteTo(d, hn::LoadU(narrow, from + i)), d, to + i);
@@ -131,7 +131,7 @@ const char* target() { return hwy::TargetName(HWY_TARGET); }
 int greatest(const std::int8_t* weights, std::int64_t count) {
   int result = 0;
   std::int64_t i = 0;
-#if HWY_TARGET != HWY_SCALAR
+#if QFW_MULTIPLIES_BYTES
   const D8 d;
   const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
   auto least = hn::Zero(d), most = hn::Zero(d);
@@ -149,7 +149,7 @@ int greatest(const std::int8_t* weights, std::int64_t count) {
   return result;
 }
 
-#if HWY_TARGET != HWY_SCALAR
+#if QFW_MULTIPLIES_BYTES
 /// 16 channels of four rows of weights at `from` to `to`, channel by channel.
 HWY_INLINE void interleave(const std::int8_t* from, std::int64_t stride, bool bytes, std::byte* to, std::int64_t step) {
   const hn::FixedTag<std::int8_t, 16> d;
@@ -186,7 +186,7 @@ void pack(const std::int8_t* weights, std::int64_t depth, std::int64_t columns, 
   const std::int64_t width = panel(), group = bytes ? 4 : 2;
   auto* out = static_cast<std::byte*>(packed);
   std::int64_t k = 0;
-#if HWY_TARGET != HWY_SCALAR
+#if QFW_MULTIPLIES_BYTES
   if (columns == width && width % 16 == 0) {
     for (; k + 4 <= depth; k += 4) {
       for (std::int64_t j = 0; j < width; j += 16) {

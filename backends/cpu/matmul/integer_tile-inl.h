@@ -25,7 +25,16 @@ struct Target {
   bool add, stream;
 };
 
-#if HWY_TARGET == HWY_SCALAR
+// Whether there are instructions that multiply bytes and add their products: from SSSE3 on. What a compiler takes for granted
+// on x86-64 is Highway's SCALAR, EMU128 or SSE2, by its version.
+#undef QFW_MULTIPLIES_BYTES
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_SSSE3
+#define QFW_MULTIPLIES_BYTES 1
+#else
+#define QFW_MULTIPLIES_BYTES 0
+#endif
+
+#if !QFW_MULTIPLIES_BYTES
 // Processors of before 2006, and nothing else: plain loops.
 constexpr bool bytes_possible = false;
 std::int64_t panel() { return 8; }
@@ -71,6 +80,7 @@ HWY_INLINE V32 repeat(const void* four_bytes) {
 std::int64_t panel() { return 2 * static_cast<std::int64_t>(hn::Lanes(D32())); }
 
 // GCC 12 hoists the loads of later rows into the accumulators' registers unless each row ends here. 512-bit code has enough.
+#undef QFW_ROW_ENDS
 #if HWY_TARGET > HWY_AVX3
 #define QFW_ROW_ENDS(x, y) asm volatile("" : "+x"(x.raw), "+x"(y.raw))
 #else
@@ -175,7 +185,7 @@ void tile(const IntegerProduct& product, const std::byte* a, std::int64_t a_stri
   }
   store<Rows>(sums, to);
 }
-#endif  // HWY_SCALAR
+#endif  // QFW_MULTIPLIES_BYTES
 
 }  // namespace
 }  // namespace qfw::cpu::HWY_NAMESPACE

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <optional>
-#include <ranges>
+#include <span>
 #include <tuple>
 #include <utility>
 
@@ -139,7 +139,9 @@ void Problems::raise() const {
   });
   constexpr std::size_t told = 50;
   std::string message;
-  for (const Problem& problem : sorted | std::views::take(told)) message += (message.empty() ? "" : "\n") + problem.text;
+  for (const Problem& problem : std::span<const Problem>(sorted).first(std::min(told, sorted.size()))) {
+    message += (message.empty() ? "" : "\n") + problem.text;
+  }
   if (sorted.size() > told) message += fmt::format("\nand {} more", sorted.size() - told);
   throw Error(category_, message);
 }

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "io/json.h"
+#include "util/version.h"
 
 namespace qfw {
 
@@ -102,7 +103,7 @@ bool report_says_finished(const RunFolder& folder, std::int64_t steps) try {
 
 void write_environment(const std::filesystem::path& path, Session& session) {
   json::object object;
-  object["qfw"] = QFW_VERSION;
+  object["qfw"] = version();
   object["written"] = now_text();
   object["host"] = host_name();
   object["cpu"] = cpu_model();
