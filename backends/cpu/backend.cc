@@ -13,12 +13,16 @@
 namespace qfw::cpu {
 
 CpuBackend::CpuBackend(const Options& options) : context_(std::make_shared<Context>()) {
-  context_->threads = options.threads > 0 ? options.threads : default_threads();
+  context_->threads = options.threads;
+  if (options.threads > 0) return;
+  const DefaultThreads chosen = default_threads();
+  context_->threads = chosen.count;
+  if (!chosen.why.empty()) why_so_many_ = " (" + chosen.why + ")";
 }
 
 std::string CpuBackend::describe() const {
   const std::int64_t targets = hwy::SupportedTargets();
-  return fmt::format("cpu, {} thread{}, {}, Highway {}", context_->threads, context_->threads == 1 ? "" : "s",
+  return fmt::format("cpu, {} thread{}{}, {}, Highway {}", context_->threads, context_->threads == 1 ? "" : "s", why_so_many_,
                      describe_matmul(), hwy::TargetName(targets & -targets));
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "context.h"
 #include "qfw/backend.h"
@@ -14,7 +15,8 @@ class CpuBackend final : public Backend {
   struct Options {
     int threads = 0;
     static void declare(Declare<Options>& option) {
-      option("threads", &Options::threads, "threads to compute with; 0: OMP_NUM_THREADS, or else one per physical core",
+      option("threads", &Options::threads,
+             "threads to compute with; 0: OMP_NUM_THREADS, or else one per physical core that affinity and cgroup allow",
              {.min = 0, .max = 1024});
     }
   };
@@ -28,6 +30,7 @@ class CpuBackend final : public Backend {
   void write(std::string_view variable, HostView from) override;
 
  private:
+  std::string why_so_many_;           ///< threads
   std::shared_ptr<Context> context_;  // executables may outlive the backend
 };
 

@@ -14,6 +14,13 @@
 
 namespace qfw {
 
+void bound_spinning() {
+  const auto is_set = [](const char* name) { return std::getenv(name) != nullptr; };
+  if (is_set("OMP_WAIT_POLICY") || is_set("GOMP_SPINCOUNT") || is_set("KMP_BLOCKTIME") || is_set("KMP_LIBRARY")) return;
+  setenv("GOMP_SPINCOUNT", "3000", 0);  // tens of microseconds: longer than most gaps between two loops
+  setenv("KMP_BLOCKTIME", "1", 0);      // in milliseconds; the least above none at all
+}
+
 void check_environment() {
   static const std::vector<std::string> known = {"QFW_PLUGIN_PATH", "QFW_LOG", "QFW_DUMP"};
   for (char** variable = environ; *variable != nullptr; ++variable) {

@@ -172,6 +172,7 @@ int guarded(const std::vector<std::string>& words) {
 }  // namespace qfw
 
 int main(int count, char** words) {
+  qfw::bound_spinning();
   qfw::prepare_streams();
   qfw::report_crashes_of_plugins();
   return qfw::guarded(std::vector<std::string>(words + 1, words + count));

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <thread>
 
+#include "util/processor_share.h"
 #include "util/signals.h"
 
 namespace qfw {
@@ -105,6 +106,7 @@ Replicas::Replicas(const Recipe& recipe) : communicator_(recipe.make<Communicato
   if (count > 1) crew_ = std::make_unique<Crew>(*communicator_);
   for (int i = 0; i < count; ++i) {
     const ShareOfProcessors share(i, count);
+    const QuotaShare quota(count);
     backends_[static_cast<std::size_t>(i)] = recipe.make<Backend>();
   }
 }
