@@ -1,105 +1,242 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
 #include <boost/json.hpp>
-#include <cmath>
 
 #include "io/json.h"
 #include "io/printable.h"
+#include "layout.h"
+#include "option_text.h"
+#include "recipe/sections.h"
+#include "recipe/source.h"
+#include "reference.h"
+#include "util/nearest.h"
 #include "verbs.h"
 
 namespace qfw {
 namespace {
 
-std::string type_of(const Option& option) {
-  static constexpr std::array names = {"none", "boolean", "integer", "number", "text", "integers", "numbers"};
-  std::string text = names[static_cast<std::size_t>(option.type)];
-  if (option.or_number) text += " or number";
-  if (option.nullable) text += " or none";
-  return text;
+constexpr const char* about_layers =
+    "Sections [layer:GLOB] set options of the quantizer for the layers whose path matches: `*` stands for anything within a "
+    "component, `**` for anything across components, as in [layer:stage1/**]. Any option of the quantizer may stand there "
+    "(qfw describe quantizer NAME), none of the core's keys. Later sections win. `qfw explain RECIPE` lists the layers.";
+
+struct Output {
+  bool json = false;
+  std::size_t width = 0;
+};
+
+std::string head_of(const SectionReference& section) {
+  return section.in_recipes ? fmt::format("[{}]", section.name) : "plugins of kind " + section.name;
 }
 
-/// `1 .. 8`, `>= 0`, `> 0, <= 1`, `a | b`, or nothing where anything goes.
-std::string allowed_of(const Option& option) {
-  std::string text;
-  for (const std::string& choice : option.choices) text += (text.empty() ? "" : " | ") + choice;
-  // Limits that are only those of a 32 or 64-bit integer say nothing.
-  const bool low = std::isfinite(option.min) && option.min > -2147483648.0,
-             high = std::isfinite(option.max) && option.max < 2147483647.0;
-  std::string range;
-  if (std::isfinite(option.above)) {
-    range = "> " + to_string(option.above) + (high ? ", <= " + to_string(option.max) : "");
-  } else if (low && high) {
-    range = to_string(option.min) + " .. " + to_string(option.max);
-  } else if (low) {
-    range = ">= " + to_string(option.min);
-  } else if (high) {
-    range = "<= " + to_string(option.max);
-  }
-  if (!text.empty() && !range.empty()) text += " | ";
-  return text + range;
+/// A name and a text behind it, in columns.
+void print_entry(const std::string& name, std::size_t names, const std::string& text, std::size_t width) {
+  const std::size_t indent = names + 4;
+  const std::string lines = wrapped(printable(text, line_breaks), width, indent);
+  fmt::print("  {:<{}}  {}", printable(name), names, lines.empty() ? "\n" : lines.substr(indent));
 }
 
-boost::json::value json_of(const OptionValue& value) {
-  struct Writer {
-    boost::json::value operator()(std::monostate) const { return nullptr; }
-    boost::json::value operator()(bool flag) const { return flag; }
-    boost::json::value operator()(std::int64_t number) const { return number; }
-    boost::json::value operator()(double number) const { return number; }
-    boost::json::value operator()(const std::string& text) const { return boost::json::string(text); }
-    boost::json::value operator()(const std::vector<std::int64_t>& list) const {
-      return boost::json::array(list.begin(), list.end());
+void print_all(const Catalog& catalog, const Output& output) {
+  const std::vector<std::string> names = reference_names(catalog);
+  if (output.json) {
+    boost::json::array sections;
+    for (const std::string& name : names) {
+      const SectionReference section = reference_of(name, catalog, Opening::no);
+      boost::json::array plugins;
+      for (const auto& plugin : section.plugins) plugins.emplace_back(plugin.name);
+      sections.push_back(boost::json::object{{"name", name},
+                                             {"doc", section.doc},
+                                             {"in_recipes", section.in_recipes},
+                                             {"keys", json_of(section.keys)},
+                                             {"plugins", std::move(plugins)}});
     }
-    boost::json::value operator()(const std::vector<double>& list) const {
-      return boost::json::array(list.begin(), list.end());
-    }
-  };
-  return std::visit(Writer{}, value);
-}
-
-void print_json(const FactoryBase& factory) {
-  boost::json::array options;
-  for (const Option& option : factory.options) {
-    boost::json::object item{{"name", option.name}, {"type", type_of(option)}, {"default", json_of(option.default_value)}};
-    if (std::isfinite(option.min)) item["min"] = option.min;
-    if (std::isfinite(option.above)) item["above"] = option.above;
-    if (std::isfinite(option.max)) item["max"] = option.max;
-    if (!option.choices.empty()) item["choices"] = boost::json::array(option.choices.begin(), option.choices.end());
-    if (!option.inherits.empty()) item["inherits"] = option.inherits;
-    item["doc"] = option.doc;
-    options.push_back(std::move(item));
-  }
-  fmt::print("{}", json_pretty(boost::json::object{
-                       {"kind", factory.kind}, {"name", factory.name}, {"doc", factory.doc}, {"options", std::move(options)}}));
-}
-
-void print_text(const FactoryBase& factory) {
-  fmt::print("{} {}: {}\n", factory.kind, printable(factory.name), printable(factory.doc, line_breaks));
-  if (factory.options.empty()) {
-    fmt::print("\nIt has no options.\n");
+    fmt::print("{}",
+               json_pretty(boost::json::object{{"keys", json_of(recipe::top_options())}, {"sections", std::move(sections)}}));
     return;
   }
-  std::vector<std::array<std::string, 5>> rows = {{"OPTION", "TYPE", "DEFAULT", "ALLOWED", "MEANING"}};
-  for (const Option& option : factory.options) {
-    const std::string by_default = option.inherits.empty() ? to_string(option.default_value) : "as " + option.inherits;
-    rows.push_back({option.name, type_of(option), by_default, allowed_of(option), option.doc});
+  std::size_t widest = 0;
+  for (const std::string& name : names) widest = std::max(widest, name.size());
+  const auto print = [&](bool in_recipes) {
+    for (const std::string& name : names) {
+      const SectionReference section = reference_of(name, catalog, Opening::no);
+      if (section.in_recipes != in_recipes) continue;
+      std::vector<std::string> plugins;
+      for (const auto& plugin : section.plugins) plugins.push_back(plugin.name);
+      print_entry(name, widest, section.doc + (plugins.empty() ? "" : fmt::format(": {}", fmt::join(plugins, ", "))),
+                  output.width);
+    }
+  };
+  fmt::print("Sections of a recipe, and the plugins that serve in them:\n");
+  print(true);
+  fmt::print("\nPlugins of other kinds:\n");
+  print(false);
+  fmt::print("\nKeys outside sections:\n{}", table_of(recipe::top_options(), "KEY", output.width));
+  fmt::print("\nqfw describe SECTION, SECTION.KEY or KIND NAME tells more; docs/recipe.md has it all.\n");
+}
+
+void print_section(const SectionReference& section, const Output& output) {
+  if (output.json) {
+    boost::json::array plugins;
+    for (const auto& plugin : section.plugins) {
+      boost::json::object item{{"name", plugin.name}, {"doc", plugin.doc}};
+      if (!plugin.problem.empty()) item["problem"] = plugin.problem;
+      plugins.push_back(std::move(item));
+    }
+    fmt::print("{}", json_pretty(boost::json::object{{"section", section.name},
+                                                     {"doc", section.doc},
+                                                     {"in_recipes", section.in_recipes},
+                                                     {"keys", json_of(section.keys)},
+                                                     {"plugins", std::move(plugins)}}));
+    return;
   }
-  std::array<std::size_t, 5> widths{};
-  for (const auto& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  fmt::print("{}", wrapped(fmt::format("{}: {}", head_of(section), section.doc), output.width, 0));
+  if (section.has_plugins) {
+    std::size_t widest = 0;
+    for (const auto& plugin : section.plugins) widest = std::max(widest, columns_of(printable(plugin.name)));
+    fmt::print("\nPlugins; qfw describe {} NAME shows the options of one:\n", section.name);
+    for (const auto& plugin : section.plugins) {
+      const std::string mark = plugin.name == section.fallback ? " (the default)" : "";
+      print_entry(plugin.name, widest, plugin.problem.empty() ? plugin.doc + mark : plugin.problem, output.width);
+    }
+    if (section.plugins.empty()) fmt::print("  none\n");
   }
-  fmt::print("\n");
-  for (const auto& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i + 1 < row.size(); ++i) line += fmt::format("{:<{}}  ", row[i], widths[i]);
-    fmt::print("{}\n", printable(line + row.back(), line_breaks));
+  if (!section.keys.empty()) {
+    fmt::print("\n{}{}", section.has_plugins ? "Keys under every plugin:\n" : "", table_of(section.keys, "KEY", output.width));
   }
+  if (section.name == "quantizer") fmt::print("\n{}", wrapped(about_layers, output.width, 0));
+}
+
+void print_plugin(const FactoryBase& factory, const SectionReference& section, const Output& output) {
+  const std::vector<Option> beside = section.keys_beside(factory.options);
+  if (output.json) {
+    fmt::print("{}", json_pretty(boost::json::object{{"kind", factory.kind},
+                                                     {"name", factory.name},
+                                                     {"doc", factory.doc},
+                                                     {"options", json_of(factory.options)},
+                                                     {"keys", json_of(beside)}}));
+    return;
+  }
+  fmt::print("{}", wrapped(fmt::format("{} {}: {}", factory.kind, printable(factory.name), printable(factory.doc, line_breaks)),
+                           output.width, 0));
+  if (factory.options.empty()) {
+    fmt::print("\nIt has no options of its own.\n");
+  } else {
+    fmt::print("\n{}", table_of(factory.options, "OPTION", output.width));
+  }
+  if (!beside.empty()) {
+    fmt::print("\nKeys of [{}] under every plugin:\n{}", section.name, table_of(beside, "KEY", output.width));
+  }
+}
+
+void print_keys(const std::vector<KeyReference>& keys, const Output& output) {
+  if (output.json) {
+    boost::json::array list;
+    for (const KeyReference& key : keys) {
+      boost::json::object item = json_of(key.option);
+      item["section"] = key.section;
+      item["plugins"] = boost::json::array(key.plugins.begin(), key.plugins.end());
+      list.push_back(std::move(item));
+    }
+    fmt::print("{}", json_pretty(list));
+    return;
+  }
+  for (const KeyReference& key : keys) {
+    const std::string of = key.plugins.empty() ? "" : fmt::format(" ({})", fmt::join(key.plugins, ", "));
+    const std::string by_default = default_of(key.option), allowed = allowed_of(key.option);
+    fmt::print("{}{}", &key == keys.data() ? "" : "\n", wrapped(key.full_name() + of, output.width, 0));
+    fmt::print("{}", wrapped(printable(key.option.doc, line_breaks), output.width, 4));
+    fmt::print("  type     {}\n  default  {}\n", type_of(key.option), by_default.empty() ? "empty" : printable(by_default));
+    if (!allowed.empty()) fmt::print("  allowed  {}", wrapped(printable(allowed), output.width, 11).substr(11));
+  }
+}
+
+[[noreturn]] void unknown(const std::string& what, const std::string& remedy) {
+  fail(Error::Category::usage, "describe", what, {}, remedy);
+}
+
+/// Sections that have a key of this name: "train.batch_size".
+std::vector<std::string> full_names_of(const std::string& key, const Catalog& catalog) {
+  std::vector<std::string> names;
+  for (const std::string& name : reference_names(catalog)) {
+    if (!key_references(name, key, catalog).empty()) names.push_back(recipe::full_name(name, key));
+  }
+  return names;
+}
+
+[[noreturn]] void unknown_word(const std::string& word, const Catalog& catalog) {
+  std::vector<std::string> known = reference_names(catalog);
+  const std::vector<std::string> keys = full_names_of(word, catalog);
+  if (!keys.empty()) unknown(fmt::format("'{}' is no section", word), fmt::format("did you mean {}?", fmt::join(keys, " or ")));
+  for (const auto key : recipe::top_keys) known.emplace_back(key);
+  const std::string guess = did_you_mean(word, known);
+  unknown(fmt::format("there is no section, kind or key '{}'", word),
+          (guess.empty() ? "" : guess + " ") + "`qfw describe` lists them");
+}
+
+std::string known_section(const std::string& word, const Catalog& catalog) {
+  for (const std::string& name : reference_names(catalog)) {
+    if (same_name(name, word)) return name;
+  }
+  return {};
+}
+
+void describe_key(const std::string& word, const Catalog& catalog, const Output& output) {
+  const std::size_t dot = word.rfind('.');
+  std::string section = known_section(word.substr(0, dot), catalog);
+  const std::string key = word.substr(dot + 1);
+  if (word.starts_with(recipe::layer_prefix)) section = "quantizer";
+  if (section.empty()) {
+    const std::string guess = did_you_mean(word.substr(0, dot), reference_names(catalog));
+    unknown(fmt::format("there is no section '{}'", word.substr(0, dot)),
+            (guess.empty() ? "" : guess + " ") + "`qfw describe` lists them");
+  }
+  const std::vector<KeyReference> found = key_references(section, key, catalog);
+  if (!found.empty()) return print_keys(found, output);
+  std::vector<std::string> known;
+  const SectionReference reference = reference_of(section, catalog, Opening::yes);
+  for (const Option& option : reference.keys) known.push_back(option.name);
+  for (const auto& plugin : reference.plugins) {
+    for (const Option& option : plugin.options) known.push_back(option.name);
+  }
+  const std::string near = nearest(key, known);
+  unknown(fmt::format("[{}] has no key '{}', under no plugin", section, key),
+          near.empty() ? fmt::format("`qfw describe {}` lists them", section)
+                       : fmt::format("did you mean {}?", recipe::full_name(section, near)));
+}
+
+void describe_word(const std::string& word, const Catalog& catalog, const Output& output) {
+  const std::string section = known_section(word, catalog);
+  if (!section.empty()) return print_section(reference_of(section, catalog, Opening::yes), output);
+  if (const auto top = key_references("", word, catalog); !top.empty()) return print_keys(top, output);
+  const bool layers = word == "layer" || word.starts_with(recipe::layer_prefix);
+  if (layers && word.find('.') == std::string::npos) {
+    if (!output.json) return fmt::print("{}", wrapped(about_layers, output.width, 0));
+    return fmt::print("{}", json_pretty(boost::json::object{{"section", "layer:GLOB"}, {"doc", about_layers}}));
+  }
+  if (word.find('.') != std::string::npos) return describe_key(word, catalog, output);
+  unknown_word(word, catalog);
 }
 
 int run(const Arguments& arguments, const Catalog& catalog) {
-  const FactoryBase& factory = catalog.find(arguments.positional[0], arguments.positional[1]);
-  arguments.has("json") ? print_json(factory) : print_text(factory);
+  const Output output{arguments.has("json"), output_width()};
+  const std::vector<std::string>& words = arguments.positional;
+  if (arguments.has("markdown")) {
+    if (!words.empty()) unknown("--markdown writes everything", "leave out " + words.front());
+    fmt::print("{}", reference_in_markdown(catalog));
+  } else if (words.empty()) {
+    print_all(catalog, output);
+  } else if (words.size() == 1) {
+    describe_word(words[0], catalog, output);
+  } else {
+    const std::string section = known_section(words[0], catalog);
+    if (!section.empty() && !reference_of(section, catalog, Opening::no).has_plugins) {
+      describe_key(section + "." + words[1], catalog, output);  // `train batch_size`
+    } else {
+      print_plugin(catalog.find(words[0], words[1]), reference_of(section, catalog, Opening::no), output);
+    }
+  }
   return 0;
 }
 
@@ -107,11 +244,17 @@ int run(const Arguments& arguments, const Catalog& catalog) {
 
 Verb describe_verb() {
   return {.name = "describe",
-          .positional = "KIND NAME",
-          .min_positional = 2,
+          .positional = "[SECTION | SECTION.KEY | KIND NAME]",
           .max_positional = 2,
-          .summary = "what a plugin does and the options it has",
-          .options = {{.name = "json", .value = "", .doc = "print JSON"}},
+          .summary = "what recipes may say: sections, keys, and plugins with their options",
+          .doc =
+              "  qfw describe                        sections, kinds of plugins\n"
+              "  qfw describe train                  the keys of a section\n"
+              "  qfw describe quantizer              the plugins of a kind, and the keys that hold under all of them\n"
+              "  qfw describe quantizer weights_only the options of a plugin\n"
+              "  qfw describe train.batch_size       one key",
+          .options = {{.name = "json", .value = "", .doc = "print JSON"},
+                      {.name = "markdown", .value = "", .doc = "everything, as docs/recipe.md has it"}},
           .run = run};
 }
 

@@ -8,7 +8,10 @@
 #include "inspect/explanation.h"
 #include "io/json.h"
 #include "io/printable.h"
+#include "layout.h"
+#include "qfw/error.h"
 #include "run/notes.h"
+#include "util/nearest.h"
 #include "verbs.h"
 
 namespace qfw {
@@ -93,7 +96,44 @@ boost::json::object to_json(const Arithmetic& arithmetic) {
   return object;
 }
 
-void print_json(const Explanation& explanation, Session& session) {
+boost::json::object to_json(const Recipe::Row& row) {
+  return {{"section", row.section},    {"key", row.key}, {"value", row.value}, {"origin", row.origin},
+          {"default", row.is_default}, {"doc", row.doc}};
+}
+
+boost::json::array to_json(const std::vector<Recipe::Row>& rows) {
+  boost::json::array list;
+  for (const Recipe::Row& row : rows) list.push_back(to_json(row));
+  return list;
+}
+
+void print_settings(const std::vector<Recipe::Row>& rows) {
+  const std::size_t width = output_width();
+  for (const Recipe::Row& row : rows) {
+    const std::string value = row.value.empty() ? "\"\"" : row.value;
+    fmt::print("{}", wrapped(printable(fmt::format("{}.{} = {}  ({})", row.section, row.key, value, row.origin)), width, 0));
+    fmt::print("{}", wrapped(printable(row.doc), width, 4));
+  }
+}
+
+/// Those of a key, or of a section.
+std::vector<Recipe::Row> chosen_settings(const Recipe& recipe, const std::string& wanted) {
+  std::vector<Recipe::Row> chosen;
+  std::vector<std::string> known;
+  for (const Recipe::Row& row : recipe.table()) {
+    const std::string name = row.section + "." + row.key;
+    if (name == wanted || row.section == wanted) chosen.push_back(row);
+    for (const std::string& each : {row.section, name}) {
+      if (std::ranges::find(known, each) == known.end()) known.push_back(each);
+    }
+  }
+  if (!chosen.empty()) return chosen;
+  const std::string guess = did_you_mean(wanted, known);
+  fail(Error::Category::usage, "explain", fmt::format("the recipe has no setting '{}'", wanted), {},
+       (guess.empty() ? "" : guess + " ") + "`qfw explain RECIPE --settings` lists them");
+}
+
+void print_json(const Explanation& explanation, Session& session, bool settings) {
   boost::json::array layers, phases;
   for (const auto& layer : explanation.layers) {
     boost::json::object row;
@@ -130,6 +170,7 @@ void print_json(const Explanation& explanation, Session& session) {
   boost::json::array notes;
   for (const std::string& note : notes_on(session)) notes.emplace_back(note);
   result["notes"] = std::move(notes);
+  if (settings) result["settings"] = to_json(session.recipe().table());
   fmt::print("{}", json_pretty(result));
 }
 
@@ -196,6 +237,11 @@ void print_costs(const CostReport& report, bool json) {
 
 int run(const Arguments& arguments, const Catalog& catalog) {
   const Recipe recipe = load_recipe(arguments.positional.at(0), arguments.overrides, catalog, Session::Data::optional);
+  if (arguments.has("setting")) {
+    const auto rows = chosen_settings(recipe, arguments.get("setting"));
+    arguments.has("json") ? fmt::print("{}", json_pretty(to_json(rows))) : print_settings(rows);
+    return 0;
+  }
   Session session(recipe, Session::Data::optional);
   if (arguments.has("cost")) {
     print_costs(costs(session), arguments.has("json"));
@@ -203,13 +249,13 @@ int run(const Arguments& arguments, const Catalog& catalog) {
   }
   const Explanation explanation = explain(session);
   if (arguments.has("json")) {
-    print_json(explanation, session);
+    print_json(explanation, session, arguments.has("settings"));
   } else {
     print_table(explanation, session);
     print_notes(session);
     if (arguments.has("settings")) {
       fmt::print("\n");
-      for (const auto& row : recipe.table()) fmt::print("{}.{} = {}  ({})\n", row.section, row.key, row.value, row.origin);
+      print_settings(recipe.table());
     }
   }
   return 0;
@@ -229,7 +275,8 @@ Verb explain_verb() {
   verb.takes_overrides = true;
   verb.options = {{"cost", "", "instead: compute and memory cost, layer by layer and in all, and their ratios to bfloat16"},
                   {"json", "", "print one JSON object"},
-                  {"settings", "", "also print every setting and where it comes from"}};
+                  {"settings", "", "also print every setting, where it comes from and what it means"},
+                  {"setting", "KEY", "instead: only this setting, as train.batch_size, or those of a section"}};
   verb.run = run;
   return verb;
 }

@@ -8,6 +8,7 @@
 #include <set>
 #include <tuple>
 
+#include "plugin/absent.h"
 #include "plugin/folders.h"
 #include "plugin/library.h"
 #include "util/nearest.h"
@@ -143,7 +144,9 @@ void Catalog::Impl::not_found(std::string_view kind, std::string_view name) cons
   const std::vector<std::string> known = names(kind), all_kinds = kinds();
   std::string remedy;
   std::string suggestion;
-  if (!known.empty()) {
+  if (std::string absent = same_name(kind, "backend") ? about_absent_backend(name, known) : ""; !absent.empty()) {
+    remedy = std::move(absent);
+  } else if (!known.empty()) {
     remedy = fmt::format("there are: {}", fmt::join(known, ", "));
     suggestion = did_you_mean(name, known);
   } else {

@@ -8,6 +8,7 @@
 #include "recipe/gather.h"
 #include "recipe/glob.h"
 #include "recipe/resolved.h"
+#include "recipe/run_name.h"
 #include "recipe/sections.h"
 #include "recipe/value.h"
 #include "util/text.h"
@@ -76,13 +77,16 @@ Recipe Recipe::parse(std::string_view text, const std::filesystem::path& label, 
 }
 
 const std::string& Recipe::description() const { return resolved_->description; }
-const std::string& Recipe::stem() const { return resolved_->stem; }
+std::string Recipe::run_name() const { return resolved_->run_name.string(); }
+const std::string& Recipe::label() const { return resolved_->label; }
 const std::vector<std::string>& Recipe::notes() const { return resolved_->notes; }
 const CoreSettings& Recipe::core() const { return resolved_->core; }
 bool Recipe::dataset_available() const { return resolved_->dataset_available; }
 
 std::filesystem::path Recipe::run_dir() const {
-  return run().dir.empty() ? std::filesystem::path("runs") / stem() : expand_home(run().dir);
+  if (!run().dir.empty()) return expand_home(run().dir);
+  if (const auto own = recipe::run_folder_of(label()); !own.empty()) return own;
+  return std::filesystem::path("runs") / resolved_->run_name;
 }
 
 std::filesystem::path Recipe::dataset_cache_dir() const { return expand_home(dataset().cache_dir); }
@@ -149,9 +153,8 @@ std::string Recipe::text(bool with_run_section) const {
 std::vector<Recipe::Row> Recipe::table() const {
   std::vector<Row> rows;
   const auto add = [&](const std::string& section, const recipe::Value& value) {
-    rows.push_back(
-        {section, value.option.name, value.raw ? value.raw->value : to_string(value.value), value.origin, value.option.doc,
-                    !value.raw && value.value == value.option.default_value});
+    rows.push_back({section, value.option.name, value.raw ? value.raw->value : to_string(value.value), value.origin,
+                    value.option.doc, !value.raw && value.value == value.option.default_value});
   };
   for (const recipe::Section& section : resolved_->sections) {
     if (section.plugin) {

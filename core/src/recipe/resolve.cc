@@ -10,6 +10,7 @@
 #include "recipe/gather.h"
 #include "recipe/glob.h"
 #include "recipe/resolver.h"
+#include "recipe/run_name.h"
 #include "util/nearest.h"
 
 namespace qfw::recipe {
@@ -57,7 +58,7 @@ std::shared_ptr<const Resolved> resolve(std::string_view text, const std::filesy
   const std::vector<Source> sources = gather(text, label, overrides, *plugins, problems);
   auto resolved = std::make_shared<Resolved>();
   resolved->label = label.string();
-  resolved->stem = label.stem().string();
+  resolved->run_name = run_name(label);
   resolved->plugins = plugins;
   Resolver(sources, sources[sources.size() - 2], *plugins, options, problems).resolve(*resolved);
   try_out<Layer>(*resolved, problems);

@@ -41,7 +41,8 @@ struct Rule {
 };
 
 struct Resolved {
-  std::string label, stem, description;
+  std::string label, description;
+  std::filesystem::path run_name;  ///< below runs/
   std::vector<std::string> notes;
   CoreSettings core;
   std::vector<Section> sections;

@@ -26,6 +26,7 @@ struct TrainSettings {
 struct EvalSettings {
   std::optional<std::int64_t> batch_size;
   std::int64_t per_epoch = 4, per_epoch_late = 16;
+  bool after_first_step = false;
   std::optional<std::int64_t> every_epochs;
   std::optional<std::int64_t> examples;
   static void declare(Declare<EvalSettings>& option);

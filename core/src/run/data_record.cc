@@ -9,6 +9,7 @@
 #include "io/log.h"
 #include "qfw/error.h"
 #include "qfw/random.h"
+#include "run/same_run.h"
 
 namespace qfw {
 
@@ -58,13 +59,14 @@ std::string data_record(Session& session) {
   return record.text();
 }
 
-void check_same_data(std::string_view recorded, std::string_view found, const std::filesystem::path& checkpoint) {
+void check_same_data(std::string_view recorded, std::string_view found, const Recipe& recipe,
+                     const std::filesystem::path& checkpoint) {
   if (recorded.empty()) return;  // written before there were records
   const Record then = Record::parse(recorded), now = Record::parse(found);
   if (then.classes != now.classes) {
     fail(Error::Category::usage, "resume",
          fmt::format("the run was trained on {} classes, the data set has {}", then.classes, now.classes), checkpoint.string(),
-         "restore the data, or choose another folder with --run.dir");
+         "restore the data, or for a run of its own add " + own_folder_option(recipe, {"data"}));
   }
   std::vector<std::string> differing;
   if (then.names != now.names) differing.emplace_back("class names or their order");

@@ -14,6 +14,7 @@ std::string data_record(Session& session);
 
 /// Compares the record in a checkpoint, if it has one, with what is found now. Another number of classes is refused
 /// (Category::usage); everything else that differs is said in one warning.
-void check_same_data(std::string_view recorded, std::string_view found, const std::filesystem::path& checkpoint);
+void check_same_data(std::string_view recorded, std::string_view found, const Recipe& recipe,
+                     const std::filesystem::path& checkpoint);
 
 }  // namespace qfw

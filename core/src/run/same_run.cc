@@ -3,13 +3,22 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/json.hpp>
+#include <cstring>
 #include <iterator>
 #include <map>
+#include <ranges>
+#include <set>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "io/checkpoint_folder.h"
+#include "io/json.h"
 #include "io/log.h"
 #include "qfw/error.h"
+#include "recipe/gather.h"
+#include "util/text.h"
 
 namespace qfw {
 
@@ -48,62 +57,191 @@ bool may_differ(std::string_view key, std::string_view before, std::string_view 
   return false;
 }
 
-}  // namespace
+struct Difference {
+  std::string key, before, after;
 
-namespace {
-
-/// "key was THIS, is THAT": of keys that may differ, and of others.
-struct Differences {
-  std::vector<std::string> harmless, decisive;
+  std::string str() const { return fmt::format("{} was {}, is {}", key, before, after); }
+  bool is_name() const { return key.ends_with(".name"); }
+  std::string section() const { return key.substr(0, key.rfind('.')); }
 };
+
+/// Of keys that may differ, and of others.
+struct Differences {
+  std::vector<Difference> harmless, decisive;
+};
+
+constexpr const char* absent = "absent";
+
+/// Where another plugin was chosen, options that one of the two does not have, or that nobody set, go without saying.
+void leave_out_consequences(std::vector<Difference>& differences, const std::set<std::string>& defaults) {
+  std::set<std::string> changed;
+  for (const Difference& each : differences) {
+    if (each.is_name()) changed.insert(each.section());
+  }
+  std::erase_if(differences, [&](const Difference& each) {
+    if (each.is_name() || !changed.contains(each.section())) return false;
+    return each.before == absent || each.after == absent || defaults.contains(each.key);
+  });
+  std::ranges::stable_partition(differences, &Difference::is_name);
+}
 
 Differences differences(std::string_view checkpoint_recipe, const Recipe& recipe) {
   auto then = keys_of(checkpoint_recipe);
   const auto now = keys_of(recipe.text(false));
+  std::erase_if(then, [](const auto& key) { return key.first.starts_with("run."); });
+  std::set<std::string> defaults;
   for (const Recipe::Row& row : recipe.table()) {
     const std::string key = row.section + "." + row.key;
     const auto known = now.find(key);
-    if (row.is_default && known != now.end() && !row.section.starts_with("layer:")) then.insert(*known);
+    if (!row.is_default || known == now.end() || row.section.starts_with("layer:")) continue;
+    defaults.insert(key);
+    then.insert(*known);
   }
   Differences found;
   const auto value = [](const auto& keys, const std::string& key) {
     const auto found = keys.find(key);
-    return found == keys.end() ? std::string("absent") : found->second;
+    return found == keys.end() ? std::string(absent) : found->second;
   };
   const auto compare = [&](const std::string& key) {
-    const std::string before = value(then, key), after = value(now, key);
-    if (before == after) return;
-    const std::string text = fmt::format("{} was {}, is {}", key, before, after);
-    (may_differ(key, before, after) ? found.harmless : found.decisive).push_back(text);
+    const Difference difference{key, value(then, key), value(now, key)};
+    if (difference.before == difference.after) return;
+    (may_differ(key, difference.before, difference.after) ? found.harmless : found.decisive).push_back(difference);
   };
   for (const auto& [key, unused] : then) compare(key);
   for (const auto& [key, unused] : now) {
     if (!then.contains(key)) compare(key);
   }
+  leave_out_consequences(found.decisive, defaults);
   return found;
+}
+
+std::string listed(const std::vector<Difference>& differences) {
+  constexpr std::size_t told = 4;
+  std::string text;
+  for (const Difference& each : differences | std::views::take(told)) text += (text.empty() ? "" : "; ") + each.str();
+  return differences.size() > told ? fmt::format("{}; and {} more", text, differences.size() - told) : text;
+}
+
+/// `none`, `seed-5`, `init_conv-weight_prec-2`.
+std::string word_for(const Difference& difference) {
+  if (difference.is_name()) return difference.after;
+  std::string key = difference.key;
+  if (key.starts_with("layer:")) {
+    key.erase(0, std::string_view("layer:").size());
+  } else if (const std::size_t dot = key.rfind('.'); dot != std::string::npos) {
+    key.erase(0, dot + 1);
+  }
+  return difference.after == absent ? "no-" + key : key + "-" + difference.after;
+}
+
+/// In a file's name, and untouched by shells.
+std::string safe(std::string_view text) {
+  std::string result;
+  for (const char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
+    if (plain) {
+      result += c;
+    } else if (!result.empty() && result.back() != '-') {
+      result += '-';
+    }
+  }
+  while (result.ends_with('-') || result.ends_with('.')) result.pop_back();
+  return result;
+}
+
+std::string in_shell(const std::string& word) {
+  constexpr const char* plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=,:@%+";
+  if (word.find_first_not_of(plain) == std::string::npos) return word;
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+std::vector<std::string> words_for(const std::vector<Difference>& differences) {
+  std::vector<std::string> words;
+  for (const Difference& each : differences) words.push_back(word_for(each));
+  return words;
+}
+
+/// What setup.json, written at the last start, says of the recipe's file.
+std::string file_of_last_start(const std::filesystem::path& folder) try {
+  const auto setup = read_json(folder / "setup.json");
+  return std::string(setup.at("recipe").as_string());
+} catch (const std::exception&) {  // a run of an earlier version has none
+  return {};
 }
 
 }  // namespace
 
+std::string own_folder_option(const Recipe& recipe, const std::vector<std::string>& words) {
+  namespace fs = std::filesystem;
+  constexpr std::size_t longest_suffix = 40, longest_stem = 150, most_words = 3;
+  fs::path folder = recipe.run_dir().lexically_normal();
+  if (!folder.has_filename()) folder = folder.parent_path();
+  std::string suffix;
+  for (const std::string& word : words | std::views::take(most_words)) {
+    const std::string next = safe(word);
+    if (!next.empty() && (suffix.empty() || suffix.size() + next.size() < longest_suffix)) suffix += "-" + next;
+  }
+  suffix = suffix.empty() ? "-other" : suffix.substr(0, longest_suffix);
+  const std::string stem = folder.filename().string().substr(0, longest_stem) + suffix;
+  fs::path free = folder.parent_path() / stem;
+  std::error_code error;
+  for (int number = 2; fs::exists(fs::symlink_status(free, error)); ++number) {
+    free = folder.parent_path() / fmt::format("{}-{}", stem, number);
+  }
+  return in_shell("--run.dir=" + free.string());
+}
+
 void check_same_run(std::string_view checkpoint_recipe, const Recipe& recipe, const std::filesystem::path& checkpoint) {
   const Differences found = differences(checkpoint_recipe, recipe);
-  for (const std::string& text : found.harmless) logger().info("continuing with another setting: {}", text);
   if (!found.decisive.empty()) {
-    fail(Error::Category::usage, "resume",
-         fmt::format("the run was started with another recipe: {}", fmt::join(found.decisive, "; ")), checkpoint.string(),
-         "choose another folder with --run.dir, or restore the recipe");
+    fail(Error::Category::usage, "resume", fmt::format("the run was started with another recipe: {}", listed(found.decisive)),
+         checkpoint.string(), "for a run of its own add " + own_folder_option(recipe, words_for(found.decisive)));
   }
+  for (const Difference& each : found.harmless) logger().info("continuing with another setting: {}", each.str());
+}
+
+void say_if_of_another_file(const std::filesystem::path& folder, const Recipe& recipe) {
+  namespace fs = std::filesystem;
+  const std::string before = file_of_last_start(folder);
+  std::error_code error;
+  if (!recipe.run().dir.empty() || before.empty() || !fs::exists(before, error)) return;
+  if (fs::equivalent(before, recipe.label(), error) || error) return;
+  if (fs::equivalent(folder / "recipe.ini", recipe.label(), error)) return;
+  logger().warn("{} goes on with the run of {}, which has the same name and settings; for a run of its own add {}",
+                recipe.label(), before, own_folder_option(recipe, {}));
+}
+
+void say_where_older_run_is(const Recipe& recipe) {
+  namespace fs = std::filesystem;
+  const fs::path folder = recipe.run_dir(), older = fs::path("runs") / fs::path(recipe.label()).stem();
+  std::error_code error;
+  if (!recipe.run().dir.empty() || older == folder || fs::exists(folder, error)) return;
+  try {
+    if (checkpoints_in(older / "checkpoints").empty()) return;
+    const std::string then = read_plain_text(older / "recipe.ini", recipe::most_recipe_bytes);
+    const auto keys = keys_of(then);
+    const auto seed = keys.find("run.seed");
+    if (seed != keys.end() && seed->second != std::to_string(recipe.run().seed)) return;
+    if (!differences(then, recipe).decisive.empty()) return;
+  } catch (const Error&) {  // no run that could be gone on with
+    return;
+  }
+  logger().warn(
+      "{} has a run of this recipe, from before runs were named by the recipe's path; this one begins in {}; to go on with "
+      "that one add {}",
+      older.string(), folder.string(), in_shell("--run.dir=" + older.string()));
 }
 
 void say_how_runs_differ(std::string_view checkpoint_recipe, const Recipe& recipe, const std::filesystem::path& checkpoint) {
   const Differences found = differences(checkpoint_recipe, recipe);
   if (found.decisive.empty()) return;
-  logger().warn("the checkpoint was trained under another recipe: {} ({})", fmt::join(found.decisive, "; "),
-                checkpoint.string());
+  logger().warn("the checkpoint was trained under another recipe: {} ({})", listed(found.decisive), checkpoint.string());
 }
 
 void check_same_variables(const std::vector<CheckpointVariable>& stored, const std::vector<CheckpointVariable>& wanted,
-                          const std::filesystem::path& checkpoint) {
+                          const Recipe& recipe, const std::filesystem::path& checkpoint) {
   const auto texts = [](const std::vector<CheckpointVariable>& all) {
     std::vector<std::string> texts;
     for (const CheckpointVariable& variable : all) texts.push_back(variable.name + " " + variable.type.str());
@@ -119,7 +257,8 @@ void check_same_variables(const std::vector<CheckpointVariable>& stored, const s
   fail(Error::Category::usage, "resume",
        fmt::format("the checkpoint does not fit: {} of its variables differ, it has {} where the model asks for {}",
                    std::max(extra.size(), missing.size()), first(extra), first(missing)),
-       checkpoint.string(), "use the plugins that it was made with, or choose another folder with --run.dir");
+       checkpoint.string(),
+       "use the plugins that it was made with, or for a run of its own add " + own_folder_option(recipe, {}));
 }
 
 void check_same_seed(const std::optional<std::int64_t>& checkpoint_seed, const Recipe& recipe,
@@ -128,7 +267,8 @@ void check_same_seed(const std::optional<std::int64_t>& checkpoint_seed, const R
   if (!checkpoint_seed || *checkpoint_seed == now) return;
   fail(Error::Category::usage, "resume",
        fmt::format("the run was started with run.seed = {}, now it is {}", *checkpoint_seed, now),
-       checkpoint.parent_path().parent_path().string(), "choose another folder with --run.dir, or restore the seed");
+       checkpoint.parent_path().parent_path().string(),
+       "for a run of its own add " + own_folder_option(recipe, {fmt::format("seed-{}", now)}));
 }
 
 void check_same_start(Replicas& replicas, std::int64_t step) {

@@ -61,6 +61,7 @@ Trainer::~Trainer() { stop_log_to_file(); }
 void Trainer::open_folder() try {
   Replicas& replicas = session_.replicas();
   if (!replicas.leads()) replicas.barrier();
+  if (replicas.leads()) say_where_older_run_is(session_.recipe());
   folder_.emplace(session_.recipe().run_dir(), replicas.leads() ? RunFolder::Access::write : RunFolder::Access::read);
   if (replicas.leads()) replicas.barrier();
 } catch (const Error&) {
@@ -133,7 +134,7 @@ Trainer::Outcome Trainer::train() {
 
 void Trainer::start() {
   const Recipe& recipe = session_.recipe();
-  logger().info("{} in {}", recipe.description().empty() ? recipe.stem() : recipe.description(), folder_->path().string());
+  logger().info("{} in {}", recipe.description().empty() ? recipe.run_name() : recipe.description(), folder_->path().string());
   logger().info("backend {}", session_.backend().describe());
   session_.training(0);  // declares all variables
   data_record_ = data_record(session_);
@@ -158,10 +159,11 @@ bool Trainer::resume() {
   check_same_start(session_.replicas(), checkpoint ? checkpoint->info().step : -1);
   if (!checkpoint) return false;
   const auto& path = checkpoints_->newest_path();
-  check_same_data(checkpoint->info().data, data_record_, path);
   check_same_run(checkpoint->info().recipe, session_.recipe(), path);
+  check_same_data(checkpoint->info().data, data_record_, session_.recipe(), path);
   check_same_seed(checkpoint->info().seed, session_.recipe(), path);
-  check_same_variables(checkpoint->variables(), for_checkpoint(session_.variables()), path);
+  check_same_variables(checkpoint->variables(), for_checkpoint(session_.variables()), session_.recipe(), path);
+  if (session_.replicas().leads()) say_if_of_another_file(folder_->path(), session_.recipe());
   session_.restore(*checkpoint, session_.variables());
   session_.continue_from(checkpoint->info());
   completed_ = saved_at_ = checkpoint->info().step;

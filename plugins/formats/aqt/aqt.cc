@@ -99,6 +99,7 @@ void Translation::training() {
   const Item name = metadata.scalar("hyper_str", Type::text, true, {"none", "metadata.hyper_str"});
   if (name.value != "none" && !name.value.empty()) set("", "description", name);
   metadata.finish();
+  set("eval", "after_first_step", {"true", "when the original evaluates"});  // no key of its own
   set("run", "seed", top_.scalar("seed", Type::integer, false, {"0", "seed"}));
   const Item stop = top_.scalar("early_stop_steps", Type::integer, true, {"none", "early_stop_steps"});
   if (stop.value != "none" && !stop.value.starts_with('-')) set("train", "early_stop_steps", stop);
