@@ -7,6 +7,7 @@
 
 #include "executable.h"
 #include "matmul/matmul.h"
+#include "peak.h"
 #include "qfw/op_definition.h"
 #include "threads.h"
 
@@ -24,6 +25,11 @@ std::string CpuBackend::describe() const {
   const std::int64_t targets = hwy::SupportedTargets();
   return fmt::format("cpu, {} thread{}{}, {}, Highway {}", context_->threads, context_->threads == 1 ? "" : "s", why_so_many_,
                      describe_matmul(), hwy::TargetName(targets & -targets));
+}
+
+Backend::Peak CpuBackend::peak() const {
+  std::call_once(measured_, [this] { peak_ = measure_peak(context_->threads); });
+  return peak_;
 }
 
 Backend::Support CpuBackend::supports(const Graph& graph, const Node& node) const {

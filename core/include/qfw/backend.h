@@ -60,6 +60,14 @@ class QFW_API Backend {
   virtual std::string describe() const = 0;  ///< one line: device, instruction set, threads, library versions
   virtual int threads() const = 0;           ///< that it computes with
 
+  /// Multiplications a second, each with its addition, that the device does at the very best, with all that this backend
+  /// computes with: what the speed of a run is held against. Of floats, and of 8-bit integers into 32-bit sums. 0: not known.
+  struct Peak {
+    double f32 = 0, bf16 = 0, integer = 0;
+  };
+  /// May take a twentieth of a second when it is asked for the first time.
+  virtual Peak peak() const { return {}; }
+
   /// Asked for each node before compile. A composite it declines is expanded into simpler ops first; declining anything else
   /// ends the run with the reason.
   virtual Support supports(const Graph& graph, const Node& node) const = 0;

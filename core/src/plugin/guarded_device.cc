@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "plugin/guard.h"
 #include "qfw/backend.h"
 #include "qfw/communicator.h"
@@ -40,6 +42,16 @@ class GuardedBackend final : public Guard<Backend> {
   }
   int threads() const override {
     return call("threads()", [&] { return inner().threads(); });
+  }
+  Peak peak() const override {
+    const Peak peak = call("peak()", [&] { return inner().peak(); });
+    for (const double each : {peak.f32, peak.bf16, peak.integer}) {
+      if (std::isfinite(each) && each >= 0) continue;
+      fail(Error::Category::plugin, "backend",
+           fmt::format("{} says that its peak is {} multiplications a second", plugin()->name, each), plugin()->file,
+           "give what the device does at best, or 0 where that is not known");
+    }
+    return peak;
   }
   Support supports(const Graph& graph, const Node& node) const override {
     return call(

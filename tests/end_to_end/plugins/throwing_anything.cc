@@ -150,6 +150,10 @@ struct Device final : Backend, Thrower {
     at("threads");
     return 1;
   }
+  Peak peak() const override {
+    at("peak");
+    return {.integer = told("a peak below zero") ? -1.0 : 0.0};
+  }
   Support supports(const Graph&, const Node&) const override {
     at("supports");
     return {};

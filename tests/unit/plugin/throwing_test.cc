@@ -97,6 +97,7 @@ TEST(Thrown, FromBackendsAndCommunicators) {
   const auto pair = thrower<Communicator>("");
   expect_named<Backend>("describe", "", [](Backend& backend) { backend.describe(); });
   expect_named<Backend>("threads", "", [](Backend& backend) { backend.threads(); });
+  expect_named<Backend>("peak", "", [](Backend& backend) { backend.peak(); });
   expect_named<Backend>("supports", "layer a/b", [](Backend& backend) { backend.supports({}, {.path = "a/b"}); });
   expect_named<Backend>("compile", "", [&](Backend& backend) { backend.compile({}, *pair); });
   expect_named<Backend>("read", "variable w", [](Backend& backend) { backend.read("w", {}); });
@@ -133,6 +134,9 @@ TEST(Returned, ValuesThatCannotBeAreRefusedByName) {
   const Failure replicas = failure_of([] { thrower<Communicator>("no replicas"); });
   EXPECT_EQ(replicas.category, Error::Category::plugin);
   EXPECT_THAT(replicas.message, HasSubstr("communicator:thrower says that it is replica 0 of 0, with 2 in this process"));
+  const Failure peak = failure_of([] { thrower<Backend>("a peak below zero")->peak(); });
+  EXPECT_EQ(peak.category, Error::Category::plugin);
+  EXPECT_THAT(peak.message, HasSubstr("backend:thrower says that its peak is -1 multiplications a second"));
 }
 
 TEST(Builder, RefusesVariablesThatCannotBeAndValuesOfOtherGraphs) {

@@ -1,0 +1,140 @@
+#include "peak.h"
+
+// Instructions that Highway has no function for. Functions say which they use; none runs before the processor and the system
+// were asked.
+#include <cstring>
+#include <numeric>
+#include <vector>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <immintrin.h>
+#endif
+
+namespace qfw::cpu::peak {
+
+#if defined(__x86_64__)
+
+namespace {
+
+struct Features {
+  bool avx_vnni = false, avx512_bf16 = false, amx_bf16 = false, amx_int8 = false;
+};
+
+/// What not every compiler's __builtin_cpu_supports has a name for. Whether the system saves the registers is asked of that.
+Features features() {
+  Features found;
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return found;
+  found.amx_bf16 = (d >> 22 & 1) != 0;
+  found.amx_int8 = (d >> 25 & 1) != 0;
+  if (a == 0 || __get_cpuid_count(7, 1, &a, &b, &c, &d) == 0) return found;
+  found.avx_vnni = (a >> 4 & 1) != 0;
+  found.avx512_bf16 = (a >> 5 & 1) != 0;
+  return found;
+}
+
+constexpr int chains = 10;  // hides the latency of two units of five cycles, and leaves registers for the operands
+
+/// Each chain begins elsewhere, or the compiler would see that they are one. Through memory: what sets or sums vectors is not
+/// to be called by functions for other instructions.
+void start(void* sums, std::size_t bytes) {
+  std::vector<std::int32_t> values(bytes / sizeof(std::int32_t));
+  std::iota(values.begin(), values.end(), 1);
+  std::memcpy(sums, values.data(), bytes);
+}
+
+float total(const void* sums, std::size_t bytes) {
+  std::vector<std::int32_t> values(bytes / sizeof(std::int32_t));
+  std::memcpy(values.data(), sums, bytes);
+  return std::accumulate(values.begin(), values.end(), 0.0f);
+}
+
+// The operands look new to the compiler in each repetition: it would do once what does not change.
+#define QFW_CHANGES(x) asm volatile("" : "+x"(x))
+#define QFW_CHANGES_512(x) asm volatile("" : "+v"(x))
+
+__attribute__((target("avx512f,avx512bw,avx512vnni"))) void dot_512(std::int64_t repetitions, float* result) {
+  __m512i sums[chains], a = _mm512_set1_epi8(3), b = _mm512_set1_epi8(-1);
+  start(sums, sizeof sums);
+  for (std::int64_t n = 0; n < repetitions; ++n) {
+#pragma GCC unroll 10
+    for (__m512i& sum : sums) sum = _mm512_dpbusd_epi32(sum, a, b);
+  }
+  *result = total(sums, sizeof sums);
+}
+
+__attribute__((target("avx512f,avx512bw"))) void pairs_512(std::int64_t repetitions, float* result) {
+  __m512i sums[chains], a = _mm512_set1_epi8(3), b = _mm512_set1_epi8(-1), ones = _mm512_set1_epi16(1);
+  start(sums, sizeof sums);
+  for (std::int64_t n = 0; n < repetitions; ++n) {
+#pragma GCC unroll 10
+    for (__m512i& sum : sums) {
+      QFW_CHANGES_512(a);
+      sum = _mm512_add_epi32(sum, _mm512_madd_epi16(_mm512_maddubs_epi16(a, b), ones));
+    }
+  }
+  *result = total(sums, sizeof sums);
+}
+
+__attribute__((target("avx2,avxvnni"))) void dot_256(std::int64_t repetitions, float* result) {
+  __m256i sums[chains], a = _mm256_set1_epi8(3), b = _mm256_set1_epi8(-1);
+  start(sums, sizeof sums);
+  for (std::int64_t n = 0; n < repetitions; ++n) {
+#pragma GCC unroll 10
+    for (__m256i& sum : sums) sum = _mm256_dpbusd_avx_epi32(sum, a, b);
+  }
+  *result = total(sums, sizeof sums);
+}
+
+__attribute__((target("avx2"))) void pairs_256(std::int64_t repetitions, float* result) {
+  __m256i sums[chains], a = _mm256_set1_epi8(3), b = _mm256_set1_epi8(-1), ones = _mm256_set1_epi16(1);
+  start(sums, sizeof sums);
+  for (std::int64_t n = 0; n < repetitions; ++n) {
+#pragma GCC unroll 10
+    for (__m256i& sum : sums) {
+      QFW_CHANGES(a);
+      sum = _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(a, b), ones));
+    }
+  }
+  *result = total(sums, sizeof sums);
+}
+
+__attribute__((target("avx512f,avx512bf16"))) void dot_bf16(std::int64_t repetitions, float* result) {
+  __m512 sums[chains];
+  start(sums, sizeof sums);
+  const __m512bh a = _mm512_cvtne2ps_pbh(_mm512_set1_ps(0.5f), _mm512_set1_ps(0.25f));
+  for (std::int64_t n = 0; n < repetitions; ++n) {
+#pragma GCC unroll 10
+    for (__m512& sum : sums) sum = _mm512_dpbf16_ps(sum, a, a);
+  }
+  *result = total(sums, sizeof sums);
+}
+
+}  // namespace
+
+Loop bfloats() {
+  const Features has = features();
+  if (has.amx_bf16) return {};
+  if (has.avx512_bf16 && __builtin_cpu_supports("avx512f")) return {&dot_bf16, chains * 32};
+  return floats();
+}
+
+Loop integers() {
+  const Features has = features();
+  if (has.amx_int8) return {};
+  if (__builtin_cpu_supports("avx512bw")) {
+    return __builtin_cpu_supports("avx512vnni") ? Loop{&dot_512, chains * 64} : Loop{&pairs_512, chains * 64};
+  }
+  if (!__builtin_cpu_supports("avx2")) return {};
+  return has.avx_vnni ? Loop{&dot_256, chains * 32} : Loop{&pairs_256, chains * 32};
+}
+
+#else
+
+Loop bfloats() { return {}; }
+Loop integers() { return {}; }
+
+#endif
+
+}  // namespace qfw::cpu::peak
