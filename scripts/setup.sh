@@ -8,7 +8,7 @@ packages=(
   build-essential cmake ninja-build ccache pkg-config
   libboost1.81-dev libboost-filesystem1.81-dev libboost-json1.81-dev
   libhdf5-dev hdf5-tools libhwy-dev libxxhash-dev libfmt-dev libspdlog-dev libprotobuf-dev protobuf-compiler zlib1g-dev
-  libjpeg62-turbo-dev libpng-dev libwebp-dev
+  libjpeg62-turbo-dev libpng-dev libwebp-dev libjs-chart.js
   libgtest-dev libgmock-dev strace
   dataset-fashion-mnist
 )
