@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The layers of the tree, checked by what each file includes:
 #   core/include   only <...> and "qfw/..."
-#   core/          nothing from plugins/, backends/ or datasets/
+#   core/          nothing from plugins/, backends/, datasets/ or viewer/; but core/cli, the program, shows runs with viewer/
+#   viewer/        the core, its inside too, and itself
 #   plugins/, backends/, datasets/   "qfw/..." and their own folder; never core/src, never each other
 #   backends/lowering  is shared by the other backends, and by nothing else ("qfw/lowering/...")
 # Usage: check_layering.sh [ROOT]. Prints every offending line, then what each folder depends on.
@@ -49,6 +50,13 @@ check_folder() {
         if [[ $target == plugins/* || $target == backends/* || $target == datasets/* || $included =~ (^|/)(plugins|backends|datasets)/ ]]; then
           complain "$file:$line" "$included" "the core knows no plugin"
         fi
+        if [[ $target == viewer/* || $included == viewer/* ]] && [[ $file != core/cli/* ]]; then
+          complain "$file:$line" "$included" "the core knows no viewer; the program alone does"
+        fi
+        ;;
+      viewer)
+        [[ $included == qfw/* || $target == viewer/* || $target == core/src/* ]] ||
+          complain "$file:$line" "$included" "the viewer includes the core and itself only"
         ;;
       *)
         if [[ $included != qfw/* ]] && [[ $target != "$home"/* ]]; then
@@ -63,7 +71,8 @@ check_folder() {
 }
 
 check_folder core/include core/include
-check_folder core core/include core/src core/cli
+check_folder core core/include core/src core/cli .
+check_folder viewer core/include core/src .
 for home in plugins/*/*/ backends/*/ datasets/*/; do
   [ -d "$home" ] && check_folder "${home%/}" "$home" core/include
 done
@@ -72,7 +81,7 @@ done
 while IFS= read -r hit; do
   echo "$hit: plugins link qfw::core only"
   offences=$((offences + 1))
-done < <(grep -rnE --include=CMakeLists.txt 'qfw_core_internal|core/src' plugins backends datasets 2> /dev/null || true)
+done < <(grep -rnE --include=CMakeLists.txt 'qfw_core_internal|core/src|qfw_viewer' plugins backends datasets 2> /dev/null || true)
 
 if [ "$offences" -gt 0 ]; then
   echo "$offences offences against the layering"

@@ -6,6 +6,7 @@
 #include "io/log.h"
 #include "run/trainer.h"
 #include "verbs.h"
+#include "viewer/report_observer.h"
 
 namespace qfw {
 
@@ -15,7 +16,10 @@ int run(const Arguments& arguments, const Catalog& catalog) {
   const Recipe recipe = load_recipe(arguments.positional.at(0), arguments.overrides, catalog, Session::Data::required);
   Trainer trainer(recipe);
   const bool leads = trainer.session().replicas().leads();
-  if (leads) write_hparams(trainer.folder().hparams(), trainer.session(), catalog);
+  if (leads) {
+    write_hparams(trainer.folder().hparams(), trainer.session(), catalog);
+    trainer.add(viewer::make_report_page());
+  }
   const Trainer::Outcome outcome = trainer.run();
   if (!leads) return outcome == Trainer::Outcome::interrupted ? 130 : 0;
   if (outcome == Trainer::Outcome::interrupted) {

@@ -16,7 +16,9 @@ Verb export_verb();
 Verb hparams_verb();
 Verb import_verb();
 Verb list_verb();
+Verb report_verb();
 Verb run_verb();
+Verb watch_verb();
 
 /// In the order of `qfw --help`.
 const std::vector<Verb>& verbs();

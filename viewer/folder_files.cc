@@ -1,0 +1,71 @@
+#include "viewer/folder_files.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "qfw/regular_file.h"
+
+namespace qfw::viewer {
+
+namespace {
+
+bool is_absent(int error) { return error == ENOENT || error == ENOTDIR; }
+
+}  // namespace
+
+FolderFile::~FolderFile() {
+  if (descriptor_ >= 0) close(descriptor_);
+}
+
+std::string FolderFile::read(std::uint64_t offset, std::size_t most) const {
+  std::string text(most, '\0');
+  std::size_t done = 0;
+  while (done < most) {
+    const ssize_t got = pread(descriptor_, text.data() + done, most - done, static_cast<off_t>(offset + done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw FileProblem(std::strerror(errno));
+    if (got == 0) break;
+    done += static_cast<std::size_t>(got);
+  }
+  text.resize(done);
+  return text;
+}
+
+bool Folder::exists() const {
+  std::error_code error;
+  return std::filesystem::is_directory(path_, error);
+}
+
+std::unique_ptr<FolderFile> Folder::open(std::string_view name) const {
+  const int folder = ::open(path_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) {
+    if (is_absent(errno)) return nullptr;
+    throw FileProblem(std::strerror(errno));
+  }
+  const int descriptor = openat(folder, std::string(name).c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  const int error = errno;
+  close(folder);
+  if (descriptor < 0) {
+    if (is_absent(error)) return nullptr;
+    throw FileProblem(error == ELOOP ? "it is a link, and links are not followed" : std::strerror(error));
+  }
+  struct stat info {};
+  const bool known = fstat(descriptor, &info) == 0;
+  const std::string_view kind = known ? irregular(info.st_mode) : "unknown";
+  if (!kind.empty()) {
+    close(descriptor);
+    throw FileProblem(fmt::format("it is {}, not a file", kind));
+  }
+  const FileMark mark{.device = info.st_dev,
+                      .inode = info.st_ino,
+                      .bytes = static_cast<std::uint64_t>(info.st_size),
+                      .modified = info.st_mtim.tv_sec * std::int64_t{1'000'000'000} + info.st_mtim.tv_nsec};
+  return std::unique_ptr<FolderFile>(new FolderFile(descriptor, mark));
+}
+
+}  // namespace qfw::viewer

@@ -1,0 +1,43 @@
+'use strict';
+
+// A table whose columns sort it: `columns` are {title, value (what is sorted by), show (a text or a node; else the value), number,
+// hint}. A click on a heading sorts by it, another the other way round; what is not known stays at the end.
+function sortableTable(caption, columns, rows, {first = null, descending = false} = {}) {
+  const body = element('tbody');
+  const headings = columns.map((column, i) => element('th', {scope: 'col', class: column.number ? 'number' : null, title: column.hint},
+    element('button', {type: 'button', on: {click: () => sortBy(i)}}, column.title)));
+  let order = {column: first, descending};
+
+  const compare = (a, b) => {
+    if (a === null || a === undefined) return b === null || b === undefined ? 0 : 1;
+    if (b === null || b === undefined) return -1;
+    const difference = typeof a === 'number' && typeof b === 'number' ? a - b : String(a).localeCompare(String(b));
+    return order.descending ? -difference : difference;
+  };
+
+  const fill = () => {
+    const sorted = order.column === null ? rows
+      : [...rows].sort((a, b) => compare(columns[order.column].value(a), columns[order.column].value(b)));
+    headings.forEach((heading, i) => heading.setAttribute('aria-sort',
+      i !== order.column ? 'none' : order.descending ? 'descending' : 'ascending'));
+    replaceChildren(body, sorted.map((row) => element('tr', {}, ...columns.map((column) => {
+      const shown = column.show ? column.show(row) : column.value(row);
+      return element('td', {class: column.number ? 'number' : column.class ?? null}, shown ?? format.unknown);
+    }))));
+  };
+
+  const sortBy = (i) => {
+    // The greatest first: that is what numbers are sorted for.
+    order = {column: i, descending: order.column === i ? !order.descending : Boolean(columns[i].number)};
+    fill();
+  };
+
+  fill();
+  return element('div', {class: 'scroll', tabindex: '0', role: 'region', 'aria-label': caption},
+    element('table', {class: 'sortable'}, element('caption', {}, caption), element('thead', {}, element('tr', {}, ...headings)), body));
+}
+
+// Keys and values.
+function facts(pairs) {
+  return element('dl', {class: 'facts'}, ...pairs.flatMap(([key, value]) => [element('dt', {}, key), element('dd', {}, value)]));
+}
