@@ -67,7 +67,7 @@ outside() {
 
   end() {
     trap '' INT TERM HUP
-    [ -z "$inner" ] || kill -KILL "$inner" 2> /dev/null || true
+    [ -z "$inner" ] || { kill -KILL "$inner" && wait "$inner"; } 2> /dev/null || true
     if [ -n "$keep" ]; then
       say "the system is left in $folder, its logs in $folder/logs"
       return

@@ -18,7 +18,7 @@ expect() {
 
 expect 2 err '^Usage: qfw VERB'
 expect 0 out '^Usage: qfw VERB' --help
-expect 0 out '^qfw [0-9]+\.[0-9]+\.[0-9]+$' --version
+expect 0 out '^qfw [0-9]+\.[0-9]+\.[0-9]+( \([0-9a-f]{7,}(, modified)?\))?$' --version
 expect 0 out '^Usage: qfw list \[KIND\]' list --help
 expect 0 out '^Usage: qfw run RECIPE .*--SECTION.KEY=VALUE' run --help
 expect 2 err "^qfw lsit: error: .*there is no verb 'lsit'.*did you mean list\?" lsit
