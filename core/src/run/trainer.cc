@@ -48,6 +48,7 @@ std::vector<CheckpointVariable> for_checkpoint(const std::vector<Variable>& vari
 Trainer::Trainer(const Recipe& recipe) : session_(recipe, Session::Data::required) {
   open_folder();
   checkpoints_.emplace(folder_->checkpoints());
+  cores_.emplace(session_.backend().threads() * session_.replicas().count());
   if (!session_.replicas().leads()) {
     logger().set_level(spdlog::level::err);  // one of them tells of the run
     return;
@@ -93,6 +94,8 @@ Trainer::Outcome Trainer::run() try {
 
 void Trainer::end(Ending ending, const std::string& error) {
   ended_ = true;
+  cores_->pause();
+  tell_cores();
   tell(&RunObserver::ended, ending, error);
 }
 
@@ -116,6 +119,7 @@ Trainer::Outcome Trainer::train() {
     }
     const double expected = speed_.recent > 0 ? static_cast<double>(session_.recipe().train().batch_size) / speed_.recent : 0;
     doing_.begin(Doing::What::stepping, completed_, expected);
+    cores_->go_on();
     const auto begin = std::chrono::steady_clock::now();
     StepResult result = step(completed_);
     time_step(begin);
@@ -139,6 +143,14 @@ Trainer::Outcome Trainer::train() {
 
 void Trainer::time_step(std::chrono::steady_clock::time_point begin) {
   speed_.add(seconds_since(begin), session_.recipe().train().batch_size);
+  cores_->glance();
+  tell_cores();
+}
+
+void Trainer::tell_cores() {
+  speed_.cores = cores_->average();
+  speed_.recent_cores = cores_->recent();
+  speed_.decoding_cores = cores_->decoding();
 }
 
 void Trainer::start() {
@@ -223,6 +235,7 @@ void Trainer::evaluate_unless_interrupted() {
 }
 
 void Trainer::evaluate_now() {
+  cores_->pause();
   doing_.begin(Doing::What::evaluating, completed_);
   const Scores scores = evaluate(session_, completed_);
   const bool competes = session_.evaluation_phase(completed_) == history_.best_phase;
@@ -250,6 +263,7 @@ void Trainer::save(const std::filesystem::path& path) {
 void Trainer::save_checkpoint(Keep keep) {
   if (!session_.replicas().leads()) return;
   if (saved_at_ != completed_ || saved_evaluation_ != history_.eval_step) {
+    cores_->pause();
     doing_.begin(Doing::What::saving, completed_);
     const auto path = checkpoint_path(folder_->checkpoints(), completed_);
     check_variables(session_, trained(session_.variables()), completed_);  // else it would take the place of a good one

@@ -8,6 +8,7 @@
 
 #include "io/checkpoint_folder.h"
 #include "io/run_folder.h"
+#include "run/cores.h"
 #include "run/doing.h"
 #include "run/history.h"
 #include "run/observer.h"
@@ -62,6 +63,7 @@ class Trainer {
     for (const auto& observer : observers_) ((*observer).*event)(view(), given...);
   }
   void end(Ending ending, const std::string& error = {});
+  void tell_cores();
   void time_step(std::chrono::steady_clock::time_point begin);
 
   Session session_;
@@ -77,6 +79,7 @@ class Trainer {
   std::optional<std::int64_t> passing_;  ///< step of the checkpoint kept until the next
   Speed speed_;
   Doing doing_;
+  std::optional<CoresHad> cores_;
   bool ended_ = false;
 };
 
