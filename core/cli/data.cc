@@ -5,7 +5,6 @@
 
 #include <boost/json.hpp>
 #include <cerrno>
-#include <thread>
 
 #include "actions.h"
 #include "data/resized.h"
@@ -21,6 +20,7 @@
 #include "qfw/atomic_file.h"
 #include "qfw/augment.h"
 #include "qfw/error.h"
+#include "qfw/processors.h"
 #include "qfw/regular_file.h"
 #include "recipe/recipe.h"
 #include "recipe/value.h"
@@ -32,6 +32,13 @@
 namespace qfw {
 
 namespace {
+
+/// One for each hardware thread, as decoding waits for memory, but not more than the cgroup's quota.
+std::int64_t default_threads() {
+  const Processors processors = usable_processors();
+  const auto all = static_cast<std::int64_t>(processors.allowed.size());
+  return processors.threads() < processors.cores ? processors.threads() : all;
+}
 
 /// The data set that the command line or a recipe names, and what is wanted of it.
 struct Job {
@@ -45,7 +52,7 @@ struct Job {
   Job(const Arguments& arguments, Recipe from, bool cached)
       : recipe(std::move(from)),
         corrupt(false, 0),
-        workers(static_cast<int>(arguments.number("threads", std::max(1u, std::thread::hardware_concurrency()), 1))),
+        workers(static_cast<int>(arguments.number("threads", default_threads(), 1))),
         dataset(cached ? open_dataset(recipe, workers, corrupt) : recipe.make<Dataset>()),
         splits(dataset->splits()) {
     if (arguments.has("split")) {
@@ -64,7 +71,7 @@ Recipe recipe_of(const Arguments& arguments, std::vector<std::string> overrides,
 }
 
 int bench(const Arguments& arguments, const Job& job) {
-  const InterruptGuard guard;
+  const InterruptGuard guard("stopping after the images at hand");
   const auto augment = job.recipe.make<Augment>();
   const std::string split = arguments.has("split") ? job.splits.front() : "train";
   const auto results = measure_input(*job.dataset, *augment, split, arguments.number("examples", 2000, 1),
@@ -177,7 +184,7 @@ int convert_data(const Arguments& arguments, Job& job, const std::vector<std::st
   const OutputFolder output(folder);
   claim_folder(folder, purpose);
 
-  const InterruptGuard guard;
+  const InterruptGuard guard("stopping after the examples at hand; the same command goes on from there");
   Subset::Chosen chosen;
   for (const std::string& split : job.splits) {
     if (skip) chosen[split] = readable_examples(*job.dataset, split, job.workers);
@@ -223,7 +230,7 @@ int run(const Arguments& arguments, const Catalog& catalog) {
   if (!writer_options.empty()) fail(Error::Category::usage, "usage", "--writer.* belongs to `qfw data convert`");
   if (action == "bench") return bench(arguments, job);
   if (action == "show") return show(arguments, job);
-  const InterruptGuard guard;
+  const InterruptGuard guard("stopping after the examples at hand");
   const SurveyJob survey{*job.dataset, job.recipe.name("dataset"), job.splits, job.workers, arguments.has("json")};
   return action == "info" ? print_info(survey) : print_verification(survey);
 }
@@ -250,7 +257,7 @@ Verb data_verb() {
   verb.options = {
       {"json", "", "print JSON (info, verify, bench)"},
       {"split", "NAME", "only this split"},
-      {"threads", "N", "threads; default: one per processor"},
+      {"threads", "N", "threads; default: one per processor that affinity and cgroup allow"},
       {"to", "FORM", "convert: a writer plugin, as tfds, image_folder, hdf5; its options follow as --writer.KEY=VALUE"},
       {"output", "PATH", "convert: a new folder; show: the PNG file (samples.png)"},
       {"resize", "N", "convert: every image to N x N pixels"},

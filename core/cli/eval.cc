@@ -36,7 +36,7 @@ int run(const Arguments& arguments, const Catalog& catalog) {
   }
   std::unique_ptr<LogitsFile> logits;
   if (arguments.has("logits")) logits = std::make_unique<LogitsFile>(arguments.get("logits"), session.data().classes);
-  const InterruptGuard guard;
+  const InterruptGuard guard("stopping after this batch, without a result");
   const Scores scores = evaluate(session, completed, logits.get());
   if (logits) logits->commit();
   if (!replicas.leads()) return 0;

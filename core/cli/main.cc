@@ -13,6 +13,7 @@
 #include "plugin/called.h"
 #include "plugin/crash.h"
 #include "qfw/error.h"
+#include "util/interrupt.h"
 #include "util/nearest.h"
 #include "util/version.h"
 #include "verbs.h"
@@ -174,6 +175,7 @@ int guarded(const std::vector<std::string>& words) {
 int main(int count, char** words) {
   qfw::bound_spinning();
   qfw::prepare_streams();
+  qfw::leave_line_clean_at_signals();
   qfw::report_crashes_of_plugins();
   return qfw::guarded(std::vector<std::string>(words + 1, words + count));
 }

@@ -113,6 +113,7 @@ void PixelCache::make(std::string_view split, const std::filesystem::path& file,
     logger().info("decoding {} images of {} into {}{}", count, split, file.string(),
                   writer.written() > 0 ? fmt::format(", {} are there", writer.written()) : "");
     Progress progress("decoding");
+    progress.begin({.step = writer.written(), .total_steps = count});
     while (writer.written() < count) {
       const std::int64_t first = writer.written(), some = std::min(examples_at_a_time, count - first);
       std::vector<Example> examples(static_cast<std::size_t>(some));

@@ -65,6 +65,7 @@ std::int64_t convert(const Dataset& dataset, DatasetWriter& writer, const Conver
   writer.begin(target);
 
   Progress progress("converting");
+  progress.begin({.step = 0, .total_steps = total});
   for (const std::string& split : conversion.splits) {
     for (std::int64_t part = 0; part < writer.parts(split); ++part) {
       const auto [begin, end] = writer.range(split, part);

@@ -65,6 +65,7 @@ void examine_all(const Dataset& dataset, std::string_view split, Depth depth, in
                  const std::function<void(std::int64_t index, const Finding&)>& take) {
   const std::int64_t size = dataset.size(split);
   Progress progress(fmt::format("{} {}", depth == Depth::read ? "reading" : "decoding", split));
+  progress.begin({.step = 0, .total_steps = size});
   std::int64_t bad = 0;
   for (std::int64_t first = 0; first < size; first += examples_at_a_time) {
     if (InterruptGuard::requested())

@@ -81,7 +81,7 @@ double Benchmark::median_milliseconds() const {
 }
 
 Benchmark benchmark(Session& session, std::int64_t steps, bool training) {
-  const InterruptGuard guard;
+  const InterruptGuard guard("stopping after this step");
   session.initialize_variables();
   const std::int64_t last = session.total_steps() - 1;
   std::unique_ptr<RandomStep> feed;

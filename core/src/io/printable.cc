@@ -1,8 +1,10 @@
 #include "io/printable.h"
 
 #include <fmt/format.h>
+#include <locale.h>
 
 #include <cstdint>
+#include <cwchar>
 
 namespace qfw {
 
@@ -22,6 +24,46 @@ Character first_character(std::string_view text) {
   const bool surrogate = code >= 0xd800 && code < 0xe000;
   if (code < smallest[count - 2] || code > 0x10ffff || surrogate) return broken;
   return {.bytes = text.substr(0, count), .valid = true, .control = code < 0xa0};
+}
+
+namespace {
+
+/// While it lives, the calling thread has the C library's table of characters, which the program's own locale ("C") lacks.
+class Unicode {
+ public:
+  Unicode() : before_(uselocale(table())) {}
+  Unicode(const Unicode&) = delete;
+  Unicode& operator=(const Unicode&) = delete;
+  ~Unicode() { uselocale(before_); }
+
+ private:
+  static locale_t table() {
+    static const locale_t known = newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);  // none: nothing changes
+    return known;
+  }
+  locale_t before_;
+};
+
+wchar_t code_of(std::string_view character) {
+  const auto byte = [&](std::size_t i) { return static_cast<std::uint32_t>(static_cast<unsigned char>(character[i])); };
+  if (character.size() == 1) return static_cast<wchar_t>(byte(0));
+  std::uint32_t code = byte(0) & (0x7fu >> character.size());
+  for (std::size_t i = 1; i < character.size(); ++i) code = code << 6 | (byte(i) & 0x3f);
+  return static_cast<wchar_t>(code);
+}
+
+}  // namespace
+
+int columns_of(std::string_view text) {
+  const Unicode characters;
+  int columns = 0;
+  while (!text.empty()) {
+    const Character next = first_character(text);
+    text.remove_prefix(next.bytes.size());
+    const int width = next.bytes.size() == 1 ? 1 : wcwidth(code_of(next.bytes));
+    columns += width < 0 ? 2 : width;  // one that is not in the table: rather too narrow a line than one that wraps
+  }
+  return columns;
 }
 
 std::string printable(std::string_view text, std::string_view kept) {

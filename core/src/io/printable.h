@@ -13,6 +13,10 @@ struct Character {
 };
 Character first_character(std::string_view text);
 
+/// What a printable text takes of a terminal's line: characters of East Asia and most pictures take two columns, accents that
+/// join the character before them none.
+int columns_of(std::string_view text);
+
 /// For terminals and logs, whatever bytes a name holds: control characters, but for those of `kept`, and bytes that are no
 /// UTF-8 as
 /// `\x1b`. Everything else, backslashes too, stays as it is.

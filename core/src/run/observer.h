@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,10 @@ struct Speed {
   double seconds = 0;
   double recent = 0;   ///< images per second, the last steps counting most
   double average = 0;  ///< images per second
+  /// Processors' worth of time that the compute threads had, of those they wanted (run/cores.h); none: not known (yet).
+  std::optional<double> cores;
+  std::optional<double> recent_cores;  ///< over the last half minute
+  double decoding_cores = 0;           ///< what decoding took meanwhile, where that is known
 
   void add(double step_seconds, std::int64_t batch);
 };

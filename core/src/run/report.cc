@@ -77,6 +77,7 @@ void write_run_report(const RunView& run, Ending ending, const std::string& erro
   object["smoothing"] = History::smoothing;
   object["first_nan_step"] = or_null(history.first_nan_step);
   object["images_per_second"] = run.speed.average;
+  object["cores"] = or_null(run.speed.cores);
   std::error_code unknown;
   const bool series = std::filesystem::exists(run.folder.series(), unknown);
   object["series"] = series ? json::value(run.folder.series().filename().string()) : json::value(nullptr);

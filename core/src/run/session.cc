@@ -11,6 +11,7 @@
 #include "data/pipeline.h"
 #include "graph/init.h"
 #include "io/log.h"
+#include "io/progress.h"
 #include "passes/dump.h"
 #include "passes/finish.h"
 #include "qfw/error.h"
@@ -58,6 +59,7 @@ Session::Session(const Recipe& recipe, Data data)
 }
 
 void Session::open_data(Data data) {
+  const Activity opening("opening the data set");
   if (data == Data::required) {
     dataset_ = open_dataset(recipe_, workers(), *corrupt_);
     return;
@@ -98,6 +100,7 @@ const Dataset& Session::dataset(std::string_view split) {
   if (noted_.emplace(split).second) {
     for (const std::string& note : dataset_->notes(split)) logger().warn("data set: {}", note);
   }
+  const Activity preparing(fmt::format("opening split {}", split));
   prepare_split(*dataset_, split);
   return *dataset_;
 }
@@ -205,6 +208,7 @@ Session::Compiled& Session::training(std::int64_t step) {
   const auto key = phases(clock(step, true));
   if (const auto known = training_.find(key); known != training_.end()) return known->second;
   logger().info("step {}: compiling a training step ({})", step, phase_text(clock(step, true)));
+  const Activity compiling("compiling a training step");
   Compiled compiled = compile(training_graph_at(step));
   if (!training_.empty()) {
     check_same_variables(training_.begin()->second.graph, compiled.graph, fmt::format("from step {}", step));
@@ -215,6 +219,7 @@ Session::Compiled& Session::training(std::int64_t step) {
 Session::Evaluation& Session::evaluation(std::int64_t step) {
   const auto key = phases(clock(step, false));
   if (const auto known = evaluation_.find(key); known != evaluation_.end()) return known->second;
+  const Activity compiling("compiling the evaluation");
   Graph graph = prepared(evaluation_graph_at(step));
   Freeze parts(graph, replicas_.size());
   dump("freeze, once", parts.prepare());
@@ -224,6 +229,7 @@ Session::Evaluation& Session::evaluation(std::int64_t step) {
 }
 
 Session::Compiled Session::frozen(const Evaluation& evaluation, std::int64_t step) {
+  const Activity preparing("preparing the evaluation");
   const Graph& graph = evaluation.prepare.graph;
   std::vector<Freeze::Bytes> values;
   std::vector<HostTensor> fetches;

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <utility>
 
+#include "io/progress.h"
 #include "passes/code_checks.h"
 #include "qfw/error.h"
 
@@ -49,6 +50,7 @@ std::string origin_of_not_finite(Session& session, const Graph& graph, std::int6
 void check_codes(Session& session, const Graph& graph, bool& checked, std::int64_t step,
                  std::span<const Session::Exchange> exchanges) {
   if (std::exchange(checked, true)) return;
+  const Activity checking("checking the codes of the first step of a phase");
   const Clock clock = session.clock(step, graph.training);
   const std::int64_t batch = clock.training ? session.train_batch() : session.eval_batch();
   CodeChecks checks = code_checks(session.describe(clock, batch), clock.training);

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "io/log.h"
+#include "io/progress.h"
 #include "qfw/error.h"
 #include "run/data_record.h"
 #include "run/evaluate.h"
@@ -47,6 +48,7 @@ std::vector<CheckpointVariable> for_checkpoint(const std::vector<Variable>& vari
 Trainer::Trainer(const Recipe& recipe) : session_(recipe, Session::Data::required) {
   open_folder();
   checkpoints_.emplace(folder_->checkpoints());
+  cores_.emplace(session_.backend().threads() * session_.replicas().count());
   if (!session_.replicas().leads()) {
     logger().set_level(spdlog::level::err);  // one of them tells of the run
     return;
@@ -93,6 +95,8 @@ Trainer::Outcome Trainer::run() try {
 
 void Trainer::end(Ending ending, const std::string& error) {
   ended_ = true;
+  cores_->pause();
+  tell_cores();
   tell(&RunObserver::ended, ending, error);
 }
 
@@ -101,19 +105,25 @@ bool Trainer::is_complete() const { return completed_ >= session_.total_steps() 
 
 Trainer::Outcome Trainer::train() {
   const std::int64_t total = session_.total_steps();
-  InterruptGuard guard;
+  doing_.saved(saved_at_);
+  const InterruptGuard guard([this](std::string_view again) { return doing_.answer(again); });
   // The evaluation that an interrupt or a failure cut short.
   if (completed_ > 0 && completed_ < total && evaluates_after(session_, completed_ - 1) && history_.eval_step != completed_)
     evaluate_unless_interrupted();
   while (completed_ < total) {
+    doing_.begin(Doing::What::compiling, completed_);
+    session_.training(completed_);
     if (session_.replicas().any(InterruptGuard::requested())) {  // so all stop after the same step
       save_checkpoint(Keep::lasting);
       end(Ending::interrupted);
       return Outcome::interrupted;
     }
+    const double expected = speed_.recent > 0 ? static_cast<double>(session_.recipe().train().batch_size) / speed_.recent : 0;
+    doing_.begin(Doing::What::stepping, completed_, expected);
+    cores_->go_on();
     const auto begin = std::chrono::steady_clock::now();
     StepResult result = step(completed_);
-    speed_.add(seconds_since(begin), session_.recipe().train().batch_size);
+    time_step(begin);
     const std::int64_t number = completed_++;
     const Keep keep = completed_ == total || saves_after(session_, completed_) ? Keep::lasting : Keep::until_next;
     result.evaluation_follows = evaluates_after(session_, number);
@@ -132,6 +142,18 @@ Trainer::Outcome Trainer::train() {
   return whole ? Outcome::finished : Outcome::interrupted;
 }
 
+void Trainer::time_step(std::chrono::steady_clock::time_point begin) {
+  speed_.add(seconds_since(begin), session_.recipe().train().batch_size);
+  cores_->glance();
+  tell_cores();
+}
+
+void Trainer::tell_cores() {
+  speed_.cores = cores_->average();
+  speed_.recent_cores = cores_->recent();
+  speed_.decoding_cores = cores_->decoding();
+}
+
 void Trainer::start() {
   const Recipe& recipe = session_.recipe();
   logger().info("{} in {}", recipe.description().empty() ? recipe.run_name() : recipe.description(), folder_->path().string());
@@ -141,7 +163,11 @@ void Trainer::start() {
   const bool resumed = resume();
   history_.ends_in(session_.evaluation_phase(session_.total_steps()));
   if (resumed && is_complete()) return;
-  check_phases(session_);
+  {
+    const Activity checking("checking the phases of the run");
+    check_phases(session_);
+  }
+  const Activity checking("looking at the data, the disk and the recipe");
   if (session_.replicas().leads()) check_before_training(session_, *folder_, session_.variable_bytes());
   notes_ = notes_on(session_);
   if (!resumed) session_.initialize_variables();
@@ -211,6 +237,8 @@ void Trainer::evaluate_unless_interrupted() {
 }
 
 void Trainer::evaluate_now() {
+  cores_->pause();
+  doing_.begin(Doing::What::evaluating, completed_);
   const Scores scores = evaluate(session_, completed_);
   const bool competes = session_.evaluation_phase(completed_) == history_.best_phase;
   const bool best = history_.add(completed_, scores.top1(), scores.loss(), competes);
@@ -237,11 +265,14 @@ void Trainer::save(const std::filesystem::path& path) {
 void Trainer::save_checkpoint(Keep keep) {
   if (!session_.replicas().leads()) return;
   if (saved_at_ != completed_ || saved_evaluation_ != history_.eval_step) {
+    cores_->pause();
+    doing_.begin(Doing::What::saving, completed_);
     const auto path = checkpoint_path(folder_->checkpoints(), completed_);
     check_variables(session_, trained(session_.variables()), completed_);  // else it would take the place of a good one
     save(path);
     checkpoints_->wrote(completed_);
     saved_at_ = completed_;
+    doing_.saved(completed_);
     saved_evaluation_ = history_.eval_step;
     tell(&RunObserver::saved, path);
   }

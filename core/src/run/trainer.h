@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -7,6 +8,8 @@
 
 #include "io/checkpoint_folder.h"
 #include "io/run_folder.h"
+#include "run/cores.h"
+#include "run/doing.h"
 #include "run/history.h"
 #include "run/observer.h"
 #include "run/session.h"
@@ -60,6 +63,8 @@ class Trainer {
     for (const auto& observer : observers_) ((*observer).*event)(view(), given...);
   }
   void end(Ending ending, const std::string& error = {});
+  void tell_cores();
+  void time_step(std::chrono::steady_clock::time_point begin);
 
   Session session_;
   std::optional<RunFolder> folder_;
@@ -73,6 +78,8 @@ class Trainer {
   std::int64_t completed_ = 0, saved_at_ = -1, saved_evaluation_ = -1;
   std::optional<std::int64_t> passing_;  ///< step of the checkpoint kept until the next
   Speed speed_;
+  Doing doing_;
+  std::optional<CoresHad> cores_;
   bool ended_ = false;
 };
 

@@ -4,7 +4,11 @@
 #include <sys/ioctl.h>
 #include <termios.h>
 
+#include <utility>
+#include <vector>
+
 #include "io/log.h"
+#include "io/printable.h"
 #include "io/progress.h"
 #include "support.h"
 
@@ -34,10 +38,13 @@ class Screen {
     tcgetattr(slave_, &settings);
     cfmakeraw(&settings);
     tcsetattr(slave_, TCSANOW, &settings);
+    resize(columns);
+  }
+  ~Screen() { close(slave_), close(master_); }
+  void resize(unsigned short columns) const {
     const winsize size{.ws_row = 24, .ws_col = columns, .ws_xpixel = 0, .ws_ypixel = 0};
     ioctl(slave_, TIOCSWINSZ, &size);
   }
-  ~Screen() { close(slave_), close(master_); }
   int descriptor() const { return slave_; }
   std::string written() const { return drain(master_); }
 
@@ -70,43 +77,115 @@ Progress::Figures figures(std::int64_t step) {
           .seconds_left = 75};
 }
 
+/// A line as it is redrawn.
+std::string drawn(const std::string& text) { return "\r" + text + "\033[K"; }
+
 TEST(Terminal, ShowsControlCharactersOfNamesAsText) {
   const Screen screen(40);
   Terminal terminal(screen.descriptor());
   terminal.line("bad \033]0;title\007 name\nsecond line");
   EXPECT_EQ(screen.written(), "bad \\x1b]0;title\\x07 name\nsecond line\n");
-  terminal.status("a\033[2Jb\nc");
-  EXPECT_EQ(screen.written(), "\ra\\x1b[2Jb\\x0ac\033[K");
+  Terminal::Status status(terminal);
+  status.show({"a\033[2Jb\nc"});
+  EXPECT_EQ(screen.written(), drawn("a\\x1b[2Jb\\x0ac"));
 }
 
-TEST(Terminal, DrawsOneLineInPlaceCutToTheWidth) {
+TEST(Terminal, DrawsOneLineInPlaceBelowTheOthers) {
   const Screen screen(20);
   Terminal terminal(screen.descriptor());
   EXPECT_TRUE(terminal.interactive());
-  terminal.status("0123456789012345678901234567890");
-  EXPECT_EQ(screen.written(), "\r0123456789012345678\033[K");
-  terminal.line("a line that is longer than twenty columns");
-  EXPECT_EQ(screen.written(), "\r\033[Ka line that is longer than twenty columns\n0123456789012345678");
-  terminal.clear_status();
+  {
+    Terminal::Status status(terminal);
+    status.show({"0123456789012345678901234567890"});
+    EXPECT_EQ(screen.written(), drawn("0123456789012345678")) << "a full line would wrap";
+    terminal.line("a line that is longer than twenty columns");
+    EXPECT_EQ(screen.written(), "\r\033[Ka line that is longer than twenty columns\n0123456789012345678");
+  }
   EXPECT_EQ(screen.written(), "\r\033[K");
   terminal.line("b");
   EXPECT_EQ(screen.written(), "b\n");
+}
+
+TEST(Terminal, FollowsTheWidthOfTheWindow) {
+  const Screen screen(20);
+  Terminal terminal(screen.descriptor());
+  Terminal::Status status(terminal);
+  status.show({"first", "second", "third"});
+  EXPECT_EQ(screen.written(), drawn("first  second"));
+  screen.resize(40);
+  terminal.line("line");
+  EXPECT_EQ(screen.written(), "\r\033[Kline\nfirst  second  third");
+  screen.resize(8);
+  status.show({"first", "second", "third"});
+  EXPECT_EQ(screen.written(), drawn("first"));
+}
+
+TEST(Terminal, OfSeveralStatusesTheNewestIsSeen) {
+  const Screen screen(40);
+  Terminal terminal(screen.descriptor());
+  Terminal::Status outer(terminal);
+  outer.show({"outer"});
+  {
+    Terminal::Status inner(terminal);
+    EXPECT_FALSE(outer.is_covered()) << "it shows nothing yet";
+    inner.show({"inner"});
+    EXPECT_TRUE(outer.is_covered());
+    EXPECT_EQ(screen.written(), drawn("outer") + drawn("inner"));
+    outer.show({"outer again"});
+    EXPECT_EQ(screen.written(), "");
+  }
+  EXPECT_EQ(screen.written(), drawn("outer again"));
+  outer.show({});
+  EXPECT_EQ(screen.written(), "\r\033[K");
+}
+
+TEST(Terminal, WhatWasTypedIsCleared) {
+  const Screen screen(40);
+  Terminal terminal(screen.descriptor());
+  terminal.clear_typed();
+  EXPECT_EQ(screen.written(), "\r\033[K");
+  Terminal::Status status(terminal);
+  status.show({"status"});
+  terminal.clear_typed();
+  EXPECT_EQ(screen.written(), drawn("status") + "\r\033[Kstatus");
+}
+
+TEST(Terminal, FieldsAreLeftOutWhole) {
+  const std::vector<std::string> fields{"left 1:02", "epoch 3.25/6", "loss 0.4321"};
+  EXPECT_EQ(fit_fields(fields, 100), "left 1:02  epoch 3.25/6  loss 0.4321");
+  EXPECT_EQ(fit_fields(fields, 36), "left 1:02  epoch 3.25/6  loss 0.4321");
+  EXPECT_EQ(fit_fields(fields, 35), "left 1:02  epoch 3.25/6");
+  EXPECT_EQ(fit_fields(fields, 22), "left 1:02");
+  EXPECT_EQ(fit_fields(fields, 6), "left 1") << "the first is better cut than not there";
+  EXPECT_EQ(fit_fields({}, 10), "");
+}
+
+TEST(Terminal, CharactersTakeTheirColumns) {
+  EXPECT_EQ(columns_of("abc"), 3);
+  EXPECT_EQ(columns_of("\u00e9t\u00e9"), 3);
+  EXPECT_EQ(columns_of("e\u0301"), 1) << "an accent that joins";
+  EXPECT_EQ(columns_of("\u6f22\u5b57"), 4);
+  EXPECT_EQ(columns_of("\xff"), 1) << "whatever shows it";
+  EXPECT_EQ(fit_fields({"\u6f22\u5b57", "ab"}, 8), "\u6f22\u5b57  ab");
+  EXPECT_EQ(fit_fields({"\u6f22\u5b57", "ab"}, 7), "\u6f22\u5b57");
+  EXPECT_EQ(fit_fields({"\u6f22\u5b57"}, 3), "\u6f22") << "never half a character";
 }
 
 TEST(Terminal, ElsewhereThereAreOnlyLines) {
   const Pipe pipe;
   Terminal terminal(pipe.descriptor());
   EXPECT_FALSE(terminal.interactive());
-  terminal.status("status");
+  Terminal::Status status(terminal);
+  status.show({"status"});
   terminal.line("line");
-  terminal.clear_status();
+  terminal.clear_typed();
   EXPECT_EQ(pipe.written(), "line\n");
 }
 
 TEST(Terminal, AClosedStreamIsNoError) {
   Terminal terminal(-1);
   terminal.line("line");
-  terminal.status("status");
+  Terminal::Status(terminal).show({"status"});
 }
 
 TEST(Progress, ShowsEveryFigure) {
@@ -116,6 +195,112 @@ TEST(Progress, ShowsEveryFigure) {
   progress.update(figures(50));
   EXPECT_EQ(pipe.written(),
             "train  epoch 1.25/5  step 50/200  loss 0.5124  accuracy 81.25%  rate 0.05  1234 images/s  left 1:15\n");
+}
+
+/// What the last redrawing left on the line.
+std::string seen(const Screen& screen) {
+  const std::string all = screen.written();
+  const std::size_t begin = all.rfind('\r') + 1;
+  return all.substr(begin, all.rfind("\033[K") - begin);
+}
+
+TEST(Progress, OnATerminalTheTimeLeftComesFirst) {
+  for (const auto& [columns, wanted] : {
+           std::pair{120, "left 1:15  epoch 1.25/5  loss 0.5124  acc 81.2%  1234 images/s  rate 0.05  step 50/200"},
+           {80, "left 1:15  epoch 1.25/5  loss 0.5124  acc 81.2%  1234 images/s  rate 0.05"},
+           {40, "left 1:15  epoch 1.25/5  loss 0.5124"},
+       }) {
+    const Screen screen(static_cast<unsigned short>(columns));
+    Terminal terminal(screen.descriptor());
+    Progress progress("training", terminal);
+    progress.update(figures(50));
+    EXPECT_EQ(seen(screen), wanted) << columns;
+  }
+}
+
+TEST(Progress, NothingMovesBetweenRedrawings) {
+  const Screen screen(120);
+  Terminal terminal(screen.descriptor());
+  Progress progress("training", terminal);
+  auto now = figures(99);
+  now.seconds_left = 3605;
+  progress.begin(now);
+  EXPECT_EQ(seen(screen), "left 1:00:05  epoch 1.25/5  loss 0.5124  acc 81.2%  1234 images/s  rate 0.05  step 99/200");
+  now.accuracy = 0.05;
+  now.images_per_second = 900;
+  now.rate = 0.1;
+  progress.begin(now);
+  EXPECT_EQ(seen(screen), "left 1:00:05  epoch 1.25/5  loss 0.5124  acc 5.0%   900 images/s   rate 0.1   step 99/200");
+  now.seconds_left = 599;
+  now.accuracy = 1;
+  progress.begin(now);
+  EXPECT_EQ(seen(screen), "left 9:59  epoch 1.25/5  loss 0.5124  acc 100.0%  900 images/s   rate 0.1   step 99/200")
+      << "an hour is gone for good";
+}
+
+TEST(Progress, WithoutEpochsTheLabelIsShown) {
+  const Screen screen(40);
+  Terminal terminal(screen.descriptor());
+  Progress progress("reading \033\u6f22\u5b57", terminal);
+  progress.begin({.step = 0, .total_steps = 300});
+  EXPECT_EQ(seen(screen), "left ?  reading \\x1b\u6f22\u5b57 0/300");
+  usleep(120000);
+  progress.update({.step = 299, .total_steps = 300, .corrupt = 2});
+  EXPECT_EQ(seen(screen), "left 0:00  reading \\x1b\u6f22\u5b57 299/300") << "the corrupt ones do not fit";
+}
+
+TEST(Progress, ALongStepKeepsTheLineAlive) {
+  const Screen screen(120);
+  Terminal terminal(screen.descriptor());
+  Progress progress("training", terminal);
+  progress.update(figures(50));
+  seen(screen);
+  const auto begin = std::chrono::steady_clock::now();
+  progress.tick(begin + std::chrono::milliseconds(1500));
+  EXPECT_EQ(screen.written(), "") << "steps like that need no help";
+  progress.tick(begin + std::chrono::milliseconds(65100));
+  EXPECT_EQ(seen(screen),
+            "left 0:10  epoch 1.25/5  this step 1:05  loss 0.5124  acc 81.2%  1234 images/s  rate 0.05  step 50/200");
+  {
+    Terminal::Status other(terminal);
+    other.show({"evaluating"});
+    screen.written();
+    progress.tick(begin + std::chrono::seconds(100));
+    EXPECT_EQ(screen.written(), "");
+  }
+  seen(screen);
+  progress.tick(begin + std::chrono::seconds(103));
+  EXPECT_THAT(seen(screen), HasSubstr("this step 0:03")) << "without what was done meanwhile";
+  progress.finish(figures(50));
+  screen.written();
+  progress.tick(begin + std::chrono::seconds(200));
+  EXPECT_EQ(screen.written(), "") << "nothing after the end";
+}
+
+TEST(Progress, RedrawsByItself) {
+  const Screen screen(120);
+  Terminal terminal(screen.descriptor());
+  Progress progress("training", terminal);
+  progress.update(figures(50));
+  screen.written();
+  std::string all;
+  for (int i = 0; i < 200 && all.find("this step 0:02") == std::string::npos; ++i) {
+    usleep(50000);
+    all += screen.written();
+  }
+  EXPECT_THAT(all, HasSubstr("this step 0:02"));
+}
+
+TEST(Activity, IsShownWhenItTakesLong) {
+  const Screen screen(40);
+  Terminal terminal(screen.descriptor());
+  {
+    Activity activity("compiling", terminal);
+    EXPECT_EQ(screen.written(), "");
+    activity.tick(std::chrono::steady_clock::now() + std::chrono::milliseconds(61100));
+    EXPECT_EQ(seen(screen), "1:01  compiling");
+  }
+  EXPECT_EQ(screen.written(), "\r\033[K");
 }
 
 TEST(Progress, WithoutATerminalLinesAreRare) {

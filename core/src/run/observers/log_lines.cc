@@ -1,4 +1,5 @@
 #include "io/log.h"
+#include "run/cores.h"
 #include "run/observers/observers.h"
 
 namespace qfw {
@@ -9,6 +10,23 @@ class LogLines final : public RunObserver {
   void started(const RunView& run) override {
     for (const std::string& note : run.notes) logger().warn("{}", note);
   }
+
+  /// Once while the run goes on, so that nobody waits to its end to learn why it is slow.
+  void step(const RunView& run, const StepResult&) override {
+    if (warned_ || !run.speed.recent_cores || !are_few(threads(run), *run.speed.recent_cores)) return;
+    warned_ = true;
+    logger().warn("{}", cores_text(threads(run), *run.speed.recent_cores, run.speed.decoding_cores, "in the last half minute"));
+  }
+
+  void ended(const RunView& run, Ending, const std::string&) override {
+    if (!run.speed.cores) return;
+    const auto level = are_few(threads(run), *run.speed.cores) ? spdlog::level::warn : spdlog::level::info;
+    logger().log(level, "{}", cores_text(threads(run), *run.speed.cores, run.speed.decoding_cores, "on average"));
+  }
+
+  static int threads(const RunView& run) { return run.session.backend().threads() * run.session.replicas().count(); }
+
+  bool warned_ = false;
 };
 
 }  // namespace

@@ -8,7 +8,10 @@ namespace qfw {
 namespace {
 
 class ProgressLine final : public RunObserver {
-  void started(const RunView&) override { progress_ = std::make_unique<Progress>("training"); }
+  void started(const RunView& run) override {
+    progress_ = std::make_unique<Progress>("training");
+    progress_->begin(figures(run));  // the first step may take minutes
+  }
 
   void step(const RunView& run, const StepResult& step) override {
     last_ = step;
@@ -26,6 +29,7 @@ class ProgressLine final : public RunObserver {
   void ended(const RunView& run, Ending ending, const std::string&) override {
     const bool whole = run.completed == run.session.total_steps();
     if (ending == Ending::finished || (ending == Ending::interrupted && whole)) progress_->finish(figures(run));
+    progress_.reset();  // nothing is shown of a run that has ended
   }
 
   Progress::Figures figures(const RunView& run) const {
@@ -36,12 +40,13 @@ class ProgressLine final : public RunObserver {
     figures.total_steps = session.total_steps();
     figures.epoch = static_cast<double>(run.completed) / static_cast<double>(session.steps_per_epoch());
     figures.epochs = (session.total_steps() + session.steps_per_epoch() - 1) / session.steps_per_epoch();
+    figures.corrupt = session.corrupt().count();
+    if (run.speed.steps == 0) return figures;
     figures.images_per_second = run.speed.recent;
     figures.loss = last_.loss;
     figures.accuracy = last_.accuracy;
     figures.rate = last_.rate;
-    figures.corrupt = session.corrupt().count();
-    if (run.speed.recent > 0) figures.seconds_left = left / run.speed.recent;
+    figures.seconds_left = left / run.speed.recent;
     return figures;
   }
 
