@@ -111,7 +111,7 @@ void print_settings(const std::vector<Recipe::Row>& rows) {
   const std::size_t width = output_width();
   for (const Recipe::Row& row : rows) {
     const std::string value = row.value.empty() ? "\"\"" : row.value;
-    fmt::print("{}", wrapped(printable(fmt::format("{}.{} = {}  ({})", row.section, row.key, value, row.origin)), width, 0));
+    fmt::print("{}", wrapped(printable(fmt::format("{}.{} = {} ({})", row.section, row.key, value, row.origin)), width, 0));
     fmt::print("{}", wrapped(printable(row.doc), width, 4));
   }
 }

@@ -95,7 +95,8 @@ std::string table_of(std::span<const Option> options, const std::string& heading
   for (const auto& row : rows) {
     for (std::size_t i = 0; i < widths.size(); ++i) {
       const std::size_t wide = columns_of(row[i]);
-      if (wide + meaning_indent < width / (i == 0 ? 2 : 3)) widths[i] = std::max(widths[i], wide);  // the few longest may stick out
+      if (wide + meaning_indent < width / (i == 0 ? 2 : 3))
+        widths[i] = std::max(widths[i], wide);  // the few longest may stick out
     }
   }
   std::string text;

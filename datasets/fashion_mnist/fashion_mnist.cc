@@ -24,7 +24,8 @@ class FashionMnist final : public Dataset {
     std::string data_dir = "/usr/share/datasets/fashion-mnist";
     static void declare(Declare<Options>& option) {
       option("data_dir", &Options::data_dir,
-             "folder of {train,t10k}-{images-idx3,labels-idx1}-ubyte.gz; default: Debian's package");
+             "folder of {train,t10k}-{images-idx3,labels-idx1}-ubyte.gz; the default is that of Debian's package "
+             "dataset-fashion-mnist");
     }
   };
 

@@ -19,7 +19,7 @@ class Hdf5Dataset final : public Dataset {
   struct Options {
     std::string data_dir;
     static void declare(Declare<Options>& option) {
-      option("data_dir", &Options::data_dir, "an .h5 file, or the folder of a dataset.h5");
+      option("data_dir", &Options::data_dir, "an .h5 file, or a folder that holds dataset.h5");
     }
   };
   explicit Hdf5Dataset(const Options& options);

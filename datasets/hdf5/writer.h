@@ -19,12 +19,12 @@ class Hdf5Writer final : public DatasetWriter {
 
     static void declare(Declare<Options>& option) {
       option("encoding", &Options::encoding,
-             "of pictures that come as pixels; keep: as pixels, which must then be equally large",
+             "form of pictures that come as pixels; keep: pixels, which must all be equally large; others stay as they are",
              {.choices = {"keep", "jpeg", "png"}});
-      option("quality", &Options::quality, "of JPEG", {.min = 1, .max = 100});
+      option("quality", &Options::quality, "quality of the JPEG that is written, in percent", {.min = 1, .max = 100});
       option("gzip", &Options::gzip, "level of compression of the chunks; 0: none, as encoded pictures hardly shrink",
              {.min = 0, .max = 9});
-      option("part_examples", &Options::part_examples, "examples that are written again after an interruption, at most",
+      option("part_examples", &Options::part_examples, "examples in a part; an interruption costs at most one part",
              {.min = 1});
     }
   };

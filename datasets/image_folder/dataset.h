@@ -24,13 +24,15 @@ class ImageFolder final : public Dataset {
     std::string data_dir, validation_labels, validation_labels_are = "auto";
 
     static void declare(Declare<Options>& option) {
-      option("data_dir", &Options::data_dir, "the folder of train/CLASS/*.JPEG and val (or validation, valid), perhaps test");
+      option("data_dir", &Options::data_dir,
+             "the folder that holds train/CLASS/*.JPEG and the same below val (or validation, valid), perhaps test");
       option("validation_labels", &Options::validation_labels,
              "for a val folder without classes: a text file of lines FILE LABEL, or LABEL in the order of the files' names");
-      option(
-          "validation_labels_are", &Options::validation_labels_are,
-          "names of classes, or places in the sorted list of classes, from 0; auto: what fits, refused if both do and differ",
-          {.choices = {"auto", "names", "places"}});
+      option("validation_labels_are", &Options::validation_labels_are,
+             "what labels in validation_labels are: names of classes, or places in the sorted list of classes, from 0; auto: "
+             "what fits, "
+             "refused if both do and differ",
+             {.choices = {"auto", "names", "places"}});
     }
   };
   explicit ImageFolder(const Options& options);

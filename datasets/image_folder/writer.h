@@ -19,10 +19,10 @@ class ImageFolderWriter final : public DatasetWriter {
     std::int64_t part_examples = 1024;
 
     static void declare(Declare<Options>& option) {
-      option("encoding", &Options::encoding, "of pictures that come as pixels; others stay as they are",
+      option("encoding", &Options::encoding, "form of pictures that come as pixels; others stay as they are",
              {.choices = {"jpeg", "png"}});
-      option("quality", &Options::quality, "of JPEG", {.min = 1, .max = 100});
-      option("part_examples", &Options::part_examples, "examples that are written again after an interruption, at most",
+      option("quality", &Options::quality, "quality of the JPEG that is written, in percent", {.min = 1, .max = 100});
+      option("part_examples", &Options::part_examples, "examples in a part; an interruption costs at most one part",
              {.min = 1});
     }
   };

@@ -22,14 +22,14 @@ class Tfds final : public Dataset {
     static void declare(Declare<Options>& option) {
       option("data_dir", &Options::data_dir,
              "a folder with dataset_info.json, or one above: VERSION, CONFIG/VERSION or DATASET/...");
-      option("dataset", &Options::dataset, "its name below data_dir");
+      option("dataset", &Options::dataset, "the data set's name below data_dir");
       option("config", &Options::config, "its configuration below that; empty: the only one, or none");
       option("version", &Options::version, "its version below that; empty: the newest there");
       option("image", &Options::image, "the feature with the picture; empty: the only one of its kind, or of several `image`");
       option("label", &Options::label, "the feature with the class; empty: the only class label, or of several `label`");
       option("index_dir", &Options::index_dir,
              "where offsets of records are kept; empty: qfw/index below the user's cache folder");
-      option("verify_crc", &Options::verify_crc, "compare each record with its checksum");
+      option("verify_crc", &Options::verify_crc, "compare each record that is read with its checksum");
     }
   };
   explicit Tfds(const Options& options);

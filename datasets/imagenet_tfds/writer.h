@@ -14,12 +14,12 @@ class TfdsWriter final : public DatasetWriter {
     int quality = 95;
 
     static void declare(Declare<Options>& option) {
-      option("dataset", &Options::dataset, "name, the beginning of every file's");
-      option("version", &Options::version, "of the data set, as 1.0.0");
-      option("shard_examples", &Options::shard_examples, "examples in a shard", {.min = 1});
-      option("encoding", &Options::encoding, "of pictures that come as pixels; others stay as they are",
+      option("dataset", &Options::dataset, "name of the data set, with which the name of every file begins");
+      option("version", &Options::version, "version of the data set");
+      option("shard_examples", &Options::shard_examples, "examples in a shard, a file of its own", {.min = 1});
+      option("encoding", &Options::encoding, "form of pictures that come as pixels; others stay as they are",
              {.choices = {"jpeg", "png"}});
-      option("quality", &Options::quality, "of JPEG", {.min = 1, .max = 100});
+      option("quality", &Options::quality, "quality of the JPEG that is written, in percent", {.min = 1, .max = 100});
     }
   };
   explicit TfdsWriter(const Options& options);

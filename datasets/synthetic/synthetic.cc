@@ -29,15 +29,16 @@ class Synthetic final : public Dataset {
     std::int64_t distinct = 0;
 
     static void declare(Declare<Options>& option) {
-      option("height", &Options::height, "of every picture", {.min = 1, .max = 16384});
-      option("width", &Options::width, "of every picture", {.min = 1, .max = 16384});
-      option("channels", &Options::channels, "3 or 1", {.min = 1, .max = 3});
-      option("classes", &Options::classes, "labels are drawn evenly from so many", {.min = 1, .max = 1 << 24});
-      option("train_examples", &Options::train_examples, "in the split train", {.min = 1});
-      option("validation_examples", &Options::validation_examples, "in the split validation", {.min = 1});
+      option("height", &Options::height, "pixels: height of every picture", {.min = 1, .max = 16384});
+      option("width", &Options::width, "pixels: width of every picture", {.min = 1, .max = 16384});
+      option("channels", &Options::channels, "3: colours, 1: grey", {.min = 1, .max = 3});
+      option("classes", &Options::classes, "number of classes, all equally likely", {.min = 1, .max = 1 << 24});
+      option("train_examples", &Options::train_examples, "number of pictures in the split train", {.min = 1});
+      option("validation_examples", &Options::validation_examples, "number of pictures in the split validation", {.min = 1});
       option("seed", &Options::seed, "another seed makes other waves and other examples");
-      option("encoding", &Options::encoding, "what get() gives", {.choices = {"pixels", "jpeg", "png"}});
-      option("quality", &Options::quality, "of JPEG", {.min = 1, .max = 100});
+      option("encoding", &Options::encoding, "how pictures are stored: as pixels, or encoded, so that reading decodes them",
+             {.choices = {"pixels", "jpeg", "png"}});
+      option("quality", &Options::quality, "encoding = jpeg: quality, in percent", {.min = 1, .max = 100});
       option("distinct", &Options::distinct,
              "make only so many pictures of a split and repeat them, kept in memory, so that a benchmark does not measure how "
              "they are made; 0: all differ",

@@ -26,7 +26,6 @@ expect 2 err '^qfw: error: .*no option --jsn before the verb' --jsn list
 expect 2 err '^qfw list: error: .*no option --jsn; Did you mean --json\?' list --jsn
 expect 2 err '^qfw list: error: .*--json takes no value' list --json=yes
 expect 2 err "'two' is one too many" list one two
-expect 2 err 'describe wants KIND NAME' describe quantizer
 expect 2 err 'no option --train.steps' list --train.steps=4
 expect 2 err "there is no folder 'absent'" list --plugin-dir=absent
 expect 2 err 'wants a value' run recipe.ini --train.steps
@@ -36,6 +35,33 @@ expect 0 out '^quantizer +weights_and_auto_acts .*libqfw_' list QUANTIZER
 expect 0 out '"kind": "quantizer"' list --json
 expect 2 err "no plugin of kind 'quantiser'.*did you mean quantizer\?" list quantiser
 expect 0 out '^weight_prec +integer' describe quantizer WEIGHTS_AND_AUTO_ACTS
+expect 0 out '^arithmetic +text +fake_quant +fake_quant \| integer$' describe quantizer weights_and_auto_acts
+expect 0 out '^threads +integer' describe backend cpu
+expect 0 out '^compute +text +f32 +f32 \| bf16$' describe backend cpu
+expect 0 out '^(workers|cache) +' describe dataset fashion_mnist
+expect 0 out '^  communicator +' describe
+expect 0 out '^base_config_filename +text +none' describe
+expect 0 out '^batch_size +integer +128 +1 \.\. 1048576$' describe train
+expect 0 out '^after_first_step +true\|false +false +true \| false$' describe eval
+expect 0 out '^  weights_only +' describe quantizer
+expect 0 out '^require_integer +true\|false' describe Quantizer
+expect 0 out '^train.batch_size$' describe train.batch_size
+expect 0 out '^  default  1e-04$' describe optimizer.weight_decay
+expect 0 out '^quantizer.weight_prec \(weights_and_auto_acts, ' describe quantizer.weight_prec
+expect 0 out '^quantizer.weight_prec \(' describe layer:dense.weight_prec
+expect 0 out '\[layer:GLOB\]' describe layer
+expect 0 out '^include$' describe include
+expect 0 out '"default": 128' describe train.batch_size --json
+expect 0 out '"base_config_format"' describe --json
+expect 0 out '"name": "require_integer"' describe quantizer --json
+expect 0 out '"keys": \[' describe quantizer weights_only --json
+expect 2 err "did you mean train\.batch_size or eval\.batch_size\?" describe batch_size
+expect 2 err "did you mean train\?" describe trian
+expect 2 err "did you mean train\.batch_size\?" describe train.batchsize
+expect 2 err "did you mean train\?" describe trian.batch_size
+expect 2 err "no backend for GPUs yet; an NVIDIA driver .* on this machine; backends are: cpu, reference; use cpu" describe backend cuda
+expect 2 err "no backend for GPUs yet" describe backend gpu
+expect 2 err "oneDNN is what the backend cpu" describe backend onednn
 expect 0 out '"name": "weight_prec"' describe quantizer weights_and_auto_acts --json
 expect 2 err "no quantizer is called 'weights_and_auto_actz'.*searched .*there are: .*did you mean weights_and_auto_acts\?" \
   describe quantizer weights_and_auto_actz
@@ -76,7 +102,15 @@ printf '[model]\nname = resnet\nstages = 1\nstem = small\n[dataset]\nname = synt
 expect 2 err 'schedule.base_learning_rate: 0 is too small, must be above 0' explain small.ini --schedule.base_learning_rate=0
 expect 2 err "schedule.base_learning_rate: 'inf' is not a finite number" explain small.ini --schedule.base_learning_rate=inf
 expect 2 err 'schedule.num_epochs: 0 is too small, must be above 0' explain small.ini --schedule.num_epochs=0
-expect 0 out '^base_learning_rate .* > 0 ' describe schedule cosine
+expect 0 out '^base_learning_rate .* > 0$' describe schedule cosine
+expect 2 err 'backend.name: .*no backend for GPUs yet' explain small.ini --backend.name=cuda
+expect 2 err 'backend.name: .*no backend for GPUs yet' run small.ini --backend.name=cuda
+expect 2 err 'backend.name: .*no backend for GPUs yet' bench small.ini --backend.name=cuda
+expect 0 out '^    images of a step, over all replicas' explain small.ini --settings
+expect 0 out '^train.batch_size = 128 \(default\)$' explain small.ini --setting=train.batch_size
+expect 0 out '^train.steps = 7 \(command line\)$' explain small.ini --setting=train --train.steps=7
+expect 0 out '"origin": "small.ini:2"' explain small.ini --setting=model --json
+expect 2 err "no setting 'train.step'.*did you mean train.steps" explain small.ini --setting=train.step
 expect 0 err 'quantizer none makes no use of quantizer.weight_prec \(command line\)' \
   explain small.ini --quantizer.name=none --quantizer.weight_prec=4
 expect 0 err 'backend reference makes no use of backend.threads' explain small.ini --backend.name=reference --backend.threads=2

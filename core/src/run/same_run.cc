@@ -72,7 +72,7 @@ struct Differences {
 
 constexpr const char* absent = "absent";
 
-/// Where another plugin was chosen, options that one of the two does not have, or that nobody set, go without saying.
+/// Where another plugin was chosen, options that it does not have, or that nobody set, go without saying.
 void leave_out_consequences(std::vector<Difference>& differences, const std::set<std::string>& defaults) {
   std::set<std::string> changed;
   for (const Difference& each : differences) {
@@ -80,7 +80,7 @@ void leave_out_consequences(std::vector<Difference>& differences, const std::set
   }
   std::erase_if(differences, [&](const Difference& each) {
     if (each.is_name() || !changed.contains(each.section())) return false;
-    return each.before == absent || each.after == absent || defaults.contains(each.key);
+    return each.after == absent || defaults.contains(each.key);
   });
   std::ranges::stable_partition(differences, &Difference::is_name);
 }

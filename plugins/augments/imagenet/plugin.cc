@@ -17,11 +17,11 @@ struct EvalOptions {
 
   template <class Options>
   static void declare(Declare<Options>& option) {
-    option("image_size", &Options::image_size, "height and width of what the model sees", {.min = 1, .max = 16384});
+    option("image_size", &Options::image_size, "pixels: height and width of what the model sees", {.min = 1, .max = 16384});
     option("crop_padding", &Options::crop_padding,
-           "the centre crop is image_size / (image_size + crop_padding) of the shorter side", {.min = 0, .max = 16384});
-    option("mean", &Options::mean, "subtracted from level / 255; one number or one per channel");
-    option("stddev", &Options::stddev, "divided by after that; one number or one per channel, above 0");
+           "pixels: the centre crop is image_size / (image_size + crop_padding) of the shorter side", {.min = 0, .max = 16384});
+    option("mean", &Options::mean, "subtracted from pixel / 255; one number, or one for each channel");
+    option("stddev", &Options::stddev, "divides the difference; one number, or one for each channel, above 0");
   }
 };
 
@@ -30,14 +30,16 @@ struct TrainOptions : EvalOptions, CropOptions {
 
   static void declare(Declare<TrainOptions>& option) {
     EvalOptions::declare(option);
-    option("area_min", &TrainOptions::area_min, "smallest part of the picture's area that is drawn for a random crop",
+    option("area_min", &TrainOptions::area_min, "random crop: least share of the picture's area that is drawn",
            {.min = 0, .max = 1});
-    option("area_max", &TrainOptions::area_max, "largest part", {.min = 0, .max = 1});
-    option("covered_min", &TrainOptions::covered_min, "crops of a smaller part are drawn again", {.min = 0, .max = 1});
-    option("aspect_min", &TrainOptions::aspect_min, "smallest width / height of a random crop", {.min = 0.01, .max = 100});
-    option("aspect_max", &TrainOptions::aspect_max, "largest one", {.min = 0.01, .max = 100});
-    option("attempts", &TrainOptions::attempts, "crops tried before the centre crop is taken", {.min = 1, .max = 1000});
-    option("flip", &TrainOptions::flip, "mirror every other image, left to right");
+    option("area_max", &TrainOptions::area_max, "random crop: greatest share of the area", {.min = 0, .max = 1});
+    option("covered_min", &TrainOptions::covered_min,
+           "random crop: one that covers a smaller share of the picture is drawn again", {.min = 0, .max = 1});
+    option("aspect_min", &TrainOptions::aspect_min, "random crop: least width / height", {.min = 0.01, .max = 100});
+    option("aspect_max", &TrainOptions::aspect_max, "random crop: greatest width / height", {.min = 0.01, .max = 100});
+    option("attempts", &TrainOptions::attempts, "random crop: so many are tried before the centre crop is taken",
+           {.min = 1, .max = 1000});
+    option("flip", &TrainOptions::flip, "mirror images left to right, each with probability 1/2");
   }
 };
 

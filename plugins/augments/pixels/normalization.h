@@ -15,10 +15,11 @@ struct NormalizationOptions {
   template <class Options>
   static void declare(Declare<Options>& option) {
     option("image_size", &Options::image_size,
-           "height and width of the images, for a data set of JPEG or PNG files that are all of this size; 0: as it says",
+           "pixels: height and width of the images, for a data set of JPEG or PNG files that are all of this size; 0: as the "
+           "data set says",
            {.min = 0, .max = 16384});
-    option("mean", &Options::mean, "subtracted from pixel / 255; one number or one per channel");
-    option("stddev", &Options::stddev, "divided by after that; one number or one per channel, above 0");
+    option("mean", &Options::mean, "subtracted from pixel / 255; one number, or one for each channel");
+    option("stddev", &Options::stddev, "divides the difference; one number, or one for each channel, above 0");
   }
 };
 

@@ -31,9 +31,9 @@ class ShiftFlip final : public Augment {
     int shift = 2;
     bool flip = true;
     static void declare(Declare<Options>& option) {
-      option("shift", &Options::shift, "pixels by which an image moves at most, each way; what enters is black",
+      option("shift", &Options::shift, "pixels that an image moves at most, in each direction; what enters is black; 0: none",
              {.min = 0, .max = 255});
-      option("flip", &Options::flip, "mirror every other image, left to right");
+      option("flip", &Options::flip, "mirror images left to right, each with probability 1/2");
       NormalizationOptions::declare(option);
     }
   };

@@ -18,7 +18,8 @@ class Threads final : public Communicator {
   struct Options {
     int replicas = 2;
     static void declare(Declare<Options>& option) {
-      option("replicas", &Options::replicas, "threads that train side by side, each on its share of train.batch_size",
+      option("replicas", &Options::replicas,
+             "number of replicas that train side by side, a thread each, on equal shares of train.batch_size",
              {.min = 1, .max = 256});
     }
   };

@@ -26,13 +26,19 @@ class ResNet final : public Layer {
     std::string padding = "same", stem = "imagenet";
 
     static void declare(Declare<Options>& option) {
-      option("depth", &Options::depth, "29, 50, 101, 152 or 200; stages beside it take its place", {.replaces = "stages"});
-      option("stages", &Options::stages, "blocks of each stage, as 3,4,6,3; in place of depth", {.replaces = "depth"});
-      option("num_filters", &Options::num_filters,
-             "width of init_conv; blocks of stage i = 0, 1, ... are num_filters * 2^i * filter_multiplier wide inside",
-             {.min = 1});
-      option("filter_multiplier", &Options::filter_multiplier, "width of the stages, not of init_conv, relative to the paper's",
-             {.min = 0});
+      option("depth", &Options::depth,
+             "layers: 29, 50, 101, 152 or 200, each standing for its number of blocks; stages take its place",
+             {.replaces = "stages"});
+      option("stages", &Options::stages,
+             "number of bottleneck blocks of each stage, as 3,4,6,3 (depth = 50), in place of depth; empty: as depth says",
+             {.replaces = "depth"});
+      option(
+          "num_filters", &Options::num_filters,
+          "output channels of init_conv; blocks of stage i = 1, 2, ... have num_filters * 2^(i-1) * filter_multiplier inside, "
+          "four times as many at their end",
+          {.min = 1});
+      option("filter_multiplier", &Options::filter_multiplier,
+             "factor of the width of all stages, not of init_conv: 0.5 is half as wide as the paper's", {.min = 0});
       option("padding", &Options::padding,
              "of strided layers: same (TensorFlow's, the odd pixel at the end) or torch (both sides)",
              {.choices = {"same", "torch"}});

@@ -14,9 +14,11 @@ class Adam final : public Optimizer {
     double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
 
     static void declare(Declare<Options>& option) {
-      option("beta1", &Options::beta1, "decay of the mean of gradients", {.min = 0, .max = 0.9999999});
-      option("beta2", &Options::beta2, "decay of the mean of squared gradients", {.min = 0, .max = 0.9999999});
-      option("epsilon", &Options::epsilon, "added to the root of the mean of squares", {.min = 0});
+      option("beta1", &Options::beta1, "share of the running mean of gradients that is kept from step to step",
+             {.min = 0, .max = 0.9999999});
+      option("beta2", &Options::beta2, "share of the running mean of squared gradients that is kept from step to step",
+             {.min = 0, .max = 0.9999999});
+      option("epsilon", &Options::epsilon, "added to the root of the mean of squares, which divides the step", {.min = 0});
     }
   };
   explicit Adam(const Options& options) : o_(options) {}

@@ -13,9 +13,9 @@ class Sgd final : public Optimizer {
     bool nesterov = true;
 
     static void declare(Declare<Options>& option) {
-      option("momentum", &Options::momentum, "part of the velocity that is kept from one step to the next",
-             {.min = 0, .max = 1});
-      option("nesterov", &Options::nesterov, "look one step of momentum ahead");
+      option("momentum", &Options::momentum,
+             "share of the velocity that is kept from one step to the next; 0: plain gradient descent", {.min = 0, .max = 1});
+      option("nesterov", &Options::nesterov, "Nesterov's momentum: the gradient counts as if one step of momentum ahead");
     }
   };
   explicit Sgd(const Options& options) : o_(options) {}

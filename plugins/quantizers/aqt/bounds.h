@@ -25,24 +25,34 @@ struct BoundsOptions {
   template <class Struct>
   static void declare(Declare<Struct>& option) {
     using O = BoundsOptions;
-    option("granularity", &O::granularity, "of automatic bounds and their statistics; a channel is the last axis",
+    option("granularity", &O::granularity,
+           "bounds = auto: bounds and statistics for each channel (the last axis) of a layer's input, or one for all of it",
            {.choices = {"per_channel", "per_tensor"}});
-    option("initial_bound", &O::initial_bound, "automatic bounds before the first update; -1: collect, quantize nothing");
-    option("stddev_coeff", &O::stddev_coeff, "factor of the standard deviation");
-    option("absdev_coeff", &O::absdev_coeff, "factor of the mean absolute value");
-    option("mix_coeff", &O::mix_coeff, "old rule: weight of the standard deviation against the mean absolute value",
+    option("initial_bound", &O::initial_bound,
+           "bounds = auto: bounds before the first update; -1: none, activations stay floats until then");
+    option("stddev_coeff", &O::stddev_coeff,
+           "factor of the root of the mean square in the bound (under use_cams of the deviation from the mean)");
+    option("absdev_coeff", &O::absdev_coeff, "factor of the mean absolute value in the bound");
+    option("mix_coeff", &O::mix_coeff,
+           "old rule: share of the first of these two, the other has 1 - mix_coeff; unused under use_cams and use_mean_of_max",
            {.min = 0, .max = 1});
-    option("reset_stats", &O::reset_stats, "zero the statistics after each update of the bounds");
-    option("ema_coeff", &O::ema_coeff, "weight of the newest batch in the running averages; none: 1/n, the plain average",
+    option("reset_stats", &O::reset_stats, "begin the statistics anew after each update of bounds");
+    option("ema_coeff", &O::ema_coeff,
+           "weight of the newest batch in the running averages; none: 1/n, the plain average of n batches",
            {.max = 1, .above = 0});
-    option("use_cams", &O::use_cams, "old rule: |mean| + stddev_coeff * deviation from the mean");
+    option("use_cams", &O::use_cams, "old rule: the bound is |mean| + stddev_coeff * deviation from the mean");
     option("exclude_zeros", &O::exclude_zeros, "leave exact zeros out of all statistics");
-    option("use_mean_of_max", &O::use_mean_of_max, "old rule: the mean of the batches' largest |x|, unless use_cams");
-    option("cams_coeff", &O::cams_coeff, "new rule: factor of |mean| + cams_stddev_coeff * deviation; none: 0");
-    option("cams_stddev_coeff", &O::cams_stddev_coeff, "new rule: factor of the deviation within it; none: 0");
-    option("mean_of_max_coeff", &O::mean_of_max_coeff, "new rule: factor of the mean of the batches' largest |x|; none: 0");
+    option("use_mean_of_max", &O::use_mean_of_max,
+           "old rule: the bound is the mean of the batches' largest |x|, unless use_cams");
+    option("cams_coeff", &O::cams_coeff, "new rule: factor of |mean| + cams_stddev_coeff * deviation in the bound; none: 0");
+    option("cams_stddev_coeff", &O::cams_stddev_coeff, "new rule: factor of the deviation in the term of cams_coeff; none: 0");
+    option("mean_of_max_coeff", &O::mean_of_max_coeff,
+           "new rule: factor of the mean of the batches' largest |x| in the bound; none: 0");
     option("fixed_bound", &O::fixed_bound, "new rule: added to the bound; none: 0");
-    option("use_old_code", &O::use_old_code, "the old rule chooses one statistic, the new one adds all of them, weighted");
+    option("use_old_code", &O::use_old_code,
+           "the rule for bounds: true: the old one, one statistic, chosen by use_cams and use_mean_of_max; false: the new one, "
+           "the sum of "
+           "all with their factors");
   }
 };
 

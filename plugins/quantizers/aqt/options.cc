@@ -11,31 +11,41 @@ namespace qfw::aqt {
 
 void Options::declare(Declare<Options>& option) {
   using O = Options;
-  option("bounds", &O::bounds,
-         "clipping bounds of activations: none (they stay floats), a number, or auto (GetBounds statistics)",
-         {.min = 0, .choices = {"none", "auto"}, .or_number = true});
-  option("weight_prec", &O::weight_prec, "bits of the weights; none: they stay floats", {.min = 1, .max = 8});
-  option("act_prec", &O::act_prec, "bits of the activations, where they have bounds; none: they stay floats",
+  option(
+      "bounds", &O::bounds,
+      "where activations are clipped: none: nowhere, they stay floats; a number: at this magnitude; auto: at bounds set from "
+      "running statistics (GetBounds)",
+      {.min = 0, .choices = {"none", "auto"}, .or_number = true});
+  option("weight_prec", &O::weight_prec, "bits of weights; none: they stay floats", {.min = 1, .max = 8});
+  option("act_prec", &O::act_prec, "bits of activations, where bounds say how they are clipped; none: they stay floats",
          {.min = 1, .max = 8});
-  option("weight_half_shift", &O::weight_half_shift, "weight codes halfway between whole numbers");
-  option("act_half_shift", &O::act_half_shift, "the same for activations that can be negative");
-  option("weight_quant_granularity", &O::weight_quant_granularity, "one scale per output channel, or one in all",
-         {.choices = {"per_channel", "per_tensor"}});
+  option("weight_half_shift", &O::weight_half_shift,
+         "codes of weights lie halfway between whole numbers: -0.5 and 0.5, with no code for 0");
+  option("act_half_shift", &O::act_half_shift, "the same for codes of activations that can be negative; others start at 0");
+  option("weight_quant_granularity", &O::weight_quant_granularity,
+         "a scale of weights for each output channel, or one for the layer", {.choices = {"per_channel", "per_tensor"}});
   option("quant_type", &O::quant_type,
-         "fake_quant: dequantized operands; aqt: activation scales are moved into the weights before those are quantized; "
+         "how the operands of a product are made: fake_quant: each is quantized on its own; aqt: scales of activations go into "
+         "the "
+         "weights before those are quantized; "
          "fake_quant_with_int (dense layers): weights are truncated before they are rounded, and get no gradient",
          {.choices = {"fake_quant", "fake_quant_with_int", "aqt"}});
   option("activation_bound_start_step", &O::activation_bound_start_step,
-         "training step that first sets automatic bounds and quantizes with them; -1: never", {.min = -1});
+         "bounds = auto: number of the training step, from 0, that first sets bounds and quantizes with them; -1: never",
+         {.min = -1});
   option("activation_bound_update_freq", &O::activation_bound_update_freq,
-         "steps from one update of automatic bounds to the next; -1: only at the start step", {.min = -1});
-  option("weight_quant_start_step", &O::weight_quant_start_step,
-         "EPOCH from which convolution weights are quantized; dense weights are from the first step", {.min = 0});
-  option("ste_ties", &O::ste_ties, "gradient of the clip where its argument equals a limit",
+         "bounds = auto: steps from one update of bounds to the next; -1: they are set once, at activation_bound_start_step",
+         {.min = -1});
+  option(
+      "weight_quant_start_step", &O::weight_quant_start_step,
+      "the EPOCH, whatever the name says, from which weights of convolutions are quantized; those of dense layers always are",
+      {.min = 0});
+  option("ste_ties", &O::ste_ties,
+         "gradient of the clip where a value lies exactly on a limit: half of it passes (the original), all of it, or nothing",
          {.choices = {"half", "pass", "block"}});
   option("statistics", &O::statistics,
-         "of automatic bounds: always, as the original does, or until_frozen: not once no later step will use them, which is "
-         "faster",
+         "bounds = auto: collect statistics always, as the original does, or until_frozen: until no later step will use them, "
+         "which is faster and changes no other value",
          {.choices = {"always", "until_frozen"}});
   BoundsOptions::declare(option);
 }

@@ -31,7 +31,7 @@ struct Ignored {
     using I = Ignored;
     const auto ignored = [&](const char* name, auto member, Allowed allowed = {}) {
       allowed.unused = true;
-      option(name, member, "of other quantizers; taken and not used", allowed);
+      option(name, member, "an option of the quantizers that quantize, taken and not used", allowed);
     };
     ignored("bounds", &I::bounds, {.min = 0, .choices = {"none", "auto"}, .or_number = true});
     ignored("weight_prec", &I::weight_prec, {.min = 1, .max = 8});

@@ -22,14 +22,15 @@ class LearningRate : public Schedule {
 
     template <class Struct>
     static void declare(Declare<Struct>& option) {
-      option("base_learning_rate", &Options::base_learning_rate, "the rate for a batch of reference_batch images",
+      option("base_learning_rate", &Options::base_learning_rate, "the highest rate, for a batch of reference_batch images",
              {.max = 1e30, .above = 0});
       option("reference_batch", &Options::reference_batch,
-             "rates are multiplied by train.batch_size / reference_batch; 0: they are those of any batch", {.min = 0});
-      option("warmup_epochs", &Options::warmup_epochs, "length of the linear rise from 0 at the start", {.min = 0});
-      option("cooldown_epochs", &Options::cooldown_epochs, "length of the linear fall to 0 at the end, on top of the schedule",
-             {.min = 0});
-      option("num_epochs", &Options::num_epochs, "length of the whole course", {.max = 1e9, .above = 0});
+             "rates are multiplied by train.batch_size / reference_batch; 0: they hold for a batch of any size", {.min = 0});
+      option("warmup_epochs", &Options::warmup_epochs, "epochs of the linear rise from 0 at the start; 0: none", {.min = 0});
+      option("cooldown_epochs", &Options::cooldown_epochs,
+             "epochs of the linear fall to 0 at the end, a factor of what the schedule says; 0: none", {.min = 0});
+      option("num_epochs", &Options::num_epochs,
+             "epochs of the whole course; training takes as many unless train.epochs says otherwise", {.max = 1e9, .above = 0});
     }
   };
   explicit LearningRate(const Options& options) : o_(options) {}
@@ -110,7 +111,8 @@ class Piecewise final : public LearningRate {
     static void declare(Declare<Options>& option) {
       LearningRate::Options::declare(option);
       option("knee_lr", &Options::knee_lr, "the rate at the knee, scaled as base_learning_rate is", {.min = 0});
-      option("knee_epochs", &Options::knee_epochs, "epoch of the knee, where one straight line meets the other", {.min = 0});
+      option("knee_epochs", &Options::knee_epochs, "the epoch of the knee, where one straight line meets the other",
+             {.min = 0});
       option("endlr", &Options::endlr, "the rate at the end, scaled as base_learning_rate is", {.min = 0});
     }
   };
@@ -143,7 +145,10 @@ class Step final : public LearningRate {
       LearningRate::Options::declare(option);
       option("step_lr_coeff", &Options::step_lr_coeff, "factor of the rate at each step down", {.min = 0, .max = 1});
       option("step_lr_intervals", &Options::step_lr_intervals,
-             "intervals of equal rate; the first step down is left out, the next goes two", {.min = 1});
+             "number of equally long intervals of num_epochs; the rate keeps through the first two, then falls twice at once, "
+             "and once "
+             "at the begin of each later one",
+             {.min = 1});
     }
   };
   explicit Step(const Options& options)

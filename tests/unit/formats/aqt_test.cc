@@ -53,23 +53,24 @@ std::string golden(const std::string& name) {
 }
 
 TEST(AqtFormat, AnEmptyFileMeansTheDocumentedDefaults) {
-  EXPECT_THAT(lines("{}"),
-              ElementsAre("run.seed = 0", "schedule.name = cosine", "schedule.base_learning_rate = 0.1",
-                          "schedule.num_epochs = 250", "schedule.warmup_epochs = 5", "schedule.cooldown_epochs = 50",
-                          "optimizer.name = sgd", "optimizer.weight_decay = 1e-04", "optimizer.momentum = 0.9",
-                          "model.name = resnet", "model.filter_multiplier = 1", "quantizer.name = none"));
+  EXPECT_THAT(lines("{}"), ElementsAre("eval.after_first_step = true", "run.seed = 0", "schedule.name = cosine",
+                                       "schedule.base_learning_rate = 0.1", "schedule.num_epochs = 250",
+                                       "schedule.warmup_epochs = 5", "schedule.cooldown_epochs = 50", "optimizer.name = sgd",
+                                       "optimizer.weight_decay = 1e-04", "optimizer.momentum = 0.9", "model.name = resnet",
+                                       "model.filter_multiplier = 1", "quantizer.name = none"));
 }
 
 TEST(AqtFormat, ScheduleAndOptimizerGiveOnlyTheKeysTheyHave) {
   const auto found = lines(R"({"base_learning_rate": 2e-05, "early_stop_steps": 1000, "seed": 3, "optimizer": "adam",
       "adam": {"beta1": 0.8, "beta2": 0.99}, "lr_scheduler": {"scheduler": "piecewise", "num_epochs": 800, "warmup_epochs": 0,
       "cooldown_epochs": 0, "endlr": 0.0, "knee_lr": 1e-05, "knee_epochs": 125}})");
-  EXPECT_THAT(found, ElementsAre("run.seed = 3", "train.early_stop_steps = 1000", "schedule.name = piecewise",
-                                 "schedule.base_learning_rate = 2e-05", "schedule.num_epochs = 800",
-                                 "schedule.warmup_epochs = 0", "schedule.cooldown_epochs = 0", "schedule.endlr = 0",
-                                 "schedule.knee_lr = 1e-05", "schedule.knee_epochs = 125", "optimizer.name = adam",
-                                 "optimizer.weight_decay = 1e-04", "optimizer.beta1 = 0.8", "optimizer.beta2 = 0.99",
-                                 "model.name = resnet", "model.filter_multiplier = 1", "quantizer.name = none"));
+  EXPECT_THAT(found,
+              ElementsAre("eval.after_first_step = true", "run.seed = 3", "train.early_stop_steps = 1000",
+                          "schedule.name = piecewise", "schedule.base_learning_rate = 2e-05", "schedule.num_epochs = 800",
+                          "schedule.warmup_epochs = 0", "schedule.cooldown_epochs = 0", "schedule.endlr = 0",
+                          "schedule.knee_lr = 1e-05", "schedule.knee_epochs = 125", "optimizer.name = adam",
+                          "optimizer.weight_decay = 1e-04", "optimizer.beta1 = 0.8", "optimizer.beta2 = 0.99",
+                          "model.name = resnet", "model.filter_multiplier = 1", "quantizer.name = none"));
 }
 
 /// Two stages of one and two blocks.
@@ -217,7 +218,7 @@ INSTANTIATE_TEST_SUITE_P(
             "told by it"},
         Bad{"another_sign",
             R"({"quant_act": {"bounds": 6, "prec": 8}, )"
-             R"("model_hparams": {"dense_layer": {"quant_act": {"input_distribution": "symmetric"}}}})",
+            R"("model_hparams": {"dense_layer": {"quant_act": {"input_distribution": "symmetric"}}}})",
             "[aqt] line 1, column 111: model_hparams.dense_layer.quant_act.input_distribution is \"symmetric\"; in ResNet with "
             "ReLU the input of "
             "dense is "

@@ -31,6 +31,7 @@ TEST(Recipe, SilentOneHasTheDocumentedDefaults) {
   EXPECT_EQ(recipe.eval().batch_size, 128);  // training's
   EXPECT_EQ(recipe.eval().per_epoch, 4);
   EXPECT_EQ(recipe.eval().per_epoch_late, 16);
+  EXPECT_FALSE(recipe.eval().after_first_step);
   EXPECT_EQ(recipe.eval().examples, std::nullopt);
   EXPECT_EQ(recipe.checkpoint().every_steps, std::nullopt);
   EXPECT_EQ(recipe.checkpoint().every_epochs, 10);
@@ -255,7 +256,8 @@ TEST(Recipe, ResolvedTextOfTheSmallestRecipe) {
             "mirror = none\n\n"
             "[augment]\nname = none\n\n"
             "[train]\nepochs = 250\nsteps = none\nearly_stop_steps = none\nbatch_size = 128\n\n"
-            "[eval]\nbatch_size = 128\nper_epoch = 4\nper_epoch_late = 16\nevery_epochs = none\nexamples = none\n\n"
+            "[eval]\nbatch_size = 128\nper_epoch = 4\nper_epoch_late = 16\nafter_first_step = false\n"
+            "every_epochs = none\nexamples = none\n\n"
             "[backend]\nname = cpu\ncompute = f32\nthreads = 0\n\n"
             "[communicator]\nname = single\n\n"
             "[checkpoint]\nevery_steps = none\nevery_epochs = 10\nkeep = 3\nbest = true\n\n"
