@@ -21,6 +21,10 @@ class RunFolder {
   std::filesystem::path hparams() const { return folder_ / "hparams.json"; }
   std::filesystem::path log() const { return folder_ / "log.txt"; }
   std::filesystem::path series() const { return folder_ / "series.csv"; }
+  std::filesystem::path layers() const { return folder_ / "layers.csv"; }
+  std::filesystem::path setup() const { return folder_ / "setup.json"; }
+  std::filesystem::path status() const { return folder_ / "status.json"; }
+  std::filesystem::path evaluation() const { return folder_ / "evaluation.json"; }
   std::filesystem::path report() const { return folder_ / "report.json"; }
   std::filesystem::path checkpoints() const { return folder_ / "checkpoints"; }
   std::filesystem::path best() const { return folder_ / "best.h5"; }

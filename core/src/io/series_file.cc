@@ -1,32 +1,22 @@
 #include "io/series_file.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <charconv>
 #include <cmath>
-#include <cstring>
 #include <optional>
 #include <utility>
 
-#include "io/log.h"
-#include "qfw/atomic_file.h"
-#include "qfw/error.h"
-#include "qfw/regular_file.h"
+#include "io/cells.h"
 
 namespace qfw {
 
 namespace {
 
-constexpr std::string_view header =
-    "step,seconds,images_per_second,loss,accuracy,learning_rate,eval_loss,eval_accuracy,eval_top5\n";
-constexpr std::size_t columns = 9, most_pending = 1 << 20;
-constexpr std::uint64_t most_bytes = std::uint64_t{1} << 30;
+constexpr RowFile::Kind series{
+    "a run's series", "step,seconds,images_per_second,loss,accuracy,learning_rate,eval_loss,eval_accuracy,eval_top5\n"};
+constexpr std::size_t columns = 9;
 
 /// What of a line decides whether it is kept.
 struct Place {
@@ -34,14 +24,6 @@ struct Place {
   double seconds = 0;
   bool evaluation = false;
 };
-
-template <class Number>
-std::optional<Number> number_of(std::string_view text) {
-  Number number{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
 
 /// A line as add() writes them; none for anything else.
 std::optional<Place> place_of(std::string_view line) {
@@ -76,89 +58,21 @@ std::string text_of(const SeriesFile::Row& row) {
 
 }  // namespace
 
-SeriesFile::SeriesFile(std::filesystem::path path, std::int64_t completed, std::int64_t evaluated) : path_(std::move(path)) {
-  // A pipe of that name is not waited for, and no link is followed out of the run's folder.
-  descriptor_ = open(path_.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
-  if (descriptor_ < 0) fail_writing(path_, errno);
-  try {
-    keep(completed, evaluated);
-  } catch (...) {
-    close(descriptor_);
-    throw;
-  }
-}
-
-void SeriesFile::keep(std::int64_t completed, std::int64_t evaluated) {
-  std::string all;
-  {
-    const RegularFile file(path_, "take it away");
-    if (file.size() > most_bytes) {
-      fail(Error::Category::data, "series", fmt::format("{} has {} bytes", path_.string(), file.size()), {}, "take it away");
-    }
-    all.resize(static_cast<std::size_t>(file.size()));
-    file.read(0, std::as_writable_bytes(std::span(all)));
-  }
-  const std::string_view text = all, begin = text.substr(0, header.size());
-  if (begin != header.substr(0, begin.size()) || (begin.size() < header.size() && begin != text)) {
-    fail(Error::Category::data, "series", fmt::format("{} does not begin as a run's series", path_.string()), {},
-         "take it away");
-  }
-  std::size_t end = begin.size() < header.size() ? 0 : header.size();
+SeriesFile::SeriesFile(std::filesystem::path path, std::int64_t completed, std::int64_t evaluated) {
   Place last_training, last_evaluation;
-  for (std::size_t line = 2; end > 0 && end < text.size(); ++line) {
-    const std::size_t stop = text.find('\n', end);
-    if (stop == std::string_view::npos) break;  // half a line
-    const auto place = place_of(text.substr(end, stop - end));
+  file_.emplace(std::move(path), series, [&](std::string_view line) {
+    const auto place = place_of(line);
     const std::int64_t before = std::max(last_training.step, last_evaluation.step);
     if (!place || place->step < before || place->step <= (place->evaluation ? last_evaluation : last_training).step) {
-      logger().warn("line {} of {} is none of a run's series; it and what follows is cut off", line, path_.string());
-      break;
+      return RowFile::Line::none;
     }
-    if (place->step > (place->evaluation ? evaluated : completed)) break;
+    if (place->step > (place->evaluation ? evaluated : completed)) return RowFile::Line::beyond;
     (place->evaluation ? last_evaluation : last_training) = *place;
     seconds_ = place->seconds;
-    end = stop + 1;
-  }
-  if (end < text.size() && ftruncate(descriptor_, static_cast<off_t>(end)) != 0) fail_writing(path_, errno);
-  end_ = end;
-  if (end == 0) pending_ = header;
-  write();
+    return RowFile::Line::keep;
+  });
 }
 
-SeriesFile::~SeriesFile() {
-  write();
-  if (const std::uint64_t lost = dropped_ + pending_.size(); lost > 0) {
-    logger().warn("{} lacks {} bytes that could not be written", path_.string(), lost);
-  }
-  close(descriptor_);
-}
-
-void SeriesFile::add(const Row& row) {
-  pending_ += text_of(row);
-  write();
-}
-
-/// Curves are not worth a training.
-void SeriesFile::write() {
-  for (std::size_t done = 0; done < pending_.size();) {
-    const ssize_t wrote = pwrite(descriptor_, pending_.data() + done, pending_.size() - done, static_cast<off_t>(end_ + done));
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote <= 0) {
-      if (!std::exchange(failing_, true)) {
-        logger().warn("cannot write {}: {}; training goes on, and what is missing there is written when that is possible",
-                      path_.string(), std::strerror(wrote < 0 ? errno : ENOSPC));
-      }
-      if (end_ > 0 && pending_.size() > most_pending) dropped_ += std::exchange(pending_, {}).size();
-      return;
-    }
-    done += static_cast<std::size_t>(wrote);
-  }
-  end_ += pending_.size();
-  pending_.clear();
-  failing_ = false;
-}
-
-/// The file of a run that a power cut ends may lack lines; it never has others. So a disk that cannot sync is left alone.
-void SeriesFile::sync() { fdatasync(descriptor_); }
+void SeriesFile::add(const Row& row) { file_->add(text_of(row)); }
 
 }  // namespace qfw

@@ -2,15 +2,15 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <string>
-#include <string_view>
+#include <optional>
 #include <variant>
+
+#include "io/row_file.h"
 
 namespace qfw {
 
-/// The course of a run as text: a header, then a line for each step that is sampled and each evaluation, in order.
-/// docs/series.md has its columns. It goes on over all starts of the run: each line is written with one call as soon as it is
-/// known, and what is beyond the checkpoint that a start goes on from is cut off, so that each stands there once.
+/// The course of a run as a table: a line for each step that is sampled and each evaluation, each once whatever became of the
+/// run in between. docs/run_folder.md has its columns.
 class SeriesFile {
  public:
   struct Training {
@@ -28,32 +28,19 @@ class SeriesFile {
     std::variant<Training, Evaluation> values;
   };
 
-  /// Opens or makes it, and keeps of it the trainings until `completed` steps and the evaluations until `evaluated` ones. A
-  /// line that is none is cut off with all that follows, with a warning unless it is the half one that a kill left. Throws
-  /// Error::Category::data if it cannot be opened, is no regular file, or has another header: then it is left as it is.
+  /// Keeps of what is there the trainings until `completed` steps and the evaluations until `evaluated` ones. Throws as RowFile
+  /// does.
   SeriesFile(std::filesystem::path path, std::int64_t completed, std::int64_t evaluated);
-  SeriesFile(const SeriesFile&) = delete;
-  SeriesFile& operator=(const SeriesFile&) = delete;
-  ~SeriesFile();
 
   double seconds() const { return seconds_; }  ///< of the last line that was kept
 
-  /// What cannot be written is warned of once, tried again with the next line, and counted in the end.
   void add(const Row& row);
   /// Waits until what was written would survive a power cut.
-  void sync();
+  void sync() { file_->sync(); }
 
  private:
-  void keep(std::int64_t completed, std::int64_t evaluated);
-  void write();
-
-  std::filesystem::path path_;
-  int descriptor_ = -1;
-  std::uint64_t end_ = 0;  ///< of what is written: a failed attempt is repeated at the same place
-  std::string pending_;
-  std::uint64_t dropped_ = 0;
+  std::optional<RowFile> file_;
   double seconds_ = 0;
-  bool failing_ = false;
 };
 
 }  // namespace qfw
