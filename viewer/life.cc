@@ -86,6 +86,13 @@ bool is_end(std::string_view state) {
   return state == "finished" || state == "interrupted" || state == "diverged" || state == "failed";
 }
 
+/// An end that was reported since the process that has the lock took it, and after anything that it said of its state: the page
+/// of a run is made while it has the lock.
+bool is_reported(const std::optional<Owner>& owner, const Traces& traces) {
+  if (!owner || !is_end(text_of(traces.report, "status"))) return false;
+  return traces.report_modified >= owner->since && traces.report_modified >= number_of(traces.status, "written");
+}
+
 Life without_status(const std::optional<Owner>& owner, const Traces& traces) {
   const std::string ended = text_of(traces.report, "status");
   if (owner && lives(*owner)) return {"running", true, fmt::format("process {} has the folder", owner->pid)};
@@ -100,6 +107,7 @@ Life without_status(const std::optional<Owner>& owner, const Traces& traces) {
 Life life_of(const Folder& folder, const Traces& traces) {
   auto owner = owner_of(folder);
   const std::string state = text_of(traces.status, "state");
+  if (is_reported(owner, traces) && !is_end(state)) return {text_of(traces.report, "status"), false, "report.json"};
   if (state.empty()) return without_status(owner, traces);
   const double written = number_of(traces.status, "written"), age = static_cast<double>(std::time(nullptr)) - written;
   const std::string host = text_of(traces.status, "host");

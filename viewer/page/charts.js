@@ -255,39 +255,42 @@ class StepChart {
 
 // Where a phase begins: a line, and its name where there is room. Every second phase lies on a shade.
 function phaseLines(group) {
+  const visible = ({chartArea: area, scales: {x}}) => {
+    const {phases} = group;
+    if (phases.length < 2) return [];
+    return phases.map((phase, i) => {
+      const end = i + 1 < phases.length ? phases[i + 1].from : Infinity;
+      const left = Math.max(area.left, x.getPixelForValue(Math.max(phase.from, x.min)));
+      const right = end === Infinity ? area.right : Math.min(area.right, x.getPixelForValue(end));
+      return {...phase, i, left, right, begins: i > 0 && phase.from >= x.min};
+    }).filter((phase) => phase.right > phase.left && phase.from <= x.max);
+  };
   return {
     id: 'phases',
     beforeDatasetsDraw(chart) {
-      const {ctx: context, chartArea: area, scales: {x}} = chart;
-      const {phases} = group;
-      if (phases.length < 2) return;
-      const ends = phases.map((phase, i) => i + 1 < phases.length ? phases[i + 1].from : Infinity);
+      const {ctx: context, chartArea: area} = chart;
       context.save();
-      context.font = '10px ' + getComputedStyle(document.body).fontFamily;
-      phases.forEach((phase, i) => {
-        const left = Math.max(area.left, x.getPixelForValue(Math.max(phase.from, x.min)));
-        const right = Math.min(area.right, ends[i] === Infinity ? area.right : x.getPixelForValue(ends[i]));
-        if (right <= left || phase.from > x.max) return;
-        if (i % 2 === 1) {
-          context.fillStyle = palette.read('--shade');
-          context.fillRect(left, area.top, right - left, area.bottom - area.top);
-        }
-        if (phase.from >= x.min && i > 0) {
-          context.strokeStyle = palette.read('--phase');
-          context.beginPath();
-          context.moveTo(left + 0.5, area.top);
-          context.lineTo(left + 0.5, area.bottom);
-          context.stroke();
-        }
-        if (!phase.label || i === 0) return;
-        const room = right - left - 8;
-        const label = fitted(context, phase.label, room);
-        if (!label) return;
-        context.fillStyle = palette.withAlpha(palette.read('--surface'), 0.8);
-        context.fillRect(left + 2, area.top + 1, context.measureText(label).width + 4, 13);
+      for (const {i, left, right, begins} of visible(chart)) {
+        context.fillStyle = palette.read('--shade');
+        if (i % 2 === 1) context.fillRect(left, area.top, right - left, area.bottom - area.top);
+        context.fillStyle = palette.read('--phase');
+        if (begins) context.fillRect(left, area.top, 1, area.bottom - area.top);
+      }
+      context.restore();
+    },
+    // Over the curves, on a ground of their own.
+    afterDatasetsDraw(chart) {
+      const {ctx: context, chartArea: area} = chart;
+      context.save();
+      context.font = `10px ${getComputedStyle(document.body).fontFamily}`;
+      for (const {i, left, right, label} of visible(chart)) {
+        const text = i > 0 && label ? fitted(context, label, right - left - 8) : '';
+        if (!text) continue;
+        context.fillStyle = palette.withAlpha(palette.read('--surface'), 0.85);
+        context.fillRect(left + 2, area.top + 1, context.measureText(text).width + 4, 13);
         context.fillStyle = palette.read('--muted');
-        context.fillText(label, left + 4, area.top + 11);
-      });
+        context.fillText(text, left + 4, area.top + 11);
+      }
       context.restore();
     },
   };

@@ -40,18 +40,19 @@ class Comparison {
       {title: 'machine', value: (run) => run.part('environment').cpu ?? null, class: 'narrow'},
     ];
     const known = columns.filter((column) => this.runs.some((run) => ![null, undefined, ''].includes(column.value(run))));
-    return sortableTable('Runs', known, this.runs);
+    return sortableTable('Runs', known, this.runs, {titled: true});
   }
 
-  // Of runs that know their settings; the others have their recipes.
   settings() {
-    const told = this.runs.filter((run) => (run.part('setup').settings ?? []).length > 0);
+    // Where one run has no setup.json, all are compared by what their recipes say.
+    const complete = this.runs.every((run) => (run.part('setup').settings ?? []).length > 0);
+    const table = (run) => complete ? run.part('setup').settings : run.recipeSettings;
+    const told = this.runs.filter((run) => table(run).length > 0);
     const untold = this.runs.filter((run) => !told.includes(run));
-    const missing = untold.length > 0
-      ? notice(`Not compared, as there is no setup.json with settings: ${untold.map((run) => run.label).join(', ')}.`) : null;
+    const missing = untold.length > 0 ? notice(`Without settings and recipe: ${untold.map((run) => run.label).join(', ')}.`) : null;
     if (told.length < 2) return element('div', {}, missing);
     const values = new Map();
-    told.forEach((run, i) => run.part('setup').settings.forEach(({section: name, key, value}) => {
+    told.forEach((run, i) => table(run).forEach(({section: name, key, value}) => {
       const full = `${name}.${key}`;
       if (!values.has(full)) values.set(full, told.map(() => null));
       values.get(full)[i] = value;

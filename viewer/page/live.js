@@ -55,7 +55,7 @@ class RunList {
       return;
     }
     const number = (title, value, show) => ({title, value, number: true, show: (run) => show(value(run))});
-    replaceChildren(this.body, sortableTable('Runs, those that changed last first', [
+    replaceChildren(this.body, sortableTable('Runs', [
       {title: 'run', value: (run) => run.name, show: (run) => element('a', {href: `/run/${run.number}`}, run.name)},
       {title: 'what', value: (run) => run.description},
       {title: 'state', value: (run) => run.state, show: (run) => badge(run.state)},
@@ -64,6 +64,6 @@ class RunList {
       number('top-1', (run) => run.accuracy, format.percent),
       number('best', (run) => run.best, format.percent),
       {title: 'changed', value: (run) => run.changed, show: (run) => format.time(run.changed)},
-    ], runs, {first: 7, descending: true}), leftOut > 0 ? notice(`${format.whole(leftOut)} further runs are not shown.`) : null);
+    ], runs, {first: 7, descending: true, titled: true}), leftOut > 0 ? notice(`${format.whole(leftOut)} further runs are not shown.`) : null);
   }
 }

@@ -79,6 +79,22 @@ class Run {
     return line ? line[1] : '';
   }
 
+  // The lines of recipe.ini, for runs that have no setup.json.
+  get recipeSettings() {
+    let name = '';
+    const settings = [];
+    for (const line of String(this.parts.recipe ?? '').split('\n')) {
+      const header = /^\s*\[(.*)\]\s*$/.exec(line);
+      const pair = /^\s*([^#;=\s][^=]*?)\s*=\s*(.*?)\s*$/.exec(line);
+      if (header) {
+        name = header[1];
+      } else if (pair) {
+        settings.push({section: name, key: pair[1], value: pair[2]});
+      }
+    }
+    return settings;
+  }
+
   // The first of several values that is known.
   first(...values) {
     return values.find((value) => value !== null && value !== undefined && value !== '') ?? null;

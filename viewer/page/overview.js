@@ -7,7 +7,7 @@ const stateWords = {
 };
 
 function tile(title, value, ...details) {
-  return element('div', {class: 'tile'}, element('h3', {}, title), element('p', {class: String(value).length > 18 ? 'figure long' : 'figure'}, value),
+  return element('div', {class: 'tile'}, element('h3', {}, title), element('p', {class: typeof value === 'string' && value.length > 18 ? 'figure long' : 'figure'}, value),
     ...details.filter(Boolean).map((detail) => element('p', {class: 'detail'}, detail)));
 }
 
@@ -62,7 +62,7 @@ class Overview {
   speed() {
     const {run} = this;
     const {cores} = run.part('status');
-    return tile('Speed', `${format.whole(run.speed)}\u00a0images/s`,
+    return tile('Speed', [format.whole(run.speed), element('small', {}, ' images/s')],
       format.known(run.peakShare) && `${format.share(run.peakShare)} of the machine's peak`,
       format.known(cores) && `on ${format.significant(cores, 3)} cores, as many as it had`);
   }

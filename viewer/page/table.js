@@ -2,7 +2,8 @@
 
 // A table whose columns sort it: `columns` are {title, value (what is sorted by), show (a text or a node; else the value), number,
 // hint}. A click on a heading sorts by it, another the other way round; what is not known stays at the end.
-function sortableTable(caption, columns, rows, {first = null, descending = false} = {}) {
+// `titled`: a heading above says what the caption would say again.
+function sortableTable(caption, columns, rows, {first = null, descending = false, titled = false} = {}) {
   const body = element('tbody');
   const headings = columns.map((column, i) => element('th', {scope: 'col', class: column.number ? 'number' : null, title: column.hint},
     element('button', {type: 'button', on: {click: () => sortBy(i)}}, column.title)));
@@ -34,7 +35,7 @@ function sortableTable(caption, columns, rows, {first = null, descending = false
 
   fill();
   return element('div', {class: 'scroll', tabindex: '0', role: 'region', 'aria-label': caption},
-    element('table', {class: 'sortable'}, element('caption', {}, caption), element('thead', {}, element('tr', {}, ...headings)), body));
+    element('table', {class: 'sortable'}, element('caption', {class: titled ? 'unseen' : null}, caption), element('thead', {}, element('tr', {}, ...headings)), body));
 }
 
 // Keys and values.

@@ -1,0 +1,238 @@
+#include "viewer/run_document.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "io/json.h"
+#include "support.h"
+
+namespace qfw::viewer {
+namespace {
+
+using testing::Each;
+using testing::ElementsAre;
+using testing::HasSubstr;
+namespace fs = std::filesystem;
+namespace json = boost::json;
+
+constexpr std::string_view files[] = {"setup.json",       "status.json", "report.json", "evaluation.json",
+                                      "environment.json", "recipe.ini",  "series.csv",  "layers.csv"};
+
+class RunDocumentTest : public testing::Test {
+ protected:
+  void SetUp() override { test::write_sample_run({}, run_); }
+
+  json::object document() const {
+    RunReader reader(run_);
+    reader.refresh();
+    return reader.document();
+  }
+  static std::string problem_of(const json::object& document, std::string_view name) {
+    for (const json::value& file : document.at("files").as_array()) {
+      if (file.at("name") == json::string_view(name))
+        return file.at("problem").is_null() ? "" : std::string(file.at("problem").as_string());
+    }
+    return "no such file is listed";
+  }
+
+  test::TemporaryFolder temporary_;
+  fs::path run_ = temporary_.path() / "run";
+};
+
+TEST_F(RunDocumentTest, TellsAWholeRun) {
+  const auto all = document();
+  EXPECT_EQ(all.at("name"), "run");
+  EXPECT_EQ(all.at("state").at("name"), "finished");
+  EXPECT_EQ(all.at("setup").at("layers").as_array().size(), 18u);
+  EXPECT_EQ(all.at("setup").at("layers").at(0).at("weight_bits").to_number<int>(), 8);
+  EXPECT_EQ(all.at("evaluation").at("confusion").as_array().size(), 10u);
+  EXPECT_EQ(all.at("evaluation").at("worst").as_array().size(), 24u);
+  EXPECT_THAT(std::string(all.at("evaluation").at("worst").at(0).at("image").as_string()),
+              testing::StartsWith("data:image/png;base64,"));
+  EXPECT_EQ(all.at("training").at("step").as_array().size(), 2808u);
+  EXPECT_EQ(all.at("evaluations").at("step").as_array().size(), 6u);
+  EXPECT_EQ(all.at("layers").at("operands").as_array().size(), 36u);
+  EXPECT_THAT(std::string(all.at("recipe").as_string()), HasSubstr("weight_prec = 4"));
+  for (const std::string_view name : files) EXPECT_EQ(problem_of(all, name), "") << name;
+}
+
+TEST_F(RunDocumentTest, LivesWithoutAnyOfItsFiles) {
+  for (const std::string_view name : files) {
+    fs::rename(run_ / name, run_ / "aside");
+    const auto without = document();
+    EXPECT_EQ(problem_of(without, name), "") << name;
+    EXPECT_TRUE(without.contains("training"));
+    fs::rename(run_ / "aside", run_ / name);
+  }
+  for (const std::string_view name : files) fs::remove(run_ / name);
+  EXPECT_EQ(document().at("state").at("name"), "unknown");
+  fs::remove_all(run_);
+  EXPECT_TRUE(document().at("setup").is_null());
+}
+
+/// Cut anywhere, overwritten with rubbish, of another kind, a link, a pipe, a folder: named, and all else is shown.
+TEST_F(RunDocumentTest, NamesWhatIsDamaged) {
+  for (const std::string_view name : files) {
+    const fs::path file = run_ / name;
+    const std::string whole = test::read_file(file);
+    const bool is_json = name.ends_with(".json");
+    for (const std::string& text : {whole.substr(0, whole.size() / 2), std::string("\x00\xff\xfe{]", 5),
+                                    std::string("[[[[1]]]]"), std::string(100'000, '['), std::string()}) {
+      test::write_file(file, text);
+      const auto damaged = document();
+      EXPECT_EQ(is_json && problem_of(damaged, name).empty(), false) << name << ": " << text.substr(0, 20);
+    }
+    fs::remove(file);
+    fs::create_symlink("/etc/passwd", file);
+    EXPECT_THAT(problem_of(document(), name), HasSubstr("link")) << name;
+    fs::remove(file);
+    ASSERT_EQ(mkfifo(file.c_str(), 0600), 0);
+    EXPECT_THAT(problem_of(document(), name), HasSubstr("a pipe")) << name;
+    fs::remove(file);
+    fs::create_directory(file);
+    EXPECT_THAT(problem_of(document(), name), HasSubstr("a folder")) << name;
+    fs::remove(file);
+    test::write_file(file, whole);
+  }
+}
+
+TEST_F(RunDocumentTest, RefusesFilesBeyondAnySense) {
+  for (const std::string_view name : files) {
+    const std::string whole = test::read_file(run_ / name);
+    fs::resize_file(run_ / name, std::uintmax_t{1} << 33);  // takes no room on the disk
+    EXPECT_THAT(problem_of(document(), name), HasSubstr("at most")) << name;
+    test::write_file(run_ / name, whole);
+  }
+}
+
+TEST_F(RunDocumentTest, KeepsOnlyWhatHasTheRightType) {
+  test::write_file(run_ / "evaluation.json",
+                   R"({"step": "7", "top1": true, "class_names": ["a", 5], "confusion": [[1, 2], [3]], "recall": [0.5, null, 1],
+                       "unheard_of": {"deep": []},
+                       "worst": [{"label": 1, "image": "data:image/svg+xml;base64,PHN2Zz4="}, {"image": "http://elsewhere/a.png"},
+                                 {"image": "data:image/png;base64,AAAA\" onerror=\"x"}]})");
+  const auto all = document();
+  const auto& evaluation = all.at("evaluation").as_object();
+  for (const char* key : {"step", "top1", "class_names", "confusion", "top5", "confusions"})
+    EXPECT_TRUE(evaluation.at(key).is_null()) << key;
+  EXPECT_EQ(evaluation.at("recall").as_array().size(), 3u);
+  for (const json::value& each : evaluation.at("worst").as_array()) EXPECT_TRUE(each.at("image").is_null());
+  EXPECT_FALSE(evaluation.contains("unheard_of"));
+  EXPECT_THAT(problem_of(all, "evaluation.json"), HasSubstr("top1 is not a finite number"));
+  EXPECT_THAT(problem_of(all, "evaluation.json"), HasSubstr("worst[0].image is not a PNG"));
+}
+
+TEST_F(RunDocumentTest, SendsOnlyWhatIsNew) {
+  RunReader reader(run_);
+  reader.refresh();
+  const auto cursor = [](const json::object& news) { return *Cursor::parse(std::string(news.at("cursor").as_string())); };
+  auto known = cursor(reader.document());
+  reader.refresh();
+  auto news = reader.changes_since(known);
+  for (const char* part : {"setup", "status", "report", "evaluation", "environment", "recipe", "layers"})
+    EXPECT_FALSE(news.contains(part));
+  EXPECT_TRUE(news.at("training").at("step").as_array().empty());
+  EXPECT_LT(json::serialize(news).size(), 3000u);
+
+  test::append_file(run_ / "series.csv", "2809,92,3800,0.1,0.9,0.01,,,\n");
+  test::write_file(run_ / "status.json", R"({"state": "training", "step": 2809})");
+  reader.refresh();
+  news = reader.changes_since(known);
+  EXPECT_THAT(test::numbers(news.at("training").at("step")), ElementsAre(2809));
+  EXPECT_EQ(news.at("training").at("from").to_number<int>(), 2808);
+  EXPECT_EQ(news.at("status").at("step").to_number<int>(), 2809);
+  EXPECT_FALSE(news.contains("setup"));
+
+  // A reader that is another one, as after a new start of the watcher, sends all to whoever comes with an old cursor.
+  RunReader other(run_);
+  other.refresh();
+  EXPECT_EQ(other.changes_since(known).at("training").at("step").as_array().size(), 2809u);
+  EXPECT_TRUE(other.changes_since(known).contains("setup"));
+}
+
+TEST_F(RunDocumentTest, TakesNoCursorButItsOwn) {
+  RunReader reader(run_);
+  reader.refresh();
+  const std::string text(reader.document().at("cursor").as_string());
+  EXPECT_EQ(Cursor::parse(text)->text(), text);
+  for (const std::string& bad : {std::string(), std::string("1"), text + ".1", text + ".", "." + text, "-" + text, text + " ",
+                                 std::string(1000, '1'), std::string("a.b.c")}) {
+    EXPECT_FALSE(Cursor::parse(bad)) << bad;
+  }
+  auto impossible = *Cursor::parse(text);
+  impossible.training = impossible.layers = impossible.evaluations = ~std::uint64_t{0};
+  impossible.layer_rows = 0;
+  EXPECT_TRUE(reader.changes_since(impossible).at("training").at("step").as_array().empty());
+}
+
+TEST_F(RunDocumentTest, IsARunOrNot) {
+  EXPECT_TRUE(RunReader::is_run(run_));
+  EXPECT_FALSE(RunReader::is_run(temporary_.path()));
+  EXPECT_FALSE(RunReader::is_run(temporary_.path() / "nowhere"));
+  fs::create_directory(temporary_.path() / "linked");
+  fs::create_symlink(run_ / "recipe.ini", temporary_.path() / "linked" / "recipe.ini");
+  EXPECT_FALSE(RunReader::is_run(temporary_.path() / "linked"));
+}
+
+class LifeTest : public RunDocumentTest {
+ protected:
+  std::string state() const { return std::string(document().at("state").at("name").as_string()); }
+  void write_status(std::string_view state, double age, std::int64_t pid = getpid(), std::string_view host = "") {
+    write_json(run_ / "status.json",
+               json::object{
+                   {"state", state}, {"written", static_cast<double>(std::time(nullptr)) - age}, {"pid", pid}, {"host", host}});
+  }
+  void write_lock(std::int64_t pid) { test::write_file(run_ / ".lock", fmt::format("{}\n", pid)); }
+  /// The number of a process that is gone.
+  static std::int64_t dead_process() {
+    const pid_t child = fork();
+    if (child == 0) _exit(0);
+    waitpid(child, nullptr, 0);
+    return child;
+  }
+};
+
+TEST_F(LifeTest, KnowsWhatGoesOnAndWhatWasKilled) {
+  write_status("training", 0);
+  EXPECT_EQ(state(), "training");
+  write_status("evaluating", 3600);  // a long evaluation, of this very process
+  write_lock(getpid());
+  EXPECT_EQ(state(), "evaluating");
+  write_status("training", 3600, dead_process());
+  write_lock(dead_process());
+  EXPECT_EQ(state(), "killed");
+  fs::remove(run_ / ".lock");
+  EXPECT_EQ(state(), "killed");
+  // Init lives, but was started long before; an own number that a later process has is none of the run's.
+  write_status("training", 3600, getpid());
+  EXPECT_EQ(state(), "killed");
+  write_status("training", 3600, dead_process(), "elsewhere");
+  EXPECT_EQ(state(), "training");
+  EXPECT_TRUE(document().at("state").at("alive").is_null());
+  write_status("failed", 3600);
+  EXPECT_EQ(state(), "failed");
+}
+
+TEST_F(LifeTest, JudgesRunsOfOlderVersionsByTheirReport) {
+  fs::remove(run_ / "status.json");
+  EXPECT_EQ(state(), "finished");
+  write_lock(getpid());
+  EXPECT_EQ(state(), "running");
+  write_lock(dead_process());
+  EXPECT_EQ(state(), "finished");
+  // The page at the end of a run is made while its process is there.
+  write_lock(getpid());
+  test::write_file(run_ / "report.json", R"({"status": "interrupted"})");
+  EXPECT_EQ(state(), "interrupted");
+  write_lock(dead_process());
+  // It went on after that report, and ended without another.
+  fs::last_write_time(run_ / "report.json", fs::file_time_type::clock::now() - std::chrono::hours(1));
+  EXPECT_EQ(state(), "killed");
+  fs::remove(run_ / "report.json");
+  EXPECT_EQ(state(), "killed");
+}
+
+}  // namespace
+}  // namespace qfw::viewer
