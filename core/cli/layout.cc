@@ -27,12 +27,6 @@ std::size_t output_width() {
   return std::max<std::size_t>(size.ws_col, narrowest);
 }
 
-std::size_t columns_of(std::string_view text) {
-  std::size_t count = 0;
-  for (; !text.empty(); ++count) text.remove_prefix(first_character(text).bytes.size());
-  return count;
-}
-
 std::string wrapped(std::string_view text, std::size_t width, std::size_t indent) {
   const std::string blanks(indent, ' ');
   std::string result;
@@ -56,10 +50,12 @@ std::string shortened(std::string_view text, std::size_t width) {
   if (columns_of(text) <= width) return std::string(text);
   constexpr std::string_view dots = "...";
   std::string kept;
-  for (std::size_t left = width > dots.size() ? width - dots.size() : 0; left > 0; --left) {
-    const std::string_view bytes = first_character(text).bytes;
-    kept += bytes;
-    text.remove_prefix(bytes.size());
+  for (std::size_t left = width > dots.size() ? width - dots.size() : 0;;) {
+    const std::string_view next = first_character(text).bytes;
+    if (columns_of(next) > left) break;
+    left -= columns_of(next);
+    kept += next;
+    text.remove_prefix(next.size());
   }
   return kept + std::string(dots.substr(0, std::min(width, dots.size())));
 }

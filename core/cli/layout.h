@@ -9,9 +9,6 @@ namespace qfw {
 /// Columns that standard output has: the terminal's, or 100 where it is none.
 std::size_t output_width();
 
-/// Characters of UTF-8 text as a terminal shows them, each one column wide.
-std::size_t columns_of(std::string_view text);
-
 /// Text in lines of at most `width` columns, each behind `indent` blanks and ended; a longer word has a line of its own. Breaks
 /// in the text stay.
 std::string wrapped(std::string_view text, std::size_t width, std::size_t indent);

@@ -15,7 +15,7 @@ Character first_character(std::string_view text);
 
 /// What a printable text takes of a terminal's line: characters of East Asia and most pictures take two columns, accents that
 /// join the character before them none.
-int columns_of(std::string_view text);
+std::size_t columns_of(std::string_view text);
 
 /// For terminals and logs, whatever bytes a name holds: control characters, but for those of `kept`, and bytes that are no
 /// UTF-8 as

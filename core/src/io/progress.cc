@@ -60,11 +60,11 @@ std::string Progress::text(const Figures& f, Time now) const {
 
 void Progress::put(Kind kind, std::string text) {
   Field& field = fields_[kind];
-  const int columns = columns_of(printable(text));
+  const std::size_t columns = columns_of(printable(text));
   // The time left becomes shorter, and lets go of "1:" when an hour is gone; by one column it may come and go.
   if (kind == time_left && columns + 1 < field.columns) field.columns = columns;
   field.columns = std::max(field.columns, columns);
-  field.text = std::move(text) + std::string(static_cast<std::size_t>(field.columns - columns), ' ');
+  field.text = std::move(text) + std::string(field.columns - columns, ' ');
 }
 
 /// For a terminal, the most important first.

@@ -43,7 +43,7 @@ class Progress {
   /// What is shown of one kind, padded to what it took before, so that nothing after it moves.
   struct Field {
     std::string text;
-    int columns = 0;
+    std::size_t columns = 0;
   };
   enum Kind { time_left, done, this_step, loss, accuracy, speed, corrupt, rate, steps, kinds };
 

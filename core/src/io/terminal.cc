@@ -21,12 +21,13 @@ constexpr std::string_view clear = "\r\033[K";
 std::atomic<bool> error_is_terminal = false, error_left = false;  // of standard error; read by signal handlers
 static_assert(std::atomic<bool>::is_always_lock_free);
 
-std::string first_columns(std::string_view text, int columns) {
+std::string first_columns(std::string_view text, std::size_t columns) {
   std::string result;
-  for (int left = columns; !text.empty();) {
+  for (std::size_t left = columns; !text.empty();) {
     const Character next = first_character(text);
-    left -= columns_of(next.bytes);
-    if (left < 0) break;
+    const std::size_t wide = columns_of(next.bytes);
+    if (wide > left) break;
+    left -= wide;
     result += next.bytes;
     text.remove_prefix(next.bytes.size());
   }
@@ -35,11 +36,11 @@ std::string first_columns(std::string_view text, int columns) {
 
 }  // namespace
 
-std::string fit_fields(const std::vector<std::string>& fields, int columns) {
+std::string fit_fields(const std::vector<std::string>& fields, std::size_t columns) {
   std::string line;
-  int left = columns;
+  std::size_t left = columns;
   for (const std::string& field : fields) {
-    const int wanted = columns_of(field) + (line.empty() ? 0 : 2);
+    const std::size_t wanted = columns_of(field) + (line.empty() ? 0 : 2);
     if (wanted > left) return line.empty() ? first_columns(field, columns) : line;
     line += (line.empty() ? "" : "  ") + field;
     left -= wanted;
@@ -92,7 +93,7 @@ const Terminal::Status* Terminal::seen() const {
 /// Empty if there is nothing to show. A full line would wrap.
 std::string Terminal::status_text() const {
   const Status* status = seen();
-  return status == nullptr ? std::string() : fit_fields(status->fields_, std::max(columns() - 1, 1));
+  return status == nullptr ? std::string() : fit_fields(status->fields_, static_cast<std::size_t>(std::max(columns() - 1, 1)));
 }
 
 void Terminal::draw() noexcept try {

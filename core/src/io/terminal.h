@@ -61,6 +61,6 @@ class Terminal {
 };
 
 /// As many of the fields, two spaces between them, as fit in so many columns; the first one cut if it alone does not.
-std::string fit_fields(const std::vector<std::string>& fields, int columns);
+std::string fit_fields(const std::vector<std::string>& fields, std::size_t columns);
 
 }  // namespace qfw

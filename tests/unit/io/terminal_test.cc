@@ -161,11 +161,11 @@ TEST(Terminal, FieldsAreLeftOutWhole) {
 }
 
 TEST(Terminal, CharactersTakeTheirColumns) {
-  EXPECT_EQ(columns_of("abc"), 3);
-  EXPECT_EQ(columns_of("\u00e9t\u00e9"), 3);
-  EXPECT_EQ(columns_of("e\u0301"), 1) << "an accent that joins";
-  EXPECT_EQ(columns_of("\u6f22\u5b57"), 4);
-  EXPECT_EQ(columns_of("\xff"), 1) << "whatever shows it";
+  EXPECT_EQ(columns_of("abc"), 3u);
+  EXPECT_EQ(columns_of("\u00e9t\u00e9"), 3u);
+  EXPECT_EQ(columns_of("e\u0301"), 1u) << "an accent that joins";
+  EXPECT_EQ(columns_of("\u6f22\u5b57"), 4u);
+  EXPECT_EQ(columns_of("\xff"), 1u) << "whatever shows it";
   EXPECT_EQ(fit_fields({"\u6f22\u5b57", "ab"}, 8), "\u6f22\u5b57  ab");
   EXPECT_EQ(fit_fields({"\u6f22\u5b57", "ab"}, 7), "\u6f22\u5b57");
   EXPECT_EQ(fit_fields({"\u6f22\u5b57"}, 3), "\u6f22") << "never half a character";
