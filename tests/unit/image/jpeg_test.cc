@@ -202,7 +202,8 @@ TEST(Jpeg, ALyingHeaderTakesNoMemory) {
 TEST(Jpeg, ThousandsOfScansAreNotGoneThrough) {
   const auto good = jpeg_of(Picture(16, 16), {.progressive = true});
   constexpr std::byte start[] = {std::byte{0xff}, std::byte{0xda}}, table[] = {std::byte{0xff}, std::byte{0xc4}};
-  const auto first = std::ranges::search(good, start).begin(), next = std::search(first, good.end(), table, table + 2);
+  const auto first = std::search(good.begin(), good.end(), start, start + 2),
+             next = std::search(first, good.end(), table, table + 2);
   const auto with = [&](int more) {
     std::vector<std::byte> bytes(good.begin(), next);
     for (int i = 0; i < more; ++i) bytes.insert(bytes.end(), first, next);
