@@ -1,8 +1,13 @@
 #include "data/pipeline.h"
 
+#include <sched.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <ctime>
 #include <map>
 #include <set>
 #include <thread>
@@ -209,6 +214,46 @@ TEST_F(PipelineTest, PrefetchIsBounded) {
   for (int i = 0; i < 2000 && data_.gets < 15 + 1; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   std::this_thread::sleep_for(std::chrono::milliseconds(30));
   EXPECT_EQ(data_.gets, 15 + 1) << "one batch in use and two ahead, and a look at a label";
+}
+
+/// Notes with what priority examples are asked for.
+class Priorities final : public Numbers {
+ public:
+  using Numbers::Numbers;
+  Example get(std::string_view split, std::int64_t index) const override {
+    nice = getpriority(PRIO_PROCESS, static_cast<id_t>(gettid()));
+    policy = sched_getscheduler(0);
+    return Numbers::get(split, index);
+  }
+  mutable std::atomic<int> nice = -100, policy = -1;
+};
+
+TEST_F(PipelineTest, WorkersGiveWayToThoseWhoCompute) {
+  const Priorities numbers(20);
+  Pipeline pipeline(numbers, noise_, {.batch = 5, .workers = 2});
+  pipeline.next();
+  const int here = getpriority(PRIO_PROCESS, static_cast<id_t>(gettid()));
+  EXPECT_EQ(numbers.nice, std::min(here + 5, 19));
+  EXPECT_EQ(numbers.policy, SCHED_BATCH);
+  EXPECT_EQ(sched_getscheduler(0), SCHED_OTHER) << "this thread is as it was";
+}
+
+double processor_seconds() {
+  timespec time{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+TEST_F(PipelineTest, WorkersSleepWhileEnoughIsReady) {
+  const Numbers numbers(1000);
+  Pipeline pipeline(numbers, noise_, {.batch = 5, .workers = 4, .prefetch = 3});
+  pipeline.next();
+  for (int i = 0; i < 1000 && numbers.gets < 20 + 1; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  const double before = processor_seconds();
+  std::this_thread::sleep_for(std::chrono::seconds(1));
+  EXPECT_LT(processor_seconds() - before, 0.2) << "four threads that look for work without end take 1 at least";
+  EXPECT_EQ(numbers.gets, 20 + 1) << "and one whose label was looked at";
 }
 
 TEST_F(PipelineTest, BuffersAreAlignedAndReused) {
