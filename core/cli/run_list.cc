@@ -48,8 +48,11 @@ class Fields {
   Fields(const fs::path& file, std::vector<std::string>& problems) {
     if (!is_file(file)) return;
     try {
-      json::value value = json::parse(read_plain_text(file, most_report_bytes));
-      if (value.is_object()) {
+      json::error_code fault;
+      json::value value = json::parse(read_plain_text(file, most_report_bytes), fault);
+      if (fault) {
+        problems.push_back(fmt::format("{} is damaged: it is no JSON", file.filename().string()));
+      } else if (value.is_object()) {
         object_ = std::move(value.get_object());
         there_ = true;
       } else {
@@ -57,8 +60,6 @@ class Fields {
       }
     } catch (const Error& error) {
       problems.push_back(fmt::format("{} cannot be read: {}", file.filename().string(), error.what()));
-    } catch (const std::exception& error) {
-      problems.push_back(fmt::format("{} is damaged: {}", file.filename().string(), error.what()));
     }
   }
 
