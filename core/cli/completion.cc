@@ -13,7 +13,8 @@ namespace {
 
 /// Words are cut at = and : by readline; the program gets whole ones, and what is cut off is left out of its answers.
 constexpr std::string_view bash =
-    R"script(# Completion of qfw for bash: eval "$(qfw completion bash)", or store it in ~/.local/share/bash-completion/completions/qfw.
+    R"script(# Completion of qfw for bash: eval "$(qfw completion bash)", or keep it in a file,
+# ~/.local/share/bash-completion/completions/qfw.
 _qfw() {
   local -a words=() answers=()
   local i word glued=0 program=${COMP_WORDS[0]/#\~/$HOME}
