@@ -73,7 +73,8 @@ void print_all(const Catalog& catalog, const Output& output) {
   fmt::print("\nPlugins of other kinds:\n");
   print(false);
   fmt::print("\nKeys outside sections:\n{}", table_of(recipe::top_options(), "KEY", output.width));
-  fmt::print("\nqfw describe SECTION, SECTION.KEY or KIND NAME tells more; docs/recipe.md has it all.\n");
+  fmt::print("\n{}",
+             wrapped("qfw describe SECTION, SECTION.KEY or KIND NAME tells more; docs/recipe.md has it all.", output.width, 0));
 }
 
 void print_section(const SectionReference& section, const Output& output) {
@@ -95,7 +96,8 @@ void print_section(const SectionReference& section, const Output& output) {
   if (section.has_plugins) {
     std::size_t widest = 0;
     for (const auto& plugin : section.plugins) widest = std::max(widest, columns_of(printable(plugin.name)));
-    fmt::print("\nPlugins; qfw describe {} NAME shows the options of one:\n", section.name);
+    const std::string hint = fmt::format("Plugins; qfw describe {} NAME shows the options of one:", section.name);
+    fmt::print("\n{}", wrapped(hint, output.width, 0));
     for (const auto& plugin : section.plugins) {
       const std::string mark = plugin.name == section.fallback ? " (the default)" : "";
       print_entry(plugin.name, widest, plugin.problem.empty() ? plugin.doc + mark : plugin.problem, output.width);

@@ -9,12 +9,12 @@
 #include <optional>
 
 #include "environment.h"
+#include "help.h"
 #include "io/terminal.h"
 #include "plugin/called.h"
 #include "plugin/crash.h"
 #include "qfw/error.h"
 #include "util/interrupt.h"
-#include "util/nearest.h"
 #include "util/version.h"
 #include "verbs.h"
 
@@ -65,31 +65,6 @@ Words sort_out(const std::vector<std::string>& words) {
     }
   }
   return result;
-}
-
-std::string general_help() {
-  std::string text =
-      "Usage: qfw VERB [ARGUMENT]... [OPTION]...\nTrains and evaluates quantized networks; a recipe says which and "
-      "how.\n\nVerbs:\n";
-  for (const Verb& verb : verbs()) text += fmt::format("  {:<12} {}\n", verb.name, verb.summary);
-  text +=
-      "\nOptions:\n"
-      "  --plugin-dir=DIR   look for plugins in DIR first; may be repeated\n"
-      "  --help             this text; after a verb, what the verb takes\n"
-      "  --version          the program's version, and the commit it was built from\n"
-      "\nExit status: 0 done, 1 failed, 2 wrong usage or recipe, 130 interrupted.\n";
-  return text;
-}
-
-const Verb& verb_called(const std::string& name) {
-  std::vector<std::string> known;
-  for (const Verb& verb : verbs()) {
-    if (verb.name == name) return verb;
-    known.push_back(verb.name);
-  }
-  const std::string guess = did_you_mean(name, known);
-  fail(Error::Category::usage, "usage", fmt::format("there is no verb '{}'", name), {},
-       guess.empty() ? "`qfw --help` lists them" : guess + " `qfw --help` lists them");
 }
 
 int run(const std::vector<std::string>& given) {

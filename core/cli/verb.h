@@ -44,6 +44,7 @@ struct Verb {
   std::string summary;                                       ///< one line for `qfw --help`
   std::string doc;                                           ///< further lines for `qfw VERB --help`; may be empty
   bool takes_overrides = false;                              ///< whether recipe keys may follow
+  bool hidden = false;                                       ///< not for people: left out of `qfw --help`
   bool takes_others = false;                                 ///< undeclared options are the verb's to judge
   std::vector<Option> options;                               ///< --help and --plugin-dir are everybody's and not listed
   std::function<int(const Arguments&, const Catalog&)> run;  ///< returns the exit code; errors are thrown

@@ -157,9 +157,14 @@ std::string in_shell(const std::string& word) {
   return quoted + "'";
 }
 
+/// The name of another plugin stands for its options, too. Names come first.
 std::vector<std::string> words_for(const std::vector<Difference>& differences) {
   std::vector<std::string> words;
-  for (const Difference& each : differences) words.push_back(word_for(each));
+  std::set<std::string> changed;
+  for (const Difference& each : differences) {
+    if (each.is_name()) changed.insert(each.section());
+    if (each.is_name() || !changed.contains(each.section())) words.push_back(word_for(each));
+  }
   return words;
 }
 

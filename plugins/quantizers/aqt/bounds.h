@@ -34,7 +34,8 @@ struct BoundsOptions {
            "factor of the root of the mean square in the bound (under use_cams of the deviation from the mean)");
     option("absdev_coeff", &O::absdev_coeff, "factor of the mean absolute value in the bound");
     option("mix_coeff", &O::mix_coeff,
-           "old rule: share of the first of these two, the other has 1 - mix_coeff; unused under use_cams and use_mean_of_max",
+           "old rule: share of the term of stddev_coeff, that of absdev_coeff has the rest; unused under use_cams and "
+           "use_mean_of_max",
            {.min = 0, .max = 1});
     option("reset_stats", &O::reset_stats, "begin the statistics anew after each update of bounds");
     option("ema_coeff", &O::ema_coeff,

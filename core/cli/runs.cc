@@ -1,0 +1,182 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/json.hpp>
+#include <ctime>
+#include <vector>
+
+#include "io/json.h"
+#include "io/printable.h"
+#include "layout.h"
+#include "qfw/error.h"
+#include "run_list.h"
+#include "verbs.h"
+
+namespace qfw {
+namespace {
+
+template <class T>
+boost::json::value or_null(const std::optional<T>& value) {
+  return value ? boost::json::value(*value) : boost::json::value(nullptr);
+}
+
+void print_json(const std::vector<RunSummary>& runs) {
+  boost::json::array list;
+  for (const RunSummary& run : runs) {
+    list.push_back(boost::json::object{{"folder", run.folder.string()},
+                                       {"state", run.state},
+                                       {"activity", run.activity},
+                                       {"process", or_null(run.process)},
+                                       {"step", or_null(run.step)},
+                                       {"total_steps", or_null(run.total_steps)},
+                                       {"epoch", or_null(run.epoch)},
+                                       {"epochs", or_null(run.epochs)},
+                                       {"eval_accuracy", or_null(run.accuracy)},
+                                       {"best_accuracy", or_null(run.best_accuracy)},
+                                       {"best_step", or_null(run.best_step)},
+                                       {"images_per_second", or_null(run.images_per_second)},
+                                       {"written", run.written},
+                                       {"description", run.description},
+                                       {"problems", boost::json::array(run.problems.begin(), run.problems.end())}});
+  }
+  fmt::print("{}", json_pretty(list));
+}
+
+std::string of_total(const std::string& part, const std::string& whole) {
+  if (part.empty()) return "";
+  return whole.empty() ? part : part + "/" + whole;
+}
+
+std::string whole(const std::optional<std::int64_t>& number) { return number ? std::to_string(*number) : ""; }
+std::string percent(const std::optional<double>& share) { return share ? fmt::format("{:.2f}", 100 * *share) : ""; }
+
+std::string time_text(std::int64_t seconds) {
+  if (seconds == 0) return "";
+  const std::time_t time = seconds;
+  std::tm local{};
+  localtime_r(&time, &local);
+  char text[32];
+  return std::strftime(text, sizeof text, "%Y-%m-%d %H:%M", &local) > 0 ? text : "";
+}
+
+struct Column {
+  const char* heading;
+  bool numbers;  ///< to the right
+  int rank;      ///< the highest goes first where there is no room
+  std::vector<std::string> cells{};
+
+  std::size_t width() const {
+    std::size_t widest = columns_of(heading);
+    for (const std::string& cell : cells) widest = std::max(widest, columns_of(cell));
+    return widest;
+  }
+};
+
+std::vector<Column> columns_for(const std::vector<RunSummary>& runs) {
+  std::vector<Column> columns = {{"RUN", false, 0},     {"STATE", false, 1},      {"STEP", true, 2},    {"EPOCH", true, 7},
+                                 {"LAST %", true, 4},   {"BEST %", true, 3},      {"AT STEP", true, 6}, {"IMAGES/S", true, 8},
+                                 {"WRITTEN", false, 5}, {"DESCRIPTION", false, 9}};
+  for (const RunSummary& run : runs) {
+    const std::string epoch = run.epoch ? fmt::format("{:.1f}", *run.epoch) : "";
+    const std::string epochs = run.epochs ? fmt::format("{:g}", *run.epochs) : "";
+    const std::array<std::string, 10> cells = {run.folder.string(),
+                                               run.activity.empty() || run.activity == "training" ? run.state : run.activity,
+                                               of_total(whole(run.step), whole(run.total_steps)),
+                                               of_total(epoch, epochs),
+                                               percent(run.accuracy),
+                                               percent(run.best_accuracy),
+                                               whole(run.best_step),
+                                               run.images_per_second ? fmt::format("{:.0f}", *run.images_per_second) : "",
+                                               time_text(run.written),
+                                               run.description};
+    for (std::size_t i = 0; i < cells.size(); ++i) columns[i].cells.push_back(printable(cells[i]));
+  }
+  return columns;
+}
+
+constexpr std::size_t gap = 2;
+
+std::size_t width_of(const std::vector<Column>& columns) {
+  std::size_t width = 0;
+  for (const Column& column : columns) width += column.width() + gap;
+  return width - gap;
+}
+
+/// Descriptions become shorter, then whole columns go, then names become shorter.
+void fit(std::vector<Column>& columns, std::size_t width) {
+  constexpr std::size_t least_description = 20, least_name = 8;
+  const auto shorten = [&](Column& column, std::size_t least) {
+    const std::size_t others = width_of(columns) - column.width();
+    const std::size_t left = others + least > width ? least : width - others;
+    for (std::string& cell : column.cells) cell = shortened(cell, left);
+  };
+  if (width_of(columns) > width) shorten(columns.back(), least_description);
+  while (width_of(columns) > width && columns.size() > 2) columns.erase(std::ranges::max_element(columns, {}, &Column::rank));
+  if (width_of(columns) > width) shorten(columns.front(), least_name);
+}
+
+void print_table(const std::vector<RunSummary>& runs) {
+  const std::size_t width = output_width();
+  std::vector<Column> columns = columns_for(runs);
+  std::erase_if(columns, [](const Column& column) {  // nobody has anything to say there
+    return column.rank > 1 && std::ranges::all_of(column.cells, &std::string::empty);
+  });
+  fit(columns, width);
+  const auto line = [&](const auto& cell_of) {
+    std::string text;
+    for (const Column& column : columns) {
+      const std::string cell = cell_of(column);
+      const std::string blanks(column.width() - columns_of(cell), ' ');
+      text += (column.numbers ? blanks + cell : cell + blanks) + std::string(gap, ' ');
+    }
+    text.erase(text.find_last_not_of(' ') + 1);
+    fmt::print("{}\n", text);
+  };
+  line([](const Column& column) { return std::string(column.heading); });
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    line([&](const Column& column) { return column.cells[i]; });
+    for (const std::string& problem : runs[i].problems) fmt::print("{}", wrapped(printable(problem), width, 4));
+  }
+}
+
+int run(const Arguments& arguments, const Catalog&) {
+  namespace fs = std::filesystem;
+  const bool chosen = !arguments.positional.empty();
+  const fs::path folder = chosen ? arguments.positional[0] : "runs";
+  std::error_code error;
+  if (chosen && !fs::is_directory(folder, error)) {
+    fail(Error::Category::usage, "runs", fmt::format("there is no folder {}", folder.string()), {},
+         "name one that holds run folders; without a name it is runs");
+  }
+  const std::vector<RunSummary> runs = runs_below(folder);
+  if (arguments.has("json")) {
+    print_json(runs);
+  } else if (runs.empty()) {
+    fmt::print("there are no runs in {}; `qfw run RECIPE` makes one\n", printable(folder.string()));
+  } else {
+    print_table(runs);
+  }
+  return 0;
+}
+
+}  // namespace
+
+Verb runs_verb() {
+  Verb verb;
+  verb.name = "runs";
+  verb.positional = "[FOLDER]";
+  verb.max_positional = 1;
+  verb.summary = "list the runs below a folder (runs): state, step, accuracy, speed";
+  verb.doc =
+      "The run that was written last comes last. STATE is what a running one does, how an ended one ended, or killed: it was "
+      "at\n"
+      "work and is no more; unfinished is one of an earlier version that did not finish. Accuracies are in percent, LAST of "
+      "the\n"
+      "newest evaluation. Columns that have no room are left out; --json has everything.";
+  verb.options = {{"json", "", "print JSON"}};
+  verb.run = run;
+  return verb;
+}
+
+}  // namespace qfw

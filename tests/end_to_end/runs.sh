@@ -1,0 +1,104 @@
+# Run folders: their names, what `qfw runs` says of them, and what helps where two recipes want the same one.
+source "$QFW_SOURCE_DIR/tests/end_to_end/support.bash"
+mkdir -p recipes/deep
+tiny_recipe | sed 's/^steps = .*/steps = 6/' > recipes/tiny.ini
+sed 's/^description = .*/description = the deep one, which has a long description that no terminal of eighty columns has room for/' recipes/tiny.ini > recipes/deep/tiny.ini
+
+expect 0 "there are no runs in runs" "$QFW" runs
+expect 2 "there is no folder absent" "$QFW" runs absent
+[ "$("$QFW" runs --json)" = "[]" ] || fail "no runs as JSON: $("$QFW" runs --json)"
+
+# Folders are named by the recipe's path.
+"$QFW" run recipes/tiny.ini > /dev/null 2>&1
+"$QFW" run "$PWD/recipes/deep/tiny.ini" > /dev/null 2>&1
+[ -e runs/tiny/report.json ] || fail "no runs/tiny"
+[ -e runs/deep/tiny/report.json ] || fail "no runs/deep/tiny"
+(cd recipes/deep && "$QFW" run tiny.ini --train.steps=1 > /dev/null 2>&1 && [ -e runs/deep/tiny/report.json ]) || fail "below recipes/deep"
+rm -r recipes/deep/runs
+expect 0 "this run is finished" "$QFW" run runs/tiny/recipe.ini  # a run's own
+
+# Another part in the same folder: one option that helps, and works.
+expect 2 'quantizer.name was weights_and_auto_acts, is none .*; for a run of its own add --run.dir=runs/tiny-none$' \
+  "$QFW" run recipes/tiny.ini --quantizer.name=none
+expect 0 . "$QFW" run recipes/tiny.ini --quantizer.name=none --run.dir=runs/tiny-none
+expect 2 'add --run.dir=runs/tiny-none-2$' "$QFW" run recipes/tiny.ini --quantizer.name=none
+expect 2 'run.seed = 0, now it is 3 .*add --run.dir=runs/tiny-seed-3$' "$QFW" run recipes/tiny.ini --run.seed=3
+expect 2 'add --run.dir=runs/tiny-num_epochs-9$' "$QFW" run recipes/tiny.ini --schedule.num_epochs=9
+expect 2 'add --run.dir=runs/tiny-synthetic$' "$QFW" run recipes/tiny.ini --dataset.name=synthetic --dataset.height=32 --dataset.width=32
+expect 2 'add --run.dir=runs/tiny-init_conv.weight_prec-8$' "$QFW" run recipes/tiny.ini --layer:init_conv.weight_prec=8
+
+# A run from before folders were named by paths.
+mv runs/deep/tiny runs/older && mkdir -p elsewhere/recipes/x && cp recipes/tiny.ini elsewhere/recipes/x/older.ini
+sed -i 's/^description = .*/description = tiny/' runs/older/recipe.ini
+expect 0 'runs/older has a run of this recipe.*this one begins in runs/x/older.*add --run.dir=runs/older' "$QFW" run elsewhere/recipes/x/older.ini
+"$QFW" run elsewhere/recipes/x/older.ini > again.txt 2>&1
+if grep -q "has a run of this recipe" again.txt; then fail "it is said twice"; fi
+rm -r runs/x
+
+# A finished one, one that runs, one that was killed, one that was stopped, and one that diverged.
+long="--train.steps=100000 --schedule.num_epochs=400 --checkpoint.every_steps=5"
+"$QFW" run recipes/tiny.ini $long --run.dir=runs/running > /dev/null 2>&1 &
+running=$!
+"$QFW" run recipes/tiny.ini $long --run.dir=runs/killed > /dev/null 2>&1 &
+killed=$!
+"$QFW" run recipes/tiny.ini $long --run.dir=runs/stopped > /dev/null 2>&1 &
+stopped=$!
+for run in running killed stopped; do wait_for runs/$run/checkpoints/step_000000005.h5; done
+kill -9 $killed
+kill -INT $stopped
+wait $killed $stopped 2> /dev/null || true
+state() { "$QFW" runs "${2:-runs}" --json | grep -A1 "\"folder\": \"[^\"]*$1\"" | grep -oE '"state": "[a-z]+"' | cut -d'"' -f4; }
+says() { [ "$(state "$1")" = "$2" ] || fail "$1 is '$(state "$1")', not $2: $("$QFW" runs)"; }
+says tiny finished
+says running running
+grep -q . <<< "$(state killed | grep -E 'killed|unfinished')" || fail "the killed one is $(state killed)"
+says stopped interrupted
+grep -q "\"process\": $running" <<< "$("$QFW" runs --json)" || fail "the process of the running one"
+grep -qE '^runs/tiny +finished +6/6 ' <<< "$("$QFW" runs)" || fail "$("$QFW" runs)"
+kill -9 $running; wait $running 2> /dev/null || true
+[ "$(state running)" != running ] || fail "killed, and still running"
+
+# Live figures come from status.json; a lock that nobody holds makes a killed run of one at work.
+now=$(date +%s)
+cat > runs/running/status.json <<JSON
+{"pid": 1, "host": "$(uname -n)", "started": $now, "written": $now, "state": "training", "error": null, "step": 77, "total_steps": 154,
+ "epoch": 1.5, "epochs": 3, "eval_accuracy": 0.5, "best_accuracy": 0.625, "best_step": 70, "images_per_second": 1234.5}
+JSON
+says running killed
+grep -q '"best_accuracy": 0.625' <<< "$("$QFW" runs --json)" || fail "no best accuracy of status.json"
+sed -i 's/"training"/"diverged"/' runs/running/status.json
+rm runs/running/checkpoints/*
+says running diverged
+grep -qE '^runs/running +diverged +77/154 ' <<< "$("$QFW" runs)" || fail "$("$QFW" runs)"
+
+# Whatever else lies there is told and stops nothing.
+mkdir -p runs/damaged/checkpoints runs/foreign runs/nothing/here runs/pipe/checkpoints
+echo '{"status": "fin' > runs/damaged/report.json
+printf '[run\n' > runs/damaged/recipe.ini
+echo '[1, 2]' > runs/foreign/report.json
+mkfifo runs/pipe/recipe.ini runs/pipe/report.json
+ln -s .. runs/nothing/here/circle
+ln -s ../tiny runs/again
+listed=$(timeout 60 "$QFW" runs) || fail "the list ended with $?"
+for line in '^runs/damaged +un' '^    report.json is damaged' '^    recipe.ini cannot be read: .*not a section header' '^runs/foreign ' \
+  '^    report.json is JSON, but no object' '^    report.json cannot be read: .*it is a pipe' '^runs/stopped +interrupted'; do
+  grep -qE -- "$line" <<< "$listed" || fail "no line /$line/ in"$'\n'"$listed"
+done
+[ "$(grep -c '^runs/\(tiny\|again\) ' <<< "$listed")" = 1 ] || fail "one run, listed twice"$'\n'"$listed"
+"$QFW" runs --json > all.json
+[ "$(grep -c '"folder"' all.json)" = 9 ] || fail "$(grep '"folder"' all.json)"
+
+# Written last comes last; a folder that is a run itself is listed.
+touch -d '2100-01-01' runs/tiny/log.txt
+tail -n 1 <<< "$("$QFW" runs)" | grep -q '^runs/tiny ' || fail "the newest is not the last"
+grep -q '^runs/tiny ' <<< "$("$QFW" runs runs/tiny)" || fail "a run folder itself is not listed"
+
+# It fits the terminal.
+if command -v script > /dev/null; then
+  for columns in 60 80 120; do
+    script -qec "stty cols $columns; $QFW runs; $QFW describe quantizer weights_only; $QFW describe" /dev/null < /dev/null | tr -d '\r' > shown.txt
+    widest=$(awk '{ if (length($0) > most) most = length($0) } END { print most }' shown.txt)
+    [ "$widest" -le $columns ] || fail "$widest columns where there are $columns: $(awk -v most=$columns 'length($0) > most' shown.txt)"
+    grep -q '^runs/tiny' shown.txt || fail "at $columns columns: $(cat shown.txt)"
+  done
+fi
