@@ -77,6 +77,7 @@ Recipe Recipe::parse(std::string_view text, const std::filesystem::path& label, 
 
 const std::string& Recipe::description() const { return resolved_->description; }
 const std::string& Recipe::stem() const { return resolved_->stem; }
+const std::string& Recipe::label() const { return resolved_->label; }
 const std::vector<std::string>& Recipe::notes() const { return resolved_->notes; }
 const CoreSettings& Recipe::core() const { return resolved_->core; }
 bool Recipe::dataset_available() const { return resolved_->dataset_available; }
@@ -149,9 +150,8 @@ std::string Recipe::text(bool with_run_section) const {
 std::vector<Recipe::Row> Recipe::table() const {
   std::vector<Row> rows;
   const auto add = [&](const std::string& section, const recipe::Value& value) {
-    rows.push_back(
-        {section, value.option.name, value.raw ? value.raw->value : to_string(value.value), value.origin, value.option.doc,
-                    !value.raw && value.value == value.option.default_value});
+    rows.push_back({section, value.option.name, value.raw ? value.raw->value : to_string(value.value), value.origin,
+                    value.option.doc, !value.raw && value.value == value.option.default_value});
   };
   for (const recipe::Section& section : resolved_->sections) {
     if (section.plugin) {

@@ -59,10 +59,11 @@ class Recipe {
                       std::shared_ptr<const PluginSource> plugins, const LoadOptions& options = {});
 
   const std::string& description() const;
-  const std::string& stem() const;                ///< the file's name without folder and extension
-  std::filesystem::path run_dir() const;          ///< run.dir with ~ expanded, or runs/<stem>
+  const std::string& stem() const;                  ///< the file's name without folder and extension
+  const std::string& label() const;                 ///< the file, as it was given
+  std::filesystem::path run_dir() const;            ///< run.dir with ~ expanded, or runs/<stem>
   std::filesystem::path dataset_cache_dir() const;  ///< dataset.cache_dir with ~ expanded; may be empty
-  const std::vector<std::string>& notes() const;  ///< for the log: keys that were dropped, and the like
+  const std::vector<std::string>& notes() const;    ///< for the log: keys that were dropped, and the like
 
   const CoreSettings& core() const;
   const RunSettings& run() const { return core().run; }

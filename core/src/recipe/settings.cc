@@ -42,6 +42,10 @@ void MetricsSettings::declare(Declare<MetricsSettings>& option) {
   option("tensorboard", &MetricsSettings::tensorboard, "write an event file for TensorBoard");
   option("every_steps", &MetricsSettings::every_steps, "steps between two training entries", {.min = 1});
   option("bounds", &MetricsSettings::bounds, "the activation bounds of each layer as well");
+  option("tags", &MetricsSettings::tags,
+         "names of TensorBoard's curves: grouped (train/loss, eval/accuracy, layers/PATH/...), or the original's (train_loss, "
+         "...)",
+         {.choices = {"grouped", "original"}});
 }
 
 void QuantizerSettings::declare(Declare<QuantizerSettings>& option) {

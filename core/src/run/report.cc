@@ -1,13 +1,12 @@
 #include "run/report.h"
 
-#include <unistd.h>
-
 #include <boost/json.hpp>
 #include <ctime>
 #include <fstream>
 #include <thread>
 
 #include "io/json.h"
+#include "util/host.h"
 
 namespace qfw {
 
@@ -28,11 +27,6 @@ std::string cpu_model() {
   return "unknown";
 }
 
-std::string host_name() {
-  char name[256] = {};
-  return gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
-}
-
 std::string now_text() {
   const std::time_t now = std::time(nullptr);
   std::tm utc{};
@@ -40,20 +34,6 @@ std::string now_text() {
   char text[32];
   std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
   return text;
-}
-
-const char* name_of(Ending ending) {
-  switch (ending) {
-    case Ending::finished:
-      return "finished";
-    case Ending::interrupted:
-      return "interrupted";
-    case Ending::diverged:
-      return "diverged";
-    case Ending::failed:
-      return "failed";
-  }
-  return "";
 }
 
 }  // namespace
@@ -76,6 +56,7 @@ void write_run_report(const RunView& run, Ending ending, const std::string& erro
   object["smoothing"] = History::smoothing;
   object["first_nan_step"] = or_null(history.first_nan_step);
   object["images_per_second"] = run.speed.average;
+  object["peak_share"] = or_null(run.speed.peak_share());
   std::error_code unknown;
   const bool series = std::filesystem::exists(run.folder.series(), unknown);
   object["series"] = series ? json::value(run.folder.series().filename().string()) : json::value(nullptr);

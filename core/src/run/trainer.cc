@@ -78,6 +78,7 @@ Trainer::Outcome Trainer::run() try {
     return Outcome::already_finished;
   }
   tell(&RunObserver::started);
+  started_ = true;
   open_feeds();
   try {
     return train();
@@ -85,8 +86,9 @@ Trainer::Outcome Trainer::run() try {
     if (!ended_) end(history_.first_nan_step == completed_ ? Ending::diverged : Ending::failed, error.what());
     throw;
   }
-} catch (const Error&) {
+} catch (const Error& error) {
   session_.replicas().abort();
+  if (starting_ && !started_) tell(&RunObserver::failed_to_start, error.what());
   throw;
 }
 
@@ -110,9 +112,10 @@ Trainer::Outcome Trainer::train() {
       end(Ending::interrupted);
       return Outcome::interrupted;
     }
+    if (!session_.has_training(completed_)) tell(&RunObserver::busy, Busy{Busy::With::compiling});
     const auto begin = std::chrono::steady_clock::now();
     StepResult result = step(completed_);
-    speed_.add(seconds_since(begin), session_.recipe().train().batch_size);
+    speed_.add(seconds_since(begin), session_.recipe().train().batch_size, course_.peak_images_per_second(completed_));
     const std::int64_t number = completed_++;
     const Keep keep = completed_ == total || saves_after(session_, completed_) ? Keep::lasting : Keep::until_next;
     result.evaluation_follows = evaluates_after(session_, number);
@@ -140,10 +143,21 @@ void Trainer::start() {
   const bool resumed = resume();
   history_.ends_in(session_.evaluation_phase(session_.total_steps()));
   if (resumed && is_complete()) return;
+  starting_ = true;
+  tell(&RunObserver::starting);
   check_phases(session_);
   if (session_.replicas().leads()) check_before_training(session_, *folder_, session_.variable_bytes());
   notes_ = notes_on(session_);
   if (!resumed) session_.initialize_variables();
+  if (session_.replicas().leads()) look_ahead();
+}
+
+/// What is only told of a run must not keep it from training.
+void Trainer::look_ahead() try {
+  course_.peak = session_.peak();
+  course_.explanation = explain(session_);
+} catch (const Error& error) {
+  logger().warn("layers and phases are not written down: {}", error.what());
 }
 
 void Trainer::open_feeds() {
@@ -209,11 +223,16 @@ void Trainer::evaluate_unless_interrupted() {
 }
 
 void Trainer::evaluate_now() {
-  const Scores scores = evaluate(session_, completed_);
+  EvaluationDetails details;
+  tell(&RunObserver::busy, Busy{Busy::With::evaluating});
+  const Scores scores = evaluate(session_, completed_, nullptr, &details, [this](std::int64_t done, std::int64_t of) {
+    tell(&RunObserver::busy, Busy{Busy::With::evaluating, done, of});
+  });
   const bool competes = session_.evaluation_phase(completed_) == history_.best_phase;
   const bool best = history_.add(completed_, scores.top1(), scores.loss(), competes);
-  tell(&RunObserver::evaluated, EvaluationResult{scores, best});
+  tell(&RunObserver::evaluated, EvaluationResult{scores, best, std::move(details)});
   if (!best || !session_.recipe().checkpoint().best || !session_.replicas().leads()) return;
+  tell(&RunObserver::busy, Busy{Busy::With::saving});
   save(folder_->best());
   tell(&RunObserver::saved, folder_->best());
 }
@@ -235,6 +254,7 @@ void Trainer::save(const std::filesystem::path& path) {
 void Trainer::save_checkpoint(Keep keep) {
   if (!session_.replicas().leads()) return;
   if (saved_at_ != completed_ || saved_evaluation_ != history_.eval_step) {
+    tell(&RunObserver::busy, Busy{Busy::With::saving});
     const auto path = checkpoint_path(folder_->checkpoints(), completed_);
     check_variables(session_, trained(session_.variables()), completed_);  // else it would take the place of a good one
     save(path);

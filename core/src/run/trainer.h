@@ -35,6 +35,7 @@ class Trainer {
   const History& history() const { return history_; }
   std::int64_t completed() const { return completed_; }
   double images_per_second() const { return speed_.average; }
+  std::optional<double> peak_share() const { return speed_.peak_share(); }  ///< of the machine's peak
   const RunFolder& folder() const { return *folder_; }
   const Session& session() const { return session_; }
 
@@ -44,6 +45,7 @@ class Trainer {
 
   void open_folder();
   void start();
+  void look_ahead();
   bool resume();
   void open_feeds();
   bool is_complete() const;
@@ -54,7 +56,7 @@ class Trainer {
   void evaluate_unless_interrupted();
   void save(const std::filesystem::path& path);
   void save_checkpoint(Keep keep);
-  RunView view() { return {session_, *folder_, history_, notes_, completed_, speed_}; }
+  RunView view() { return {session_, *folder_, history_, notes_, course_, completed_, speed_}; }
   template <class... Told, class... Given>
   void tell(void (RunObserver::*event)(const RunView&, Told...), const Given&... given) {
     for (const auto& observer : observers_) ((*observer).*event)(view(), given...);
@@ -66,6 +68,7 @@ class Trainer {
   std::optional<CheckpointFolder> checkpoints_;
   History history_;
   std::vector<std::string> notes_;
+  Course course_;
   std::string data_record_;
   std::vector<std::unique_ptr<RunObserver>> observers_;
   std::vector<std::unique_ptr<TrainingFeed>> feeds_;  ///< one for each replica of this process
@@ -73,7 +76,7 @@ class Trainer {
   std::int64_t completed_ = 0, saved_at_ = -1, saved_evaluation_ = -1;
   std::optional<std::int64_t> passing_;  ///< step of the checkpoint kept until the next
   Speed speed_;
-  bool ended_ = false;
+  bool starting_ = false, started_ = false, ended_ = false;
 };
 
 }  // namespace qfw
