@@ -14,6 +14,10 @@ namespace {
 void print_table(const Benchmark& result, const std::string& backend) {
   fmt::print("{:.2f} images/s, {:.1f} ms a step of {} images (median of {}; {})\n", result.images_per_second(),
              result.median_milliseconds(), result.batch, result.milliseconds.size(), result.phase);
+  if (const auto share = result.peak_share()) {
+    fmt::print("{:.1f} % of the machine's peak, which would be {:.2f} images/s\n", 100 * *share,
+               *result.peak_images_per_second);
+  }
   fmt::print("memory: intermediate values {:.0f} MiB, peak of the process {:.0f} MiB\nbackend {}\n\n",
              static_cast<double>(result.arena_bytes) / (1 << 20), static_cast<double>(result.peak_bytes) / (1 << 20), backend);
   double total = 0;
@@ -28,6 +32,8 @@ void print_json(const Benchmark& result, const std::string& backend) {
   boost::json::object object;
   object["images_per_second"] = result.images_per_second();
   object["milliseconds"] = result.median_milliseconds();
+  const auto share = result.peak_share();
+  object["peak_share"] = share ? boost::json::value(*share) : boost::json::value(nullptr);
   object["batch_size"] = result.batch;
   object["steps"] = boost::json::value_from(result.milliseconds);
   object["phase"] = result.phase;

@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "inspect/explanation.h"
+#include "inspect/explanation_json.h"
 #include "io/json.h"
 #include "io/printable.h"
 #include "layout.h"
@@ -78,24 +79,6 @@ void print_notes(const Session& session) {
   for (const std::string& note : notes_on(session)) fmt::print("note: {}\n", note);
 }
 
-boost::json::array to_json(const Shape& shape) {
-  boost::json::array extents;
-  for (const auto extent : shape) extents.push_back(extent);
-  return extents;
-}
-
-boost::json::value bits_json(int bits) { return bits == 0 ? boost::json::value(nullptr) : boost::json::value(bits); }
-
-boost::json::object to_json(const Arithmetic& arithmetic) {
-  boost::json::object object;
-  object["integer"] = arithmetic.integer();
-  object["input"] = name_of(arithmetic.src);
-  object["weights"] = name_of(arithmetic.weights);
-  object["sums"] = name_of(arithmetic.sums);
-  object["reason"] = arithmetic.integer() ? boost::json::value(nullptr) : boost::json::value(arithmetic.reason);
-  return object;
-}
-
 boost::json::object to_json(const Recipe::Row& row) {
   return {{"section", row.section},    {"key", row.key}, {"value", row.value}, {"origin", row.origin},
           {"default", row.is_default}, {"doc", row.doc}};
@@ -134,29 +117,12 @@ std::vector<Recipe::Row> chosen_settings(const Recipe& recipe, const std::string
 }
 
 void print_json(const Explanation& explanation, Session& session, bool settings) {
-  boost::json::array layers, phases;
-  for (const auto& layer : explanation.layers) {
-    boost::json::object row;
-    row["path"] = layer.path;
-    row["op"] = layer.op;
-    row["input"] = to_json(layer.src);
-    row["weights"] = to_json(layer.weights);
-    row["output"] = to_json(layer.dst);
-    row["multiplications"] = layer.multiplications;
-    row["weight_bits"] = bits_json(layer.weight_bits);
-    row["act_bits"] = bits_json(layer.act_bits);
-    row["integer"] = layer.training.integer() && layer.evaluation.integer();
-    row["training"] = to_json(layer.training);
-    row["evaluation"] = to_json(layer.evaluation);
-    row["products_in_a_sum"] = layer.products;
-    row["largest_sum"] = layer.largest_sum ? boost::json::value(*layer.largest_sum) : boost::json::value(nullptr);
-    layers.push_back(std::move(row));
-  }
+  boost::json::array phases;
   for (const auto& phase : explanation.phases) {
     phases.push_back({{"first_step", phase.first_step}, {"phase", phase.phase}, {"integer_layers", phase.integer}});
   }
   boost::json::object result;
-  result["layers"] = std::move(layers);
+  result["layers"] = layers_json(explanation);
   result["multiplications"] = explanation.multiplications;
   result["matmul_weights"] = explanation.matmul_weights;
   result["parameters"] = explanation.parameters;
@@ -247,7 +213,7 @@ int run(const Arguments& arguments, const Catalog& catalog) {
     print_costs(costs(session), arguments.has("json"));
     return 0;
   }
-  const Explanation explanation = explain(session);
+  const Explanation explanation = explain_compiled(session);
   if (arguments.has("json")) {
     print_json(explanation, session, arguments.has("settings"));
   } else {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "run/session.h"
 
 namespace qfw {
@@ -10,9 +12,14 @@ struct Benchmark {
   std::vector<double> milliseconds;              ///< of each timed step
   std::vector<Executable::Timing> kinds;         ///< per step, longest first
   std::int64_t arena_bytes = 0, peak_bytes = 0;  ///< peak: resident memory of the process
+  /// What one replica's share of the machine could do if it did nothing but the multiplications; none: not known.
+  std::optional<double> peak_images_per_second;
 
   double median_milliseconds() const;
   double images_per_second() const { return 1000 * static_cast<double>(batch) / median_milliseconds(); }
+  std::optional<double> peak_share() const {
+    return peak_images_per_second ? std::optional(images_per_second() / *peak_images_per_second) : std::nullopt;
+  }
 };
 
 /// Times steps on random images, without a data set: training steps in their last phase (each earlier phase runs once, so that

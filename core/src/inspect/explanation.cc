@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <map>
+#include <utility>
 
 #include "passes/quantize.h"
 #include "qfw/error.h"
@@ -63,10 +64,19 @@ std::int64_t count_integer(const Graph& graph) {
 }
 
 void find_phases(const Session& session, Explanation& explanation) {
-  std::map<std::vector<Phase>, std::int64_t> integer;
+  struct Found {
+    std::int64_t integer = 0;
+    Work work;
+  };
+  std::map<std::vector<Phase>, Found> known;
   for_each_phase(session, [&](std::int64_t step, const std::vector<Phase>& phases) {
-    if (!integer.contains(phases)) integer[phases] = count_integer(session.training_graph_at(step));
-    explanation.phases.push_back({step, session.phase_text(session.clock(step, true)), integer[phases]});
+    auto found = known.find(phases);
+    if (found == known.end()) {
+      const Graph graph = session.training_graph_at(step);
+      found = known.emplace(phases, Found{count_integer(graph), work_of(graph, session.train_batch())}).first;
+    }
+    const auto& [integer, work] = found->second;
+    explanation.phases.push_back({step, session.phase_text(session.clock(step, true)), integer, work});
   });
 }
 
@@ -74,22 +84,27 @@ void find_phases(const Session& session, Explanation& explanation) {
 
 std::string Arithmetic::str() const { return fmt::format("{} x {} -> {}", name_of(src), name_of(weights), name_of(sums)); }
 
-Explanation explain(Session& session) {
+Explanation explain(const Session& session) {
   Explanation explanation;
   const std::int64_t total = session.total_steps();
-  const Session::Compiled& training = session.training(total - 1);
-  const Graph& evaluation = session.evaluation(total).graph;
+  const Graph training = session.prepared(session.training_graph_at(total - 1)),
+              evaluation = session.prepared(session.evaluation_graph_at(total));
   for (const QuantizedSite& site : evaluation.sites) {
-    explanation.layers.push_back(row_of(site, training.graph, evaluation));
+    explanation.layers.push_back(row_of(site, training, evaluation));
     explanation.multiplications += explanation.layers.back().multiplications;
     explanation.matmul_weights += explanation.layers.back().weights.count();
   }
   find_phases(session, explanation);
-  for (const Variable& variable : training.graph.variables) {
+  for (const Variable& variable : training.variables) {
     explanation.variable_bytes += static_cast<std::int64_t>(variable.type.bytes());
     if (variable.kind == Variable::Kind::parameter) explanation.parameters += variable.type.shape.count();
   }
-  explanation.arena_bytes = training.executables.front()->arena_bytes();
+  return explanation;
+}
+
+Explanation explain_compiled(Session& session) {
+  Explanation explanation = explain(std::as_const(session));
+  explanation.arena_bytes = session.training(session.total_steps() - 1).executables.front()->arena_bytes();
   return explanation;
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "inspect/cost.h"
+#include "inspect/work.h"
 #include "run/session.h"
 
 namespace qfw {
@@ -34,16 +35,19 @@ struct Explanation {
     std::int64_t first_step = 0;
     std::string phase;
     std::int64_t integer = 0;  ///< layers whose forward product is integer in it
+    Work work{};               ///< of its steps
   };
   std::vector<LayerRow> layers;
   std::vector<PhaseRow> phases;  ///< of training steps
   std::int64_t multiplications = 0, matmul_weights = 0, parameters = 0;
   std::int64_t variable_bytes = 0;  ///< parameters, state and optimizer slots
-  std::int64_t arena_bytes = 0;     ///< intermediate values of a training step in its last phase
+  std::int64_t arena_bytes = 0;     ///< intermediate values of a training step in its last phase; 0: not compiled
 };
 
-/// Compiles a training step, and what an evaluation prepares.
-Explanation explain(Session& session);
+/// Compiles nothing.
+Explanation explain(const Session& session);
+/// Compiles a training step: how much memory it takes is then known.
+Explanation explain_compiled(Session& session);
 
 /// What each layer costs once all that the recipe quantizes is quantized, however short the run.
 struct CostReport {

@@ -16,6 +16,7 @@
 #include "event.pb.h"
 #include "io/log.h"
 #include "qfw/error.h"
+#include "util/host.h"
 
 namespace qfw {
 namespace {
@@ -37,11 +38,6 @@ constexpr auto crc_table = [] {
 }();
 
 double wall_time() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  return gethostname(name.data(), name.size() - 1) == 0 && name[0] ? name.data() : "localhost";
-}
 
 template <class T>
 void append_raw(std::string& to, T value) {

@@ -59,6 +59,10 @@ void MetricsSettings::declare(Declare<MetricsSettings>& option) {
       {.min = 1});
   option("bounds", &MetricsSettings::bounds,
          "write what quantizers observe, such as the activation bounds of each layer, into the event file as well");
+  option("tags", &MetricsSettings::tags,
+         "names of TensorBoard's curves: grouped (train/loss, eval/accuracy, layers/PATH/...), or the original's (train_loss, "
+         "eval_accuracy, ...)",
+         {.choices = {"grouped", "original"}});
 }
 
 void QuantizerSettings::declare(Declare<QuantizerSettings>& option) {

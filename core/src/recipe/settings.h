@@ -43,6 +43,7 @@ struct MetricsSettings {
   bool tensorboard = true;
   std::int64_t every_steps = 1;
   bool bounds = false;
+  std::string tags = "grouped";  ///< or original
   static void declare(Declare<MetricsSettings>& option);
 };
 

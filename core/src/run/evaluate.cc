@@ -12,6 +12,7 @@
 #include "io/progress.h"
 #include "qfw/error.h"
 #include "run/feeds.h"
+#include "run/layer_statistics.h"
 #include "run/step_checks.h"
 #include "util/interrupt.h"
 
@@ -56,7 +57,7 @@ std::vector<std::vector<Scores::Example>> from_bytes(std::span<const std::byte> 
 }
 
 /// Of all replicas of the run, on all processes: added up in the order of the examples, as one replica would have met them.
-Scores scores_of_all(Session& session, std::span<const Share> shares) {
+Scores scores_of_all(Session& session, std::span<const Share> shares, EvaluationDetails* details) {
   std::vector<std::vector<std::byte>> mine;
   for (const Share& share : shares) mine.push_back(to_bytes(share.judged));
   std::vector<std::vector<std::vector<Scores::Example>>> all;
@@ -69,10 +70,29 @@ Scores scores_of_all(Session& session, std::span<const Share> shares) {
     for (const auto& replica : all) {
       if (batch >= replica.size()) continue;
       for (const Scores::Example& example : replica[batch]) scores.add(example);
+      if (details != nullptr) details->examples.insert(details->examples.end(), replica[batch].begin(), replica[batch].end());
     }
   }
   if (scores.examples() == 0) fail(Error::Category::data, "evaluate", "not one example could be read, so there is no score");
   return scores;
+}
+
+/// The number in the split of the first image of a replica's batch.
+std::int64_t first_of(const Session& session, const Share& share, std::size_t replica) {
+  const std::int64_t rank = session.replicas().rank(static_cast<int>(replica));
+  const std::int64_t batch = static_cast<std::int64_t>(share.batch.position.step) * session.replicas().size() + rank;
+  return batch * session.eval_batch();
+}
+
+std::vector<LayersFile::Row> layers_in(Session& session, Session::Evaluation& evaluation, std::int64_t completed,
+                                       std::span<const Share> shares) {
+  std::vector<std::span<const float>> images;
+  std::vector<int> counts;
+  for (const Share& share : shares) {
+    images.push_back(share.batch.images);
+    counts.push_back(share.batch.count);
+  }
+  return layer_statistics(session, evaluation, completed, images, counts, shares[0].pipeline->examples());
 }
 
 /// Logits that are not finite would be scored as if they meant something: stops at the first, saying where they come from.
@@ -85,20 +105,19 @@ void check_logits(Session& session, const Graph& graph, std::int64_t completed, 
     const auto bad = std::ranges::find_if(used, [](float logit) { return !std::isfinite(logit); });
     if (bad == used.end()) continue;
     const std::int64_t row = (bad - used.begin()) / static_cast<std::int64_t>(classes);
-    const std::int64_t rank = session.replicas().rank(static_cast<int>(replica));
-    const std::int64_t batch = static_cast<std::int64_t>(share.batch.position.step) * session.replicas().size() + rank;
     const std::string origin = origin_of_not_finite(session, graph, completed, exchanges);
     fail(Error::Category::data, "evaluate",
          fmt::format("a logit is {} in the evaluation after step {}: the first value that is not finite comes from {}", *bad,
                      completed, origin.empty() ? "the logits themselves" : origin),
-         session.dataset(session.validation_split()).place(session.validation_split(), batch * session.eval_batch() + row),
+         session.dataset(session.validation_split()).place(session.validation_split(), first_of(session, share, replica) + row),
          "evaluations with such values are worth nothing and never the best; a checkpoint from before may still be good");
   }
 }
 
 }  // namespace
 
-Scores evaluate(Session& session, std::int64_t completed, LogitsFile* sink) {
+Scores evaluate(Session& session, std::int64_t completed, LogitsFile* sink, EvaluationDetails* details,
+                const EvaluationProgress& progress) {
   const std::int64_t batch = session.eval_batch(), classes = session.data().classes;
   const int replicas = session.replicas().count();
   std::vector<Share> shares(static_cast<std::size_t>(replicas));
@@ -123,12 +142,12 @@ Scores evaluate(Session& session, std::int64_t completed, LogitsFile* sink) {
   check_variables(session, graph, completed);
   std::optional<Session::Compiled> frozen;  // once the codes that it is made of are known to be on their grids
   std::vector<Session::Exchange> exchanges(shares.size());
-  Progress progress("evaluating");
+  Progress line("evaluating");
   std::size_t done = 0;
   for (;;) {
     for (std::size_t i = 0; i < shares.size(); ++i) {
       auto next = shares[i].pipeline->next();
-      if (!next) return scores_of_all(session, shares);  // all end together
+      if (!next) return scores_of_all(session, shares, details);  // all end together
       shares[i].batch = *next;
       exchanges[i].feeds = feeds_of(graph, {{step_names::images, next->images}});
       exchanges[i].fetches = {{{{batch, classes}, DType::f32}, std::as_writable_bytes(std::span(shares[i].logits))}};
@@ -141,17 +160,20 @@ Scores evaluate(Session& session, std::int64_t completed, LogitsFile* sink) {
     }
     session.run(*frozen, completed, exchanges);
     check_logits(session, graph, completed, shares, exchanges);
-    for (Share& share : shares) {
+    if (details != nullptr && done == 0) details->layers = layers_in(session, evaluation, completed, shares);
+    for (std::size_t i = 0; i < shares.size(); ++i) {
+      Share& share = shares[i];
       const auto count = static_cast<std::size_t>(share.batch.count);
       const std::span<const float> rows = std::span(share.logits).first(count * static_cast<std::size_t>(classes));
-      share.judged.push_back(Scores::judge(rows, share.batch.labels.first(count), classes));
+      const std::int64_t first = first_of(session, share, i);
+      share.judged.push_back(Scores::judge(rows, share.batch.labels.first(count), classes, first));
       if (sink != nullptr) sink->append(rows, share.batch.labels.first(count));
     }
     done += shares.size() * static_cast<std::size_t>(batch);
     if (!session.replicas().leads()) continue;
-    progress.update({.step = std::min<std::int64_t>(static_cast<std::int64_t>(done), shares[0].pipeline->examples()),
-                     .total_steps = shares[0].pipeline->examples(),
-                     .corrupt = session.corrupt().count()});
+    const std::int64_t of = shares[0].pipeline->examples(), so_far = std::min(static_cast<std::int64_t>(done), of);
+    line.update({.step = so_far, .total_steps = of, .corrupt = session.corrupt().count()});
+    if (progress) progress(so_far, of);
   }
 }
 

@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "inspect/explanation.h"
 #include "io/run_folder.h"
+#include "run/evaluate.h"
 #include "run/history.h"
 #include "run/scores.h"
 #include "run/session.h"
@@ -23,8 +25,24 @@ struct Speed {
   std::optional<double> cores;
   std::optional<double> recent_cores;  ///< over the last half minute
   double decoding_cores = 0;           ///< what decoding took meanwhile, where that is known
+  /// What the steps would have taken at the machine's peak; none as soon as that is not known of one.
+  std::optional<double> peak_seconds = 0.0;
 
-  void add(double step_seconds, std::int64_t batch);
+  /// `peak`: images per second that the machine could do in this step's phase.
+  void add(double step_seconds, std::int64_t batch, std::optional<double> peak);
+  std::optional<double> peak_share() const;  ///< of the machine's peak, by all steps
+};
+
+/// What is known of a run before its first step.
+struct Course {
+  Explanation explanation;
+  Backend::Peak peak;
+
+  /// That a step is in; none of a run without any.
+  const Explanation::PhaseRow* phase(std::int64_t step) const;
+  const Explanation::PhaseRow* phase_after(std::int64_t step) const;  ///< the next one
+  /// What the machine could do in a step.
+  std::optional<double> peak_images_per_second(std::int64_t step) const;
 };
 
 /// A run while it goes on. Observers only look at it.
@@ -33,8 +51,14 @@ struct RunView {
   const RunFolder& folder;
   const History& history;
   const std::vector<std::string>& notes;  ///< see run/notes.h
+  const Course& course;                   ///< empty before `started`
   std::int64_t completed = 0;             ///< steps
   Speed speed;
+
+  double epoch() const;                             ///< completed, with its fraction
+  std::int64_t epochs() const;                      ///< of the whole run, the last one perhaps not whole
+  std::optional<double> seconds_left() const;       ///< of training, at the speed of the last steps
+  std::optional<double> recent_peak_share() const;  ///< of the machine's peak, in the last steps
 };
 
 struct StepResult {
@@ -47,17 +71,28 @@ struct StepResult {
 struct EvaluationResult {
   Scores scores;
   bool best = false;
+  EvaluationDetails details{};
+};
+
+/// What a run does when it takes no step.
+struct Busy {
+  enum class With { compiling, evaluating, saving };
+  With with{};
+  std::int64_t done = 0, of = 0;  ///< images, while evaluating
 };
 
 enum class Ending { finished, interrupted, diverged, failed };
+const char* name_of(Ending ending);
 
 /// Someone who writes down or shows what happens in a run. Told in the trainer's thread and in this order, by the process that
 /// leads the run alone:
 ///
-///     started  ( step  [ saved  evaluated  [ saved ] ]  [ saved ] )...  ended
+///     starting  started  ( step  [ saved  evaluated  [ saved ] ]  [ saved ] )...  ended
 ///
-/// A run that goes on may begin with an evaluation that was cut short, and ends with one and with a checkpoint; an evaluation
-/// that an interrupt cuts short is not told. `ended` comes once, whatever ends the run after `started`.
+/// `starting` comes once it is sure that this recipe goes on with what is in the folder, and before all that takes long; if one
+/// of these steps fails, `failed_to_start` follows and nothing else. `busy` may come anywhere behind `starting`, several times
+/// for one thing. A run that goes on may begin with an evaluation that was cut short, and ends with one and with a checkpoint;
+/// an evaluation that an interrupt cuts short is not told. `ended` comes once, whatever ends the run after `started`.
 /// Whoever throws Error stops the run, as is right where its result cannot be written; what can be done without is warned of
 /// and left out.
 class RunObserver {
@@ -67,7 +102,10 @@ class RunObserver {
   RunObserver& operator=(const RunObserver&) = delete;
   virtual ~RunObserver();
 
+  virtual void starting(const RunView&) {}
+  virtual void failed_to_start(const RunView&, const std::string& /*error*/) {}
   virtual void started(const RunView&) {}
+  virtual void busy(const RunView&, const Busy&) {}
   virtual void step(const RunView&, const StepResult&) {}
   virtual void evaluated(const RunView&, const EvaluationResult&) {}
   virtual void saved(const RunView&, const std::filesystem::path&) {}

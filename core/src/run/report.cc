@@ -1,13 +1,12 @@
 #include "run/report.h"
 
-#include <unistd.h>
-
 #include <boost/json.hpp>
 #include <ctime>
 #include <fstream>
 #include <thread>
 
 #include "io/json.h"
+#include "util/host.h"
 #include "util/version.h"
 
 namespace qfw {
@@ -29,11 +28,6 @@ std::string cpu_model() {
   return "unknown";
 }
 
-std::string host_name() {
-  char name[256] = {};
-  return gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
-}
-
 std::string now_text() {
   const std::time_t now = std::time(nullptr);
   std::tm utc{};
@@ -41,20 +35,6 @@ std::string now_text() {
   char text[32];
   std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
   return text;
-}
-
-const char* name_of(Ending ending) {
-  switch (ending) {
-    case Ending::finished:
-      return "finished";
-    case Ending::interrupted:
-      return "interrupted";
-    case Ending::diverged:
-      return "diverged";
-    case Ending::failed:
-      return "failed";
-  }
-  return "";
 }
 
 }  // namespace
@@ -78,6 +58,7 @@ void write_run_report(const RunView& run, Ending ending, const std::string& erro
   object["first_nan_step"] = or_null(history.first_nan_step);
   object["images_per_second"] = run.speed.average;
   object["cores"] = or_null(run.speed.cores);
+  object["peak_share"] = or_null(run.speed.peak_share());
   std::error_code unknown;
   const bool series = std::filesystem::exists(run.folder.series(), unknown);
   object["series"] = series ? json::value(run.folder.series().filename().string()) : json::value(nullptr);

@@ -20,7 +20,7 @@ void Scores::add(const Example& example) {
 }
 
 std::vector<Scores::Example> Scores::judge(std::span<const float> logits, std::span<const std::int32_t> labels,
-                                           std::int64_t classes) {
+                                           std::int64_t classes, std::int64_t first) {
   std::vector<Example> examples;
   for (std::size_t row = 0; row < labels.size(); ++row) {
     if (labels[row] == -1) continue;
@@ -36,10 +36,16 @@ std::vector<Scores::Example> Scores::judge(std::span<const float> logits, std::s
       // NaN logits rank nothing: an example with any is a miss.
       ahead += !(values[i] <= own) || (values[i] == own && i < label);
     }
-    const double largest = *std::ranges::max_element(values);
+    const auto best = std::ranges::max_element(values);  // the first of equal ones
+    const double largest = *best;
     double sum = 0;
     for (const float value : values) sum += std::exp(static_cast<double>(value) - largest);
-    examples.push_back({std::log(sum) + largest - static_cast<double>(own), ahead});
+    examples.push_back({.loss = std::log(sum) + largest - static_cast<double>(own),
+                        .ahead = ahead,
+                        .index = first + static_cast<std::int64_t>(row),
+                        .probability = 1 / sum,
+                        .label = labels[row],
+                        .predicted = static_cast<std::int32_t>(best - values.begin())});
   }
   return examples;
 }

@@ -17,9 +17,15 @@ class Scores {
   struct Example {
     double loss = 0;
     std::int64_t ahead = 0;  ///< logits that come before its label's
+    std::int64_t index = 0;  ///< in the split
+    double probability = 0;  ///< of the predicted class; the label's is exp(-loss)
+    std::int32_t label = 0, predicted = 0;
+
+    bool right() const { return ahead == 0; }
   };
-  /// Those of a batch, without the rows that count nowhere.
-  static std::vector<Example> judge(std::span<const float> logits, std::span<const std::int32_t> labels, std::int64_t classes);
+  /// Those of a batch, without the rows that count nowhere; `first` is the number of its first row.
+  static std::vector<Example> judge(std::span<const float> logits, std::span<const std::int32_t> labels, std::int64_t classes,
+                                    std::int64_t first = 0);
   void add(const Example& example);
 
   std::int64_t examples() const { return examples_; }

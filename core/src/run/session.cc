@@ -110,6 +110,19 @@ int Session::workers() const {
   return asked > 0 ? static_cast<int>(asked) : std::max(1, backend().threads() * replicas_.count());
 }
 
+Backend::Peak Session::peak() {
+  std::vector<Backend::Peak> here(static_cast<std::size_t>(replicas_.count()));
+  replicas_.each([&](int i) { here[static_cast<std::size_t>(i)] = replicas_.backend(i).peak(); });
+  const double processes = static_cast<double>(replicas_.size()) / replicas_.count();
+  Backend::Peak sum;
+  for (const Backend::Peak& each : here) {
+    sum.f32 += processes * each.f32;
+    sum.bf16 += processes * each.bf16;
+    sum.integer += processes * each.integer;
+  }
+  return sum;
+}
+
 std::int64_t Session::eval_batch() const {
   const std::int64_t together = recipe_.eval().batch_size.value_or(recipe_.train().batch_size);
   return (together + replicas_.size() - 1) / replicas_.size();

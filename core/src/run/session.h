@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "data/corrupt.h"
 #include "io/checkpoint.h"
 #include "passes/freeze.h"
+#include "passes/operand_statistics.h"
 #include "passes/step.h"
 #include "qfw/augment.h"
 #include "qfw/backend.h"
@@ -39,6 +41,7 @@ class Session {
   const Schedule& schedule() const { return *schedule_; }
   CorruptExamples& corrupt() const { return *corrupt_; }
   const Backend& backend() const { return replicas_.backend(); }  ///< of the first replica
+  Backend::Peak peak();                                           ///< of all replicas of the run, those of each process alike
   const Replicas& replicas() const { return replicas_; }
   Replicas& replicas() { return replicas_; }
   const DataShape& data() const { return data_; }
@@ -64,6 +67,13 @@ class Session {
     bool codes_checked = false;  ///< see check_codes
   };
   Compiled& training(std::int64_t step);  ///< for the phase that step is in
+  bool has_training(std::int64_t step) const { return training_.contains(phases(clock(step, true))); }  ///< already compiled
+
+  /// What an evaluation's layers are looked at with; see run/layer_statistics.h.
+  struct Watch {
+    Compiled compiled;
+    std::vector<OperandStatistics::Operand> operands;
+  };
 
   /// The evaluations of one phase.
   struct Evaluation {
@@ -71,6 +81,7 @@ class Session {
     Freeze parts;      ///< of it
     Compiled prepare;  ///< the part that runs once for each evaluation
     bool codes_checked = false;
+    std::optional<Watch> watch{};
   };
   Evaluation& evaluation(std::int64_t step);  ///< after so many completed steps
   /// What the batches of an evaluation run, with the variables as they are now: the first replica prepares what depends on them

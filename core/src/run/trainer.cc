@@ -81,6 +81,7 @@ Trainer::Outcome Trainer::run() try {
     return Outcome::already_finished;
   }
   tell(&RunObserver::started);
+  started_ = true;
   open_feeds();
   try {
     return train();
@@ -88,8 +89,9 @@ Trainer::Outcome Trainer::run() try {
     if (!ended_) end(history_.first_nan_step == completed_ ? Ending::diverged : Ending::failed, error.what());
     throw;
   }
-} catch (const Error&) {
+} catch (const Error& error) {
   session_.replicas().abort();
+  if (starting_ && !started_) tell(&RunObserver::failed_to_start, error.what());
   throw;
 }
 
@@ -111,8 +113,10 @@ Trainer::Outcome Trainer::train() {
   if (completed_ > 0 && completed_ < total && evaluates_after(session_, completed_ - 1) && history_.eval_step != completed_)
     evaluate_unless_interrupted();
   while (completed_ < total) {
-    doing_.begin(Doing::What::compiling, completed_);
-    session_.training(completed_);
+    if (!session_.has_training(completed_)) {
+      turn_to(Doing::What::compiling, Busy::With::compiling);
+      session_.training(completed_);
+    }
     if (session_.replicas().any(InterruptGuard::requested())) {  // so all stop after the same step
       save_checkpoint(Keep::lasting);
       end(Ending::interrupted);
@@ -142,8 +146,14 @@ Trainer::Outcome Trainer::train() {
   return whole ? Outcome::finished : Outcome::interrupted;
 }
 
+void Trainer::turn_to(Doing::What what, Busy::With busy) {
+  cores_->pause();
+  doing_.begin(what, completed_);
+  tell(&RunObserver::busy, Busy{busy});
+}
+
 void Trainer::time_step(std::chrono::steady_clock::time_point begin) {
-  speed_.add(seconds_since(begin), session_.recipe().train().batch_size);
+  speed_.add(seconds_since(begin), session_.recipe().train().batch_size, course_.peak_images_per_second(completed_));
   cores_->glance();
   tell_cores();
 }
@@ -163,6 +173,8 @@ void Trainer::start() {
   const bool resumed = resume();
   history_.ends_in(session_.evaluation_phase(session_.total_steps()));
   if (resumed && is_complete()) return;
+  starting_ = true;
+  tell(&RunObserver::starting);
   {
     const Activity checking("checking the phases of the run");
     check_phases(session_);
@@ -171,6 +183,15 @@ void Trainer::start() {
   if (session_.replicas().leads()) check_before_training(session_, *folder_, session_.variable_bytes());
   notes_ = notes_on(session_);
   if (!resumed) session_.initialize_variables();
+  if (session_.replicas().leads()) look_ahead();
+}
+
+/// What is only told of a run must not keep it from training.
+void Trainer::look_ahead() try {
+  course_.peak = session_.peak();
+  course_.explanation = explain(session_);
+} catch (const Error& error) {
+  logger().warn("layers and phases are not written down: {}", error.what());
 }
 
 void Trainer::open_feeds() {
@@ -237,13 +258,16 @@ void Trainer::evaluate_unless_interrupted() {
 }
 
 void Trainer::evaluate_now() {
-  cores_->pause();
-  doing_.begin(Doing::What::evaluating, completed_);
-  const Scores scores = evaluate(session_, completed_);
+  EvaluationDetails details;
+  turn_to(Doing::What::evaluating, Busy::With::evaluating);
+  const Scores scores = evaluate(session_, completed_, nullptr, &details, [this](std::int64_t done, std::int64_t of) {
+    tell(&RunObserver::busy, Busy{Busy::With::evaluating, done, of});
+  });
   const bool competes = session_.evaluation_phase(completed_) == history_.best_phase;
   const bool best = history_.add(completed_, scores.top1(), scores.loss(), competes);
-  tell(&RunObserver::evaluated, EvaluationResult{scores, best});
+  tell(&RunObserver::evaluated, EvaluationResult{scores, best, std::move(details)});
   if (!best || !session_.recipe().checkpoint().best || !session_.replicas().leads()) return;
+  turn_to(Doing::What::saving, Busy::With::saving);
   save(folder_->best());
   tell(&RunObserver::saved, folder_->best());
 }
@@ -265,8 +289,7 @@ void Trainer::save(const std::filesystem::path& path) {
 void Trainer::save_checkpoint(Keep keep) {
   if (!session_.replicas().leads()) return;
   if (saved_at_ != completed_ || saved_evaluation_ != history_.eval_step) {
-    cores_->pause();
-    doing_.begin(Doing::What::saving, completed_);
+    turn_to(Doing::What::saving, Busy::With::saving);
     const auto path = checkpoint_path(folder_->checkpoints(), completed_);
     check_variables(session_, trained(session_.variables()), completed_);  // else it would take the place of a good one
     save(path);

@@ -38,6 +38,7 @@ class Trainer {
   const History& history() const { return history_; }
   std::int64_t completed() const { return completed_; }
   double images_per_second() const { return speed_.average; }
+  std::optional<double> peak_share() const { return speed_.peak_share(); }  ///< of the machine's peak
   const RunFolder& folder() const { return *folder_; }
   const Session& session() const { return session_; }
 
@@ -47,6 +48,7 @@ class Trainer {
 
   void open_folder();
   void start();
+  void look_ahead();
   bool resume();
   void open_feeds();
   bool is_complete() const;
@@ -57,13 +59,15 @@ class Trainer {
   void evaluate_unless_interrupted();
   void save(const std::filesystem::path& path);
   void save_checkpoint(Keep keep);
-  RunView view() { return {session_, *folder_, history_, notes_, completed_, speed_}; }
+  RunView view() { return {session_, *folder_, history_, notes_, course_, completed_, speed_}; }
   template <class... Told, class... Given>
   void tell(void (RunObserver::*event)(const RunView&, Told...), const Given&... given) {
     for (const auto& observer : observers_) ((*observer).*event)(view(), given...);
   }
   void end(Ending ending, const std::string& error = {});
   void tell_cores();
+  /// Something other than a step.
+  void turn_to(Doing::What what, Busy::With busy);
   void time_step(std::chrono::steady_clock::time_point begin);
 
   Session session_;
@@ -71,6 +75,7 @@ class Trainer {
   std::optional<CheckpointFolder> checkpoints_;
   History history_;
   std::vector<std::string> notes_;
+  Course course_;
   std::string data_record_;
   std::vector<std::unique_ptr<RunObserver>> observers_;
   std::vector<std::unique_ptr<TrainingFeed>> feeds_;  ///< one for each replica of this process
@@ -80,7 +85,7 @@ class Trainer {
   Speed speed_;
   Doing doing_;
   std::optional<CoresHad> cores_;
-  bool ended_ = false;
+  bool starting_ = false, started_ = false, ended_ = false;
 };
 
 }  // namespace qfw

@@ -261,7 +261,7 @@ TEST(Recipe, ResolvedTextOfTheSmallestRecipe) {
             "[backend]\nname = cpu\ncompute = f32\nthreads = 0\n\n"
             "[communicator]\nname = single\n\n"
             "[checkpoint]\nevery_steps = none\nevery_epochs = 10\nkeep = 3\nbest = true\n\n"
-            "[metrics]\ntensorboard = true\nevery_steps = 1\nbounds = false\n");
+            "[metrics]\ntensorboard = true\nevery_steps = 1\nbounds = false\ntags = grouped\n");
 }
 
 }  // namespace

@@ -58,6 +58,21 @@ TEST(Scores, ALabelBeyondTheClassesIsRefused) {
                 ::testing::HasSubstr(std::to_string(label) + " of 2 classes"));
 }
 
+TEST(Scores, AnExampleTellsWhatItWasTakenForAndHowSurely) {
+  const std::vector<float> logits{1, 3, 3, 0, 0, 0, 5, 0, 0};
+  const auto examples = Scores::judge(logits, std::vector<std::int32_t>{2, -1, 0}, 3, 40);
+  ASSERT_EQ(examples.size(), 2u);
+  EXPECT_EQ(examples[0].index, 40);
+  EXPECT_EQ(examples[0].label, 2);
+  EXPECT_EQ(examples[0].predicted, 1) << "the first of equal ones";
+  EXPECT_FALSE(examples[0].right());
+  EXPECT_DOUBLE_EQ(examples[0].probability, 1 / (2 + std::exp(-2.0)));
+  EXPECT_DOUBLE_EQ(std::exp(-examples[0].loss), examples[0].probability) << "the label's logit is as large";
+  EXPECT_EQ(examples[1].index, 42) << "a row without label counts as a place";
+  EXPECT_EQ(examples[1].predicted, 0);
+  EXPECT_TRUE(examples[1].right());
+}
+
 TEST(Scores, JudgedApartAndAddedUpInOrderTheyAreTheSameBits) {
   constexpr std::int64_t classes = 7;
   constexpr std::size_t examples = 500;

@@ -34,19 +34,18 @@ class ProgressLine final : public RunObserver {
 
   Progress::Figures figures(const RunView& run) const {
     const Session& session = run.session;
-    const double left = static_cast<double>((session.total_steps() - run.completed) * session.recipe().train().batch_size);
     Progress::Figures figures;
     figures.step = run.completed;
     figures.total_steps = session.total_steps();
-    figures.epoch = static_cast<double>(run.completed) / static_cast<double>(session.steps_per_epoch());
-    figures.epochs = (session.total_steps() + session.steps_per_epoch() - 1) / session.steps_per_epoch();
+    figures.epoch = run.epoch();
+    figures.epochs = run.epochs();
     figures.corrupt = session.corrupt().count();
     if (run.speed.steps == 0) return figures;
     figures.images_per_second = run.speed.recent;
     figures.loss = last_.loss;
     figures.accuracy = last_.accuracy;
     figures.rate = last_.rate;
-    figures.seconds_left = left / run.speed.recent;
+    figures.seconds_left = run.seconds_left();
     return figures;
   }
 
