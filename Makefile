@@ -12,8 +12,9 @@ build: setup
 
 run: build
 	@$(BUILD)/bin/qfw run recipes/quickstart.ini
-	@echo "The result lies in runs/quickstart: report.json (numbers), checkpoints/ and best.h5, TensorBoard's events, recipe.ini."
-	@echo "Look at it with: $(BUILD)/bin/qfw eval runs/quickstart"
+	@echo "The result lies in runs/quickstart: report.html (open it in a browser), report.json (numbers), checkpoints/ and best.h5,"
+	@echo "TensorBoard's events, recipe.ini. Look on while it trains: $(BUILD)/bin/qfw watch runs/quickstart"
+	@echo "Evaluate it again with: $(BUILD)/bin/qfw eval runs/quickstart"
 
 test: build
 	@ctest --test-dir $(BUILD) --output-on-failure -j2 --label-exclude long

@@ -37,8 +37,8 @@ class ChartGroup {
 // One chart. A curve is {label, color, x: [], y: [], low, high (null, or what its points range over), points: whether they are
 // marked, dash, width, faint, right: whether it belongs to the axis on the right}.
 class StepChart {
-  constructor(group, {title, unit, show, tick = show, rightUnit = null, showRight = format.significant, tickRight = showRight, least = null}) {
-    Object.assign(this, {group, title, unit, show, tick, rightUnit, showRight, tickRight, least});
+  constructor(group, {title, unit, show, tick = show, rightUnit = null, showRight = format.significant, tickRight = showRight, least = null, isShare = false}) {
+    Object.assign(this, {group, title, unit, show, tick, rightUnit, showRight, tickRight, least, isShare});
     Object.assign(this, {xTitle: 'step', logarithmic: false, curves: [], hidden: new Set()});
     this.canvas = element('canvas', {role: 'img', 'aria-label': title});
     this.overlay = element('canvas', {class: 'overlay', tabindex: '0', 'aria-label': `${title}: arrow keys move along the steps`});
@@ -127,12 +127,19 @@ class StepChart {
     const [from, to] = this.group.range ?? this.group.extent;
     const ticks = (callback) => ({color: ink, maxRotation: 0, font: {size: 11}, callback});
     const scales = {
-      x: {type: 'linear', min: from, max: to, grid: {color: line, borderColor: line}, ticks: {...ticks((x) => format.metric(x)), maxTicksLimit: 7, includeBounds: false},
+      x: {type: 'linear', min: from, max: to, grid: {color: line, borderColor: line}, ticks: {...ticks((x) => format.metric(x)), maxTicksLimit: 7, includeBounds: false,
+        precision: this.xTitle === 'step' ? 0 : undefined},
         title: {display: true, text: this.xTitle, color: ink, font: {size: 11}}},
       y: {type: this.logarithmic ? 'logarithmic' : 'linear', grid: {color: line, borderColor: line},
         ticks: {...ticks((y) => this.tick(y)), maxTicksLimit: 7}},
     };
-    if (!this.logarithmic && this.least !== null) scales.y.suggestedMin = this.least;
+    if (!this.logarithmic && this.least !== null) scales.y.min = this.least;
+    if (this.isShare) {
+      scales.y.afterDataLimits = (scale) => {
+        scale.min = Math.max(scale.min, 0);
+        scale.max = Math.min(scale.max, 1);
+      };
+    }
     if (sets.some((set) => set.yAxisID === 'right')) {
       scales.right = {type: 'linear', position: 'right', suggestedMin: 0, grid: {display: false, borderColor: line},
         ticks: {...ticks((y) => this.tickRight(y)), maxTicksLimit: 7},

@@ -118,6 +118,10 @@ class Comparison {
       element('ul', {class: 'notes'}, ...run.notes.map((note) => element('li', {}, note))))));
   }
 
+  update() {
+    this.curves.update();
+  }
+
   destroy() {
     this.curves.destroy();
   }

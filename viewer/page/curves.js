@@ -9,7 +9,8 @@ class Curves {
     this.overTime = false;
     const several = runs.length > 1;
     this.loss = new StepChart(this.group, {title: 'Loss', unit: 'cross entropy', show: (y) => format.significant(y, 3)});
-    this.accuracy = new StepChart(this.group, {title: 'Accuracy', unit: 'share of the images', show: (y) => format.share(y), tick: format.tick});
+    this.accuracy = new StepChart(this.group, {title: 'Accuracy', unit: 'share of the images', show: (y) => format.share(y), tick: format.tick,
+      isShare: true});
     this.rate = new StepChart(this.group, {title: 'Learning rate', unit: '', show: (y) => format.significant(y, 3), least: 0});
     this.speed = new StepChart(this.group, {title: 'Speed', unit: 'images/s', show: (y) => format.metric(y), least: 0,
       rightUnit: 'of the machine\'s peak', showRight: (y) => format.share(y), tickRight: format.tick});

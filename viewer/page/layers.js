@@ -4,7 +4,7 @@
 class Layers {
   constructor(run) {
     this.run = run;
-    this.operand = 'input';
+    this.operand = null;  // chosen once it is known which there are
     this.chosen = null;
     this.filter = '';
     this.group = new ChartGroup();
@@ -25,12 +25,24 @@ class Layers {
     return this.run.layers.operands.filter((each) => each.operand === this.operand);
   }
 
+  // Activations, unless only weights are quantized.
+  usualOperand() {
+    const has = (operand) => this.run.layers.operands.some((each) => each.operand === operand && this.latest(each, 'bound') !== null);
+    const usual = has('weights') && !has('input') ? 'weights' : 'input';
+    this.press(usual);
+    return usual;
+  }
+
   controls() {
+    const operands = choice('operand', [['input', 'activations'], ['weights', 'weights']], this.operand, (operand) => {
+      this.operand = operand;
+      this.chosen = new Set(this.greatest('clipped'));
+      this.drawCourse();
+    });
+    this.press = (operand) => operands.querySelectorAll('button').forEach((button, i) =>
+      button.setAttribute('aria-pressed', String(['input', 'weights'][i] === operand)));
     return element('div', {class: 'controls'},
-      choice('operand', [['input', 'activations'], ['weights', 'weights']], this.operand, (operand) => {
-        this.operand = operand;
-        this.update();
-      }),
+      operands,
       checkbox('logarithmic bounds', false, (isLog) => {
         this.bounds.logarithmic = isLog;
         this.bounds.draw();
@@ -70,6 +82,7 @@ class Layers {
       ? notice(`Not all is known of the layers: ${missing.join('; ')}. Older runs and those that do not quantize have none.`) : null);
     this.course.hidden = !course;
     if (course) {
+      this.operand ??= this.usualOperand();
       this.chosen ??= new Set(this.greatest('clipped'));
       this.group.phases = run.phases.map((phase) => ({from: phase.first_step, label: phase.phase ?? ''}));
       this.drawCourse();

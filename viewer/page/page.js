@@ -148,12 +148,11 @@ const page = (() => {
   const onScheme = (draw) => {
     scheme.addEventListener('change', draw);
     const print = (on) => {
+      if (!scheme.matches) return;
       root.classList.toggle('print', on);
-      draw();
+      parts.forEach((part) => part.update());
     };
-    window.addEventListener('beforeprint', () => {
-      print(true);
-    });
+    window.addEventListener('beforeprint', () => print(true));
     window.addEventListener('afterprint', () => print(false));
   };
 

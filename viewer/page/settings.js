@@ -1,5 +1,10 @@
 'use strict';
 
+// "recipes/fashion.ini:12" is as good as the whole path, which is shown on demand.
+function shortOrigin(origin) {
+  return format.text(origin).split('/').slice(-2).join('/');
+}
+
 // The recipe, what of it was chosen and what defaulted, notes, the machine and the files that all this was read from.
 class Settings {
   constructor(run) {
@@ -46,7 +51,7 @@ class Settings {
         element('table', {class: 'settings'}, ...sections.map((name) => element('tbody', {},
           element('tr', {}, element('th', {colspan: 4, scope: 'rowgroup'}, `[${name ?? ''}]`)),
           ...rows.filter((row) => row.section === name).map((row) => element('tr', {class: row.default ? 'defaulted' : null},
-            element('td', {class: 'key'}, row.key), element('td', {class: 'value'}, row.value), element('td', {class: 'origin'}, row.origin),
+            element('td', {class: 'key'}, row.key), element('td', {class: 'value'}, row.value), element('td', {class: 'origin', title: row.origin}, shortOrigin(row.origin)),
             element('td', {class: 'doc'}, row.doc))))))));
     };
     fill();
@@ -60,7 +65,8 @@ class Settings {
 
   drawRecipe() {
     const text = this.run.parts.recipe;
-    replaceChildren(this.recipe, typeof text === 'string'
+    const {recipe: from} = this.run.part('setup');
+    replaceChildren(this.recipe, from ? element('p', {class: 'detail'}, `From ${from}.`) : null, typeof text === 'string'
       ? element('details', {}, element('summary', {}, 'recipe.ini, as the run resolved it'), element('pre', {}, text)) : null);
   }
 
@@ -76,6 +82,9 @@ class Settings {
   drawEnvironment() {
     const {environment, files} = this.run.parts;
     const pairs = Object.entries(environment ?? {}).filter(([, value]) => value !== null).map(([key, value]) => [key, String(value)]);
+    for (const [kind, peak] of Object.entries(this.run.part('setup').peak ?? {})) {
+      if (format.known(peak)) pairs.push([`peak, ${kind}`, `${format.metric(peak)} multiplications/s`]);
+    }
     replaceChildren(this.environment, pairs.length > 0 ? facts(pairs) : notice('There is no environment.json.'));
     const problems = (files ?? []).some((file) => file.problem);
     replaceChildren(this.files, element('details', {open: problems}, element('summary', {}, 'Files that this page was made from'),

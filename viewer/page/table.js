@@ -34,8 +34,9 @@ function sortableTable(caption, columns, rows, {first = null, descending = false
   };
 
   fill();
-  return element('div', {class: 'scroll', tabindex: '0', role: 'region', 'aria-label': caption},
-    element('table', {class: 'sortable'}, element('caption', {class: titled ? 'unseen' : null}, caption), element('thead', {}, element('tr', {}, ...headings)), body));
+  return element('div', {}, titled ? null : element('h3', {class: 'table-title'}, caption),
+    element('div', {class: 'scroll', tabindex: '0', role: 'region', 'aria-label': caption},
+      element('table', {class: 'sortable', 'aria-label': caption}, element('thead', {}, element('tr', {}, ...headings)), body)));
 }
 
 // Keys and values.
