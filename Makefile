@@ -23,7 +23,7 @@ test-long: build
 	@ctest --test-dir $(BUILD) --output-on-failure -j2
 
 format:
-	@git ls-files --cached --others --exclude-standard '*.h' '*.cc' | xargs clang-format -i
+	@git ls-files --cached --others --exclude-standard '*.h' '*.cc' '*.js' | xargs clang-format -i
 
 clean:
 	@rm -rf build
