@@ -20,8 +20,9 @@ build: setup
 
 run: programs
 	@$(BUILD)/bin/qfw run recipes/quickstart.ini $(ARGS)
-	@echo "The result lies in runs/quickstart: report.json (numbers), checkpoints/ and best.h5, TensorBoard's events, recipe.ini."
-	@echo "Look at it with: $(BUILD)/bin/qfw eval runs/quickstart"
+	@echo "The result lies in runs/quickstart: report.html (open it in a browser), report.json (numbers), checkpoints/ and best.h5,"
+	@echo "TensorBoard's events, recipe.ini. Look on while it trains: $(BUILD)/bin/qfw watch runs/quickstart"
+	@echo "Evaluate it again with: $(BUILD)/bin/qfw eval runs/quickstart"
 
 test: build
 	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j2 --label-exclude long
@@ -40,7 +41,7 @@ package: programs
 	@ls -l $(BUILD)/packages/qfw*.tar.gz $(BUILD)/packages/qfw*.deb
 
 format:
-	@git ls-files --cached --others --exclude-standard '*.h' '*.cc' | xargs clang-format -i
+	@git ls-files --cached --others --exclude-standard '*.h' '*.cc' '*.js' | xargs clang-format -i
 
 clean:
 	@rm -rf build

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "${1:-$(dirname "$0")/..}"
 
-sources() { find core viewer plugins backends datasets bench tests -path tests/golden -prune -o \( -name '*.cc' -o -name '*.h' \) -print; }
+sources() { find core viewer plugins backends datasets bench tests -path tests/golden -prune -o \( -name '*.cc' -o -name '*.h' -o -name '*.js' -o -name '*.css' \) -print; }
 
 long=$(sources | xargs awk 'length($0) > 128 && $0 !~ /^group of step/ { print FILENAME ":" FNR ": longer than 128 columns" }')
 name='[A-Za-z_][A-Za-z_0-9.>()-]*(\[[^]]*\])*'

@@ -87,7 +87,11 @@ json::object Course::since(std::size_t from) const {
   json::object result{{"from", from}, {"rows", rows_}, {"stride", stride_}};
   const std::span<const Point> points = std::span(points_).subspan(std::min(from, points_.size()));
   json::array steps;
-  for (const Point& point : points) steps.emplace_back((point.first_step + point.last_step) / 2);
+  for (const Point& point : points) {
+    const double middle = (point.first_step + point.last_step) / 2;
+    const bool whole = middle == std::floor(middle) && std::abs(middle) < 1e15;
+    steps.push_back(whole ? json::value(static_cast<std::int64_t>(middle)) : json::value(middle));
+  }
   result["step"] = std::move(steps);
   const auto table = [&](auto value_of) {
     json::object columns;

@@ -11,17 +11,18 @@ namespace qfw::viewer {
 namespace {
 
 class ReportPage final : public RunObserver {
-  /// Never the end of a run, nor instead of the error that ended it.
-  void ended(const RunView& run, Ending, const std::string&) override try {
-    RunReader reader(run.folder.path());
-    reader.refresh();
-    write_page(run.folder.path() / "report.html", report_page({reader.document()}));
-  } catch (const std::exception& error) {
-    logger().warn("no report.html: {}", error.what());
-  }
+  void ended(const RunView& run, Ending, const std::string&) override { write_report_page(run.folder.path()); }
 };
 
 }  // namespace
+
+void write_report_page(const std::filesystem::path& run) noexcept try {
+  RunReader reader(run);
+  reader.refresh();
+  write_page(run / "report.html", report_page({reader.document()}));
+} catch (const std::exception& error) {
+  logger().warn("no report.html: {}", error.what());
+}
 
 std::unique_ptr<RunObserver> make_report_page() { return std::make_unique<ReportPage>(); }
 

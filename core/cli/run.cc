@@ -26,7 +26,10 @@ int run(const Arguments& arguments, const Catalog& catalog) {
     logger().warn("stopped after step {}; the same command goes on from there", trainer.completed());
     return 130;
   }
-  if (outcome == Trainer::Outcome::already_finished) logger().info("this run is finished: {} steps", trainer.completed());
+  if (outcome == Trainer::Outcome::already_finished) {
+    logger().info("this run is finished: {} steps", trainer.completed());
+    if (!std::filesystem::exists(trainer.folder().path() / "report.html")) viewer::write_report_page(trainer.folder().path());
+  }
   const History& history = trainer.history();
   if (history.eval_accuracy) {
     fmt::print("eval_accuracy {:.4f}", *history.eval_accuracy);

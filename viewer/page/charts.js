@@ -37,16 +37,28 @@ class ChartGroup {
 // One chart. A curve is {label, color, x: [], y: [], low, high (null, or what its points range over), points: whether they are
 // marked, dash, width, faint, right: whether it belongs to the axis on the right}.
 class StepChart {
-  constructor(group, {title, unit, show, tick = show, rightUnit = null, showRight = format.significant, tickRight = showRight, least = null}) {
-    Object.assign(this, {group, title, unit, show, tick, rightUnit, showRight, tickRight, least});
+  constructor(group, {
+    title,
+    unit,
+    show,
+    tick = show,
+    rightUnit = null,
+    showRight = format.significant,
+    tickRight = showRight,
+    least = null,
+    isShare = false
+  }) {
+    Object.assign(this, {group, title, unit, show, tick, rightUnit, showRight, tickRight, least, isShare});
     Object.assign(this, {xTitle: 'step', logarithmic: false, curves: [], hidden: new Set()});
     this.canvas = element('canvas', {role: 'img', 'aria-label': title});
-    this.overlay = element('canvas', {class: 'overlay', tabindex: '0', 'aria-label': `${title}: arrow keys move along the steps`});
+    this.overlay =
+        element('canvas', {class: 'overlay', tabindex: '0', 'aria-label': `${title}: arrow keys move along the steps`});
     this.legend = element('div', {class: 'legend', role: 'group', 'aria-label': `curves of ${title}`});
     this.readout = element('output', {class: 'readout', 'aria-live': 'off'});
     this.plot = element('div', {class: 'plot'}, this.canvas, this.overlay);
-    this.element = element('figure', {class: 'chart'},
-      element('figcaption', {}, element('h3', {}, title), element('span', {class: 'unit'}, unit)), this.legend, this.plot, this.readout);
+    this.element = element(
+        'figure', {class: 'chart'}, element('figcaption', {}, element('h3', {}, title), element('span', {class: 'unit'}, unit)),
+        this.legend, this.plot, this.readout);
     this.listen();
     group.charts.push(this);
   }
@@ -77,11 +89,19 @@ class StepChart {
       const curve = this.curves.find((each) => each.label === label && !each.faint);
       const key = element('canvas', {width: 44, height: 20, 'aria-hidden': 'true'});
       this.drawKey(key, curve);
-      const button = element('button', {type: 'button', 'aria-pressed': String(!this.hidden.has(label)), on: {click: () => {
-        this.hidden.has(label) ? this.hidden.delete(label) : this.hidden.add(label);
-        button.setAttribute('aria-pressed', String(!this.hidden.has(label)));
-        this.draw();
-      }}}, key, label);
+      const button = element(
+          'button', {
+            type: 'button',
+            'aria-pressed': String(!this.hidden.has(label)),
+            on: {
+              click: () => {
+                this.hidden.has(label) ? this.hidden.delete(label) : this.hidden.add(label);
+                button.setAttribute('aria-pressed', String(!this.hidden.has(label)));
+                this.draw();
+              }
+            }
+          },
+          key, label);
       return button;
     }));
   }
@@ -103,20 +123,29 @@ class StepChart {
 
   dataSets() {
     const isLog = this.logarithmic;
-    const points = (curve, values) => curve.x.map((x, i) => ({x, y: values[i]})).filter(({y}) => format.known(y) && (!isLog || y > 0));
+    const points = (curve, values) =>
+        curve.x.map((x, i) => ({x, y: values[i]})).filter(({y}) => format.known(y) && (!isLog || y > 0));
     return this.curves.filter((curve) => !this.hidden.has(curve.label)).flatMap((curve) => {
       const yAxisID = curve.right ? 'right' : 'y';
       const plain = {yAxisID, pointRadius: 0, borderWidth: 0, borderColor: 'transparent'};
       const color = curve.faint ? palette.withAlpha(curve.color, 0.3) : curve.color;
       const data = points(curve, curve.y);
       const sets = [{
-        data, yAxisID, borderColor: color, backgroundColor: color, borderDash: curve.dash ?? [], borderWidth: curve.width ?? 1.75,
+        data,
+        yAxisID,
+        borderColor: color,
+        backgroundColor: color,
+        borderDash: curve.dash ?? [],
+        borderWidth: curve.width ?? 1.75,
         // A single value has no line to be seen by.
-        pointRadius: curve.points && data.length <= 40 ? 3 : data.length === 1 ? 3 : 0,
+        pointRadius: curve.points && data.length <= 40 ? 3 :
+            data.length === 1                          ? 3 :
+                                                         0,
       }];
       if (curve.low && curve.high) {
         sets.push({...plain, data: points(curve, curve.high)});
-        sets.push({...plain, data: points(curve, curve.low), fill: '-1', backgroundColor: palette.withAlpha(curve.color, 0.16)});
+        sets.push(
+            {...plain, data: points(curve, curve.low), fill: '-1', backgroundColor: palette.withAlpha(curve.color, 0.16)});
       }
       return sets;
     });
@@ -127,16 +156,41 @@ class StepChart {
     const [from, to] = this.group.range ?? this.group.extent;
     const ticks = (callback) => ({color: ink, maxRotation: 0, font: {size: 11}, callback});
     const scales = {
-      x: {type: 'linear', min: from, max: to, grid: {color: line, borderColor: line}, ticks: {...ticks((x) => format.metric(x)), maxTicksLimit: 7, includeBounds: false},
-        title: {display: true, text: this.xTitle, color: ink, font: {size: 11}}},
-      y: {type: this.logarithmic ? 'logarithmic' : 'linear', grid: {color: line, borderColor: line},
-        ticks: {...ticks((y) => this.tick(y)), maxTicksLimit: 7}},
+      x: {
+        type: 'linear',
+        min: from,
+        max: to,
+        grid: {color: line, borderColor: line},
+        ticks: {
+          ...ticks((x) => format.metric(x)),
+          maxTicksLimit: 7,
+          includeBounds: false,
+          precision: this.xTitle === 'step' ? 0 : undefined
+        },
+        title: {display: true, text: this.xTitle, color: ink, font: {size: 11}}
+      },
+      y: {
+        type: this.logarithmic ? 'logarithmic' : 'linear',
+        grid: {color: line, borderColor: line},
+        ticks: {...ticks((y) => this.tick(y)), maxTicksLimit: 7}
+      },
     };
-    if (!this.logarithmic && this.least !== null) scales.y.suggestedMin = this.least;
+    if (!this.logarithmic && this.least !== null) scales.y.min = this.least;
+    if (this.isShare) {
+      scales.y.afterDataLimits = (scale) => {
+        scale.min = Math.max(scale.min, 0);
+        scale.max = Math.min(scale.max, 1);
+      };
+    }
     if (sets.some((set) => set.yAxisID === 'right')) {
-      scales.right = {type: 'linear', position: 'right', suggestedMin: 0, grid: {display: false, borderColor: line},
+      scales.right = {
+        type: 'linear',
+        position: 'right',
+        suggestedMin: 0,
+        grid: {display: false, borderColor: line},
         ticks: {...ticks((y) => this.tickRight(y)), maxTicksLimit: 7},
-        title: {display: true, text: this.rightUnit, color: ink, font: {size: 11}}};
+        title: {display: true, text: this.rightUnit, color: ink, font: {size: 11}}
+      };
     }
     return scales;
   }
@@ -144,9 +198,17 @@ class StepChart {
   draw() {
     const sets = this.dataSets();
     const options = {
-      animation: false, responsive: true, maintainAspectRatio: false, parsing: false, normalized: true, events: [],
-      resizeDelay: 50, onResize: () => requestAnimationFrame(() => this.drawOverlay()),
-      elements: {line: {tension: 0}}, plugins: {legend: {display: false}, tooltip: {enabled: false}}, scales: this.scales(sets),
+      animation: false,
+      responsive: true,
+      maintainAspectRatio: false,
+      parsing: false,
+      normalized: true,
+      events: [],
+      resizeDelay: 50,
+      onResize: () => requestAnimationFrame(() => this.drawOverlay()),
+      elements: {line: {tension: 0}},
+      plugins: {legend: {display: false}, tooltip: {enabled: false}},
+      scales: this.scales(sets),
     };
     const chosen = this.logarithmic ? 'logarithmic' : 'linear';
     if (this.chart && this.kind !== chosen) this.destroy();
@@ -201,7 +263,8 @@ class StepChart {
       const i = nearestIndex(curve.x, step);
       if (i < 0 || !format.known(curve.y[i])) return null;
       const show = curve.right ? this.showRight : this.show;
-      const range = curve.low && curve.high && format.known(curve.low[i]) ? ` (${show(curve.low[i])} to ${show(curve.high[i])})` : '';
+      const range =
+          curve.low && curve.high && format.known(curve.low[i]) ? ` (${show(curve.low[i])} to ${show(curve.high[i])})` : '';
       const swatch = element('span', {class: 'swatch'});
       swatch.style.backgroundColor = curve.color;
       return element('span', {}, swatch, `${curve.label} ${show(curve.y[i])}${range}`);
@@ -258,12 +321,14 @@ function phaseLines(group) {
   const visible = ({chartArea: area, scales: {x}}) => {
     const {phases} = group;
     if (phases.length < 2) return [];
-    return phases.map((phase, i) => {
-      const end = i + 1 < phases.length ? phases[i + 1].from : Infinity;
-      const left = Math.max(area.left, x.getPixelForValue(Math.max(phase.from, x.min)));
-      const right = end === Infinity ? area.right : Math.min(area.right, x.getPixelForValue(end));
-      return {...phase, i, left, right, begins: i > 0 && phase.from >= x.min};
-    }).filter((phase) => phase.right > phase.left && phase.from <= x.max);
+    return phases
+        .map((phase, i) => {
+          const end = i + 1 < phases.length ? phases[i + 1].from : Infinity;
+          const left = Math.max(area.left, x.getPixelForValue(Math.max(phase.from, x.min)));
+          const right = end === Infinity ? area.right : Math.min(area.right, x.getPixelForValue(end));
+          return {...phase, i, left, right, begins: i > 0 && phase.from >= x.min};
+        })
+        .filter((phase) => phase.right > phase.left && phase.from <= x.max);
   };
   return {
     id: 'phases',

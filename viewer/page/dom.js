@@ -1,7 +1,8 @@
 'use strict';
 
 // Makes an element. Texts become text nodes and nothing else: what a run's files hold is never read as markup.
-// Keys of `attributes`: `class`, `on` (listeners by event), `data`; any other is an attribute, left out where it is null or false.
+// Keys of `attributes`: `class`, `on` (listeners by event), `data`; any other is an attribute, left out where it is null or
+// false.
 function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [key, value] of Object.entries(attributes)) {
@@ -16,8 +17,9 @@ function element(tag, attributes = {}, ...children) {
       made.setAttribute(key, value === true ? '' : value);
     }
   }
-  made.append(...children.flat().filter((child) => child !== null && child !== undefined).map(
-    (child) => child instanceof Node ? child : document.createTextNode(String(child))));
+  made.append(...children.flat()
+                  .filter((child) => child !== null && child !== undefined)
+                  .map((child) => child instanceof Node ? child : document.createTextNode(String(child))));
   return made;
 }
 
@@ -36,9 +38,14 @@ function notice(...text) {
 
 // Several buttons of which one is pressed.
 function choice(label, options, chosen, changed) {
-  const buttons = options.map(([value, text]) => element('button', {
-    type: 'button', 'aria-pressed': String(value === chosen), on: {click: () => press(value)},
-  }, text));
+  const buttons = options.map(
+      ([value, text]) => element(
+          'button', {
+            type: 'button',
+            'aria-pressed': String(value === chosen),
+            on: {click: () => press(value)},
+          },
+          text));
   const press = (value) => {
     buttons.forEach((button, i) => button.setAttribute('aria-pressed', String(options[i][0] === value)));
     changed(value);

@@ -45,8 +45,10 @@ const format = (() => {
     // A clip rate is often a few in a hundred thousand, which must not look like none.
     rate: (value) => known(value) && value > 0 && value < 5e-4 ? `${(100 * value).toPrecision(2)}\u00a0%` : share(value, 2),
     time: orElse((seconds) => new Date(1000 * seconds).toISOString().replace('T', ' ').slice(0, 19) + ' UTC'),
-    bytes: orElse((bytes) => bytes < 1024 ? `${bytes} B` : bytes < 1 << 20 ? `${(bytes / 1024).toFixed(1)} KiB`
-      : `${(bytes / (1 << 20)).toFixed(1)} MiB`),
+    bytes: orElse(
+        (bytes) => bytes < 1024 ? `${bytes} B` :
+            bytes < 1 << 20 ? `${(bytes / 1024).toFixed(1)} KiB` :
+                              `${(bytes / (1 << 20)).toFixed(1)} MiB`),
     shape: (extents) => Array.isArray(extents) ? extents.map((extent) => extent ?? '?').join(' × ') : unknown,
     text: (value) => typeof value === 'string' && value !== '' ? value : unknown,
   };

@@ -1,12 +1,28 @@
 'use strict';
 
-// Many numbers as colours: rows × columns on a canvas. The pointer and the arrow keys tell each. `rows` and `columns` are labels,
-// `value(row, column)` a number or null, `tell(row, column)` its words; `chosen` tells which rows are marked.
+// Many numbers as colours: rows × columns on a canvas. The pointer and the arrow keys tell each. `rows` and `columns` are
+// labels, `value(row, column)` a number or null, `tell(row, column)` its words; `chosen` tells which rows are marked.
 class Heatmap {
-  constructor({label, rows, columns, value, tell, most, power = 1, rowHeight = 14, columnTitle = '', chosen = () => false, onRow = null}) {
+  constructor({
+    label,
+    rows,
+    columns,
+    value,
+    tell,
+    most,
+    power = 1,
+    rowHeight = 14,
+    columnTitle = '',
+    chosen = () => false,
+    onRow = null
+  }) {
     Object.assign(this, {label, rows, columns, value, tell, most, power, rowHeight, columnTitle, chosen, onRow, at: null});
-    this.canvas = element('canvas', {class: 'heatmap', tabindex: '0', role: 'img',
-      'aria-label': `${label}: ${rows.length} rows, ${columns.length} columns; arrow keys tell each value`});
+    this.canvas = element('canvas', {
+      class: 'heatmap',
+      tabindex: '0',
+      role: 'img',
+      'aria-label': `${label}: ${rows.length} rows, ${columns.length} columns; arrow keys tell each value`
+    });
     this.readout = element('output', {class: 'readout', 'aria-live': 'polite'});
     this.frame = element('div', {class: 'heatmap-frame'}, this.canvas);
     this.element = element('div', {class: 'heatmap-block'}, this.frame, this.readout);
@@ -19,7 +35,9 @@ class Heatmap {
     this.observer.disconnect();
   }
 
-  get plotWidth() { return Math.max(this.width - this.gutter - 2, 1); }
+  get plotWidth() {
+    return Math.max(this.width - this.gutter - 2, 1);
+  }
 
   share(value) {
     return this.most > 0 ? Math.min(value / this.most, 1) ** this.power : 0;
@@ -38,7 +56,8 @@ class Heatmap {
     const family = getComputedStyle(document.body).fontFamily;
     const size = Math.min(11, this.rowHeight - 2);
     context.font = `${size}px ${family}`;
-    this.gutter = Math.min(Math.max(...this.rows.map((row) => context.measureText(`● ${row}`).width)) + 10, this.width * 0.42);
+    const widths = this.rows.map((row) => context.measureText(`● ${row}`).width);
+    this.gutter = Math.min(Math.max(...widths) + 10, this.width * 0.42);
     this.drawRows(context);
     this.drawColumns(context);
     this.drawPlace(context);
@@ -54,7 +73,8 @@ class Heatmap {
       if (row % labelEvery === 0) {
         context.fillStyle = palette.read(this.chosen(row) ? '--ink' : '--muted');
         context.textBaseline = 'middle';
-        context.fillText(fitted(context, (this.chosen(row) ? '● ' : '') + this.rows[row], this.gutter - 6), 0, top + this.rowHeight / 2);
+        context.fillText(
+            fitted(context, (this.chosen(row) ? '● ' : '') + this.rows[row], this.gutter - 6), 0, top + this.rowHeight / 2);
       }
       for (let bin = 0; bin < bins; ++bin) {
         const value = this.binned(row, bin, bins);
@@ -67,7 +87,8 @@ class Heatmap {
 
   // Where there are more columns than pixels the greatest is shown: none that is remarkable is lost.
   binned(row, bin, bins) {
-    const from = Math.floor(bin * this.columns.length / bins), to = Math.max(from + 1, Math.floor((bin + 1) * this.columns.length / bins));
+    const from = Math.floor(bin * this.columns.length / bins),
+          to = Math.max(from + 1, Math.floor((bin + 1) * this.columns.length / bins));
     let most = null;
     for (let column = from; column < to; ++column) {
       const value = this.value(row, column);
@@ -130,7 +151,12 @@ class Heatmap {
     });
     this.canvas.addEventListener('keydown', (event) => {
       const [row, column] = this.at ?? [0, 0];
-      const moves = {ArrowUp: [row - 1, column], ArrowDown: [row + 1, column], ArrowLeft: [row, column - 1], ArrowRight: [row, column + 1]};
+      const moves = {
+        ArrowUp: [row - 1, column],
+        ArrowDown: [row + 1, column],
+        ArrowLeft: [row, column - 1],
+        ArrowRight: [row, column + 1]
+      };
       if (event.key === 'Escape') this.move(null);
       if ((event.key === 'Enter' || event.key === ' ') && this.at && this.onRow) {
         event.preventDefault();

@@ -4,18 +4,22 @@
 class Layers {
   constructor(run) {
     this.run = run;
-    this.operand = 'input';
+    this.operand = null;  // chosen once it is known which there are
     this.chosen = null;
     this.filter = '';
     this.group = new ChartGroup();
-    this.bounds = new StepChart(this.group, {title: 'Bounds', unit: 'largest magnitude of the grid', show: (y) => format.significant(y, 3), least: 0});
-    this.clipped = new StepChart(this.group, {title: 'Clip rate', unit: 'share of the values beyond the grid', show: format.rate, tick: format.tick, least: 0});
+    this.bounds = new StepChart(
+        this.group, {title: 'Bounds', unit: 'largest magnitude of the grid', show: (y) => format.significant(y, 3), least: 0});
+    this.clipped = new StepChart(
+        this.group,
+        {title: 'Clip rate', unit: 'share of the values beyond the grid', show: format.rate, tick: format.tick, least: 0});
     this.map = element('div');
     this.picker = element('div', {class: 'picker'});
     this.hint = element('div');
     this.charts = element('div', {class: 'charts'}, this.bounds.element, this.clipped.element);
-    this.course = element('div', {}, this.controls(), this.map, element('details', {class: 'choose'},
-      element('summary', {}, 'Choose layers'), this.picker), this.charts);
+    this.course = element(
+        'div', {}, this.controls(), this.map,
+        element('details', {class: 'choose'}, element('summary', {}, 'Choose layers'), this.picker), this.charts);
     this.table = element('div');
     this.element = section('layers', 'Layers', this.hint, this.course, this.table);
     this.update();
@@ -25,30 +29,50 @@ class Layers {
     return this.run.layers.operands.filter((each) => each.operand === this.operand);
   }
 
+  // Activations, unless only weights are quantized.
+  usualOperand() {
+    const has = (operand) =>
+        this.run.layers.operands.some((each) => each.operand === operand && this.latest(each, 'bound') !== null);
+    const usual = has('weights') && !has('input') ? 'weights' : 'input';
+    this.press(usual);
+    return usual;
+  }
+
   controls() {
-    return element('div', {class: 'controls'},
-      choice('operand', [['input', 'activations'], ['weights', 'weights']], this.operand, (operand) => {
-        this.operand = operand;
-        this.update();
-      }),
-      checkbox('logarithmic bounds', false, (isLog) => {
-        this.bounds.logarithmic = isLog;
-        this.bounds.draw();
-      }),
-      element('span', {class: 'range'}, element('span', {}, 'layers in the charts:'),
-        ...[['most clipped', 'clipped'], ['largest bounds', 'bound'], ['none', null]].map(([text, by]) => element('button',
-          {type: 'button', on: {click: () => this.choose(by ? this.greatest(by) : [])}}, text))));
+    const operands = choice('operand', [['input', 'activations'], ['weights', 'weights']], this.operand, (operand) => {
+      this.operand = operand;
+      this.chosen = new Set(this.greatest('clipped'));
+      this.drawCourse();
+    });
+    this.press = (operand) => operands.querySelectorAll('button').forEach(
+        (button, i) => button.setAttribute('aria-pressed', String(['input', 'weights'][i] === operand)));
+    return element(
+        'div', {class: 'controls'}, operands,
+        checkbox(
+            'logarithmic bounds', false,
+            (isLog) => {
+              this.bounds.logarithmic = isLog;
+              this.bounds.draw();
+            }),
+        element(
+            'span', {class: 'range'}, element('span', {}, 'layers in the charts:'),
+            ...[['most clipped', 'clipped'], ['largest bounds', 'bound'], ['none', null]].map(
+                ([text, by]) =>
+                    element('button', {type: 'button', on: {click: () => this.choose(by ? this.greatest(by) : [])}}, text))));
   }
 
   latest(operand, key) {
     const values = operand[key];
-    for (let i = values.length - 1; i >= 0; --i) if (values[i] !== null) return values[i];
+    for (let i = values.length - 1; i >= 0; --i)
+      if (values[i] !== null) return values[i];
     return null;
   }
 
   greatest(key, count = 6) {
     return this.operands.filter((each) => this.latest(each, key) !== null)
-      .sort((a, b) => this.latest(b, key) - this.latest(a, key)).slice(0, count).map((each) => each.layer);
+        .sort((a, b) => this.latest(b, key) - this.latest(a, key))
+        .slice(0, count)
+        .map((each) => each.layer);
   }
 
   choose(layers) {
@@ -65,11 +89,17 @@ class Layers {
     const {run} = this;
     const course = run.layers.step.length > 0;
     const table = run.layerTable.length > 0;
-    const missing = [!course && 'layers.csv (bounds and clip rates) has no line', !table && 'setup.json names no layers'].filter(Boolean);
-    replaceChildren(this.hint, missing.length > 0
-      ? notice(`Not all is known of the layers: ${missing.join('; ')}. Older runs and those that do not quantize have none.`) : null);
+    const missing =
+        [!course && 'layers.csv (bounds and clip rates) has no line', !table && 'setup.json names no layers'].filter(Boolean);
+    replaceChildren(
+        this.hint,
+        missing.length > 0 ?
+            notice(
+                `Not all is known of the layers: ${missing.join('; ')}. Older runs and those that do not quantize have none.`) :
+            null);
     this.course.hidden = !course;
     if (course) {
+      this.operand ??= this.usualOperand();
       this.chosen ??= new Set(this.greatest('clipped'));
       this.group.phases = run.phases.map((phase) => ({from: phase.first_step, label: phase.phase ?? ''}));
       this.drawCourse();
@@ -88,37 +118,58 @@ class Layers {
     this.heatmap?.destroy();
     const most = Math.max(...operands.flatMap((each) => each.clipped.filter((value) => value !== null)), 0);
     if (operands.length === 0) {
-      replaceChildren(this.map, notice(`No ${this.operand === 'input' ? 'activations' : 'weights'} are quantized in this run.`));
+      replaceChildren(
+          this.map, notice(`No ${this.operand === 'input' ? 'activations' : 'weights'} are quantized in this run.`));
       return;
     }
     const {step} = this.run.layers;
     const words = (row, column) => {
       const {layer, bound, clipped} = operands[row];
-      return `${layer}, after step ${format.whole(step[column])}: ${format.rate(clipped[column])} clipped, bound ${format.significant(bound[column])}`;
+      return `${layer}, after step ${format.whole(step[column])}: ${format.rate(clipped[column])} clipped, bound ${
+          format.significant(bound[column])}`;
     };
     this.heatmap = new Heatmap({
-      label: 'Clip rates', rows: operands.map((each) => each.layer), columns: step.map((each) => format.metric(each)),
-      value: (row, column) => operands[row].clipped[column], tell: words, most, power: 0.5, rowHeight: operands.length > 24 ? 12 : 16,
-      columnTitle: 'evaluation after step', chosen: (row) => this.chosen.has(operands[row].layer),
+      label: 'Clip rates',
+      rows: operands.map((each) => each.layer),
+      columns: step.map((each) => format.metric(each)),
+      value: (row, column) => operands[row].clipped[column],
+      tell: words,
+      most,
+      power: 0.5,
+      rowHeight: operands.length > 24 ? 12 : 16,
+      columnTitle: 'evaluation after step',
+      chosen: (row) => this.chosen.has(operands[row].layer),
       onRow: (row) => this.toggle(operands[row].layer),
     });
     const {every} = this.run.layers;
-    replaceChildren(this.map, element('h3', {}, `Clip rates of the ${this.operand === 'input' ? 'activations' : 'weights'}`),
-      element('p', {class: 'detail'}, 'Share of the values that lie beyond the grid by more than half a step, layer by layer; a click shows a layer in ' +
-        `the charts.${every > 1 ? ` Every ${every}th evaluation is shown.` : ''}`),
-      rampLegend(most, 0.5, format.rate), this.heatmap.element);
+    replaceChildren(
+        this.map, element('h3', {}, `Clip rates of the ${this.operand === 'input' ? 'activations' : 'weights'}`),
+        element(
+            'p', {class: 'detail'},
+            'Share of the values that lie beyond the grid by more than half a step, layer by layer; a click shows a layer in ' +
+                `the charts.${every > 1 ? ` Every ${every}th evaluation is shown.` : ''}`),
+        rampLegend(most, 0.5, format.rate), this.heatmap.element);
     this.heatmap.draw();
   }
 
   drawPicker() {
-    const search = element('input', {type: 'search', placeholder: 'part of a name', 'aria-label': 'filter layers', value: this.filter,
-      on: {input: () => {
-        this.filter = search.value;
-        fill();
-      }}});
+    const search = element('input', {
+      type: 'search',
+      placeholder: 'part of a name',
+      'aria-label': 'filter layers',
+      value: this.filter,
+      on: {
+        input: () => {
+          this.filter = search.value;
+          fill();
+        }
+      }
+    });
     const list = element('div', {class: 'checks'});
-    const fill = () => replaceChildren(list, this.operands.filter((each) => each.layer.includes(this.filter)).map((each) =>
-      checkbox(each.layer, this.chosen.has(each.layer), () => this.toggle(each.layer))));
+    const fill = () => replaceChildren(
+        list,
+        this.operands.filter((each) => each.layer.includes(this.filter))
+            .map((each) => checkbox(each.layer, this.chosen.has(each.layer), () => this.toggle(each.layer))));
     fill();
     replaceChildren(this.picker, search, list);
   }
@@ -129,7 +180,8 @@ class Layers {
     const base = (each, i) => ({label: each.layer, color: palette.curve(i), dash: palette.dash(i), x: step, points: true});
     // The range over channels only where it does not hide the others.
     const ranges = shown.length <= 2;
-    this.bounds.set(shown.map((each, i) => ({...base(each, i), y: each.bound, low: ranges ? each.low : null, high: ranges ? each.high : null})));
+    this.bounds.set(shown.map(
+        (each, i) => ({...base(each, i), y: each.bound, low: ranges ? each.low : null, high: ranges ? each.high : null})));
     this.clipped.set(shown.map((each, i) => ({...base(each, i), y: each.clipped})));
     this.charts.hidden = shown.length === 0;
   }
@@ -148,35 +200,55 @@ class Layers {
     };
     const number = (title, value, show, hint) => ({title, value, number: true, hint, show: (row) => show(value(row))});
     const rows = run.layerTable.map((layer, i) => ({layer, number: i + 1}));
-    replaceChildren(this.table, sortableTable('Layers, as the run ends', [
-      {title: '#', number: true, value: (row) => row.number},
-      {title: 'layer', value: (row) => row.layer.path},
-      {title: 'op', value: (row) => row.layer.op},
-      {title: 'weights', value: (row) => format.shape(row.layer.weights), class: 'narrow'},
-      {title: 'output', value: (row) => format.shape(row.layer.output), class: 'narrow'},
-      number('w bits', (row) => row.layer.weight_bits, (bits) => bits === null ? 'float' : bits, 'bits of the weights'),
-      number('a bits', (row) => row.layer.act_bits, (bits) => bits === null ? 'float' : bits, 'bits of the activations'),
-      {title: 'arithmetic', value: (row) => row.layer.integer === null ? null : row.layer.integer ? 'integer' : 'float', show: ({layer}) => this.arithmetic(layer)},
-      number('multiplications', (row) => row.layer.multiplications, format.metric, 'of one image'),
-      {title: 'share of work', number: true, value: (row) => all > 0 ? (row.layer.multiplications ?? 0) / all : null,
-        show: (row) => this.work((row.layer.multiplications ?? 0) / all)},
-      number('a bound', last('input', 'bound'), (value) => format.significant(value, 3), 'last bound of the activations'),
-      number('a clipped', last('input', 'clipped'), format.rate, 'share of the activations beyond the bound'),
-      number('w bound', last('weights', 'bound'), (value) => format.significant(value, 3), 'last bound of the weights'),
-      number('w clipped', last('weights', 'clipped'), format.rate, 'share of the weights beyond the bound'),
-    ], rows));
+    replaceChildren(
+        this.table,
+        sortableTable(
+            'Layers, as the run ends',
+            [
+              {title: '#', number: true, value: (row) => row.number},
+              {title: 'layer', value: (row) => row.layer.path},
+              {title: 'op', value: (row) => row.layer.op},
+              {title: 'weights', value: (row) => format.shape(row.layer.weights), class: 'narrow'},
+              {title: 'output', value: (row) => format.shape(row.layer.output), class: 'narrow'},
+              number('w bits', (row) => row.layer.weight_bits, (bits) => bits === null ? 'float' : bits, 'bits of the weights'),
+              number(
+                  'a bits', (row) => row.layer.act_bits, (bits) => bits === null ? 'float' : bits, 'bits of the activations'),
+              {
+                title: 'arithmetic',
+                value: (row) => row.layer.integer === null ? null :
+                    row.layer.integer                      ? 'integer' :
+                                                             'float',
+                show: ({layer}) => this.arithmetic(layer)
+              },
+              number('multiplications', (row) => row.layer.multiplications, format.metric, 'of one image'),
+              {
+                title: 'share of work',
+                number: true,
+                value: (row) => all > 0 ? (row.layer.multiplications ?? 0) / all : null,
+                show: (row) => this.work((row.layer.multiplications ?? 0) / all)
+              },
+              number(
+                  'a bound', last('input', 'bound'), (value) => format.significant(value, 3), 'last bound of the activations'),
+              number('a clipped', last('input', 'clipped'), format.rate, 'share of the activations beyond the bound'),
+              number('w bound', last('weights', 'bound'), (value) => format.significant(value, 3), 'last bound of the weights'),
+              number('w clipped', last('weights', 'clipped'), format.rate, 'share of the weights beyond the bound'),
+            ],
+            rows));
   }
 
   arithmetic({integer, reason}) {
     if (integer === null) return format.unknown;
-    return element('span', {}, badge(integer ? 'integer' : 'float'), integer || !reason ? null : element('span', {class: 'reason'}, ` ${reason}`));
+    return element(
+        'span', {}, badge(integer ? 'integer' : 'float'),
+        integer || !reason ? null : element('span', {class: 'reason'}, ` ${reason}`));
   }
 
   work(share) {
     if (!format.known(share)) return format.unknown;
     const filled = element('span', {class: 'filled'});
     filled.style.width = `${100 * share}%`;
-    return element('span', {class: 'work'}, format.share(share), element('span', {class: 'bar', 'aria-hidden': 'true'}, filled));
+    return element(
+        'span', {class: 'work'}, format.share(share), element('span', {class: 'bar', 'aria-hidden': 'true'}, filled));
   }
 
   destroy() {

@@ -27,7 +27,8 @@ class Follower {
       if (this.failures > 0) this.lost(null);
       this.failures = 0;
     } catch (error) {
-      if (error instanceof TypeError || error.name === 'TimeoutError' || error.name === 'AbortError' || /answered/.test(error.message)) {
+      if (error instanceof TypeError || error.name === 'TimeoutError' || error.name === 'AbortError' ||
+          /answered/.test(error.message)) {
         this.failures += 1;
         if (this.failures > 1) this.lost(error.message);
         this.pause = Math.min(1000 * this.failures, 5000);
@@ -55,15 +56,21 @@ class RunList {
       return;
     }
     const number = (title, value, show) => ({title, value, number: true, show: (run) => show(value(run))});
-    replaceChildren(this.body, sortableTable('Runs', [
-      {title: 'run', value: (run) => run.name, show: (run) => element('a', {href: `/run/${run.number}`}, run.name)},
-      {title: 'what', value: (run) => run.description},
-      {title: 'state', value: (run) => run.state, show: (run) => badge(run.state)},
-      number('step', (run) => run.step, format.whole),
-      number('of', (run) => run.total_steps, format.whole),
-      number('top-1', (run) => run.accuracy, format.percent),
-      number('best', (run) => run.best, format.percent),
-      {title: 'changed', value: (run) => run.changed, show: (run) => format.time(run.changed)},
-    ], runs, {first: 7, descending: true, titled: true}), leftOut > 0 ? notice(`${format.whole(leftOut)} further runs are not shown.`) : null);
+    replaceChildren(
+        this.body,
+        sortableTable(
+            'Runs',
+            [
+              {title: 'run', value: (run) => run.name, show: (run) => element('a', {href: `/run/${run.number}`}, run.name)},
+              {title: 'what', value: (run) => run.description},
+              {title: 'state', value: (run) => run.state, show: (run) => badge(run.state)},
+              number('step', (run) => run.step, format.whole),
+              number('of', (run) => run.total_steps, format.whole),
+              number('top-1', (run) => run.accuracy, format.percent),
+              number('best', (run) => run.best, format.percent),
+              {title: 'changed', value: (run) => run.changed, show: (run) => format.time(run.changed)},
+            ],
+            runs, {first: 7, descending: true, titled: true}),
+        leftOut > 0 ? notice(`${format.whole(leftOut)} further runs are not shown.`) : null);
   }
 }

@@ -17,7 +17,9 @@ class Run {
   // Takes over a document, or what is new in it; the set of the parts that changed.
   apply(news) {
     const changed = new Set();
-    for (const part of ['name', 'folder', 'read', 'state', 'files', 'setup', 'status', 'report', 'evaluation', 'environment', 'recipe']) {
+    for (const part
+             of ['name', 'folder', 'read', 'state', 'files', 'setup', 'status', 'report', 'evaluation', 'environment',
+                 'recipe']) {
       if (!(part in news)) continue;
       if (JSON.stringify(this.parts[part]) !== JSON.stringify(news[part])) changed.add(part);
       this.parts[part] = news[part];
@@ -35,10 +37,11 @@ class Run {
   extendCourse(name, news) {
     const old = this[name];
     const asMany = news.rows === old.rows && news.stride === old.stride && news.from + news.step.length === old.step.length;
-    if (asMany && (news.from > 0 || JSON.stringify([news.step, news.mean]) === JSON.stringify([old.step, old.mean]))) return false;
+    if (asMany && (news.from > 0 || JSON.stringify([news.step, news.mean]) === JSON.stringify([old.step, old.mean])))
+      return false;
     const kept = (values) => news.from === 0 ? [] : (values ?? []).slice(0, news.from);
-    const extended = (table, added) => added && Object.fromEntries(
-      Object.entries(added).map(([column, values]) => [column, kept(table?.[column]).concat(values)]));
+    const extended = (table, added) => added &&
+        Object.fromEntries(Object.entries(added).map(([column, values]) => [column, kept(table?.[column]).concat(values)]));
     this[name] = {
       step: kept(old.step).concat(news.step),
       mean: extended(old.mean, news.mean),
@@ -55,7 +58,8 @@ class Run {
     const operands = news.operands.map((operand, i) => {
       const before = news.from === 0 ? {} : old.operands[i] ?? {};
       const joined = {layer: operand.layer, operand: operand.operand};
-      for (const key of ['bound', 'low', 'high', 'clipped']) joined[key] = (before[key] ?? []).slice(0, news.from).concat(operand[key]);
+      for (const key of ['bound', 'low', 'high', 'clipped'])
+        joined[key] = (before[key] ?? []).slice(0, news.from).concat(operand[key]);
       return joined;
     });
     this.layers = {step: old.step.slice(0, news.from).concat(news.step), every: news.every, operands};
@@ -65,13 +69,27 @@ class Run {
     return this.parts[name] ?? {};
   }
 
-  get name() { return this.parts.name || 'run'; }
-  get state() { return this.part('state').name ?? 'unknown'; }
-  get isAlive() { return this.part('state').alive === true; }
-  get description() { return this.part('setup').description || this.part('report').description || this.described() || this.name; }
-  get classNames() { return this.part('evaluation').class_names ?? this.part('setup').class_names; }
-  get phases() { return (this.part('setup').phases ?? []).filter((phase) => format.known(phase.first_step)); }
-  get layerTable() { return this.part('setup').layers ?? []; }
+  get name() {
+    return this.parts.name || 'run';
+  }
+  get state() {
+    return this.part('state').name ?? 'unknown';
+  }
+  get isAlive() {
+    return this.part('state').alive === true;
+  }
+  get description() {
+    return this.part('setup').description || this.part('report').description || this.described() || this.name;
+  }
+  get classNames() {
+    return this.part('evaluation').class_names ?? this.part('setup').class_names;
+  }
+  get phases() {
+    return (this.part('setup').phases ?? []).filter((phase) => format.known(phase.first_step));
+  }
+  get layerTable() {
+    return this.part('setup').layers ?? [];
+  }
 
   // A run of an older version has its description in the recipe only.
   described() {
@@ -103,7 +121,8 @@ class Run {
   get steps() {
     const last = this.training.step[this.training.step.length - 1];
     // The status is of a process that may have died; what the series has was done.
-    return this.first(this.part('status').step, this.isAlive ? null : this.part('report').steps, last, this.part('report').steps);
+    return this.first(
+        this.part('status').step, this.isAlive ? null : this.part('report').steps, last, this.part('report').steps);
   }
   get totalSteps() {
     return this.first(this.part('status').total_steps, this.part('setup').total_steps, this.part('report').total_steps);
@@ -111,17 +130,25 @@ class Run {
 
   lastOf(course, column) {
     const values = course.mean[column] ?? [];
-    for (let i = values.length - 1; i >= 0; --i) if (values[i] !== null) return values[i];
+    for (let i = values.length - 1; i >= 0; --i)
+      if (values[i] !== null) return values[i];
     return null;
   }
 
   get accuracy() {
-    return this.first(this.lastOf(this.evaluations, 'eval_accuracy'), this.part('status').eval_accuracy, this.part('report').eval_accuracy,
-      this.part('evaluation').top1);
+    return this.first(
+        this.lastOf(this.evaluations, 'eval_accuracy'), this.part('status').eval_accuracy, this.part('report').eval_accuracy,
+        this.part('evaluation').top1);
   }
-  get top5() { return this.first(this.lastOf(this.evaluations, 'eval_top5'), this.part('evaluation').top5); }
-  get evalLoss() { return this.first(this.lastOf(this.evaluations, 'eval_loss'), this.part('report').eval_loss, this.part('evaluation').loss); }
-  get evaluationStep() { return this.first(this.evaluations.step[this.evaluations.step.length - 1], this.part('evaluation').step); }
+  get top5() {
+    return this.first(this.lastOf(this.evaluations, 'eval_top5'), this.part('evaluation').top5);
+  }
+  get evalLoss() {
+    return this.first(this.lastOf(this.evaluations, 'eval_loss'), this.part('report').eval_loss, this.part('evaluation').loss);
+  }
+  get evaluationStep() {
+    return this.first(this.evaluations.step[this.evaluations.step.length - 1], this.part('evaluation').step);
+  }
 
   // As the program says it, which counts evaluations of the run's last phase only.
   get best() {
@@ -133,8 +160,9 @@ class Run {
 
   get speed() {
     const live = this.isAlive ? this.part('status').images_per_second : null;
-    return this.first(live, this.part('report').images_per_second, this.part('status').images_per_second,
-      this.lastOf(this.training, 'images_per_second'));
+    return this.first(
+        live, this.part('report').images_per_second, this.part('status').images_per_second,
+        this.lastOf(this.training, 'images_per_second'));
   }
   get peakShare() {
     const live = this.isAlive ? this.part('status').peak_share : null;

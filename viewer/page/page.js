@@ -15,7 +15,7 @@ const page = (() => {
   const markRendered = () => {
     const charts = document.querySelectorAll('figure.chart').length;
     root.dataset.rendered = `${charts} charts, ${document.querySelectorAll('canvas.heatmap').length} heatmaps, ` +
-      `${document.querySelectorAll('table').length} tables`;
+        `${document.querySelectorAll('table').length} tables`;
   };
   window.addEventListener('error', (event) => {
     faults += 1;
@@ -31,12 +31,14 @@ const page = (() => {
   });
 
   const heading = (title, subtitle, ...more) => {
-    replaceChildren(top, element('div', {class: 'title'}, element('p', {class: 'brand'}, 'qfw'), element('h1', {}, title), ...more),
-      element('p', {class: 'subtitle'}, subtitle), element('nav', {'aria-label': 'parts of the page'}));
+    replaceChildren(
+        top, element('div', {class: 'title'}, element('p', {class: 'brand'}, 'qfw'), element('h1', {}, title), ...more),
+        element('p', {class: 'subtitle'}, subtitle), element('nav', {'aria-label': 'parts of the page'}));
   };
 
   const navigate = () => {
-    const links = [...main.querySelectorAll('section')].map((each) => element('a', {href: `#${each.id}`}, each.querySelector('h2').textContent));
+    const links = [...main.querySelectorAll('section')].map(
+        (each) => element('a', {href: `#${each.id}`}, each.querySelector('h2').textContent));
     const nav = top.querySelector('nav');
     if (nav) replaceChildren(nav, ...links);
   };
@@ -57,7 +59,8 @@ const page = (() => {
 
   const showRun = (run) => {
     clear();
-    const overview = new Overview(run), curves = new Curves([run]), layers = new Layers(run), mistakes = new Mistakes(run), settings = new Settings(run);
+    const overview = new Overview(run), curves = new Curves([run]), layers = new Layers(run), mistakes = new Mistakes(run),
+          settings = new Settings(run);
     parts = [overview, curves, layers, mistakes, settings];
     replaceChildren(main, overview.element, curves.element, layers.element, mistakes.element, ...settings.elements);
     headingOf(run);
@@ -89,15 +92,17 @@ const page = (() => {
     if (any('evaluation', 'setup')) mistakes.update();
     if (any('setup', 'recipe', 'report', 'environment', 'files')) settings.update();
     if (any('state', 'setup', 'report', 'recipe')) headingOf(run);
-    footer(`${run.parts.folder}, as of ${format.time(run.parts.read)}; looks for news ${run.isAlive ? 'every second' : 'every five seconds'}.`);
+    footer(`${run.parts.folder}, as of ${format.time(run.parts.read)}; looks for news ${
+        run.isAlive ? 'every second' : 'every five seconds'}.`);
     markRendered();
   };
 
   const lost = (reason) => {
     document.getElementById('lost')?.remove();
     if (reason === null) return;
-    main.prepend(element('p', {id: 'lost', class: 'notice notice-bad', role: 'status'},
-      `The watcher does not answer (${reason}): what you see is of before. This page asks again by itself.`));
+    main.prepend(element(
+        'p', {id: 'lost', class: 'notice notice-bad', role: 'status'},
+        `The watcher does not answer (${reason}): what you see is of before. This page asks again by itself.`));
   };
 
   const follow = () => {
@@ -126,7 +131,8 @@ const page = (() => {
       }
       return run.isAlive ? 1000 : 5000;
     };
-    follower({address: `${location.pathname.replace(/\/$/, '')}/update`, query: () => cursor ? `?cursor=${cursor}` : '', apply});
+    follower(
+        {address: `${location.pathname.replace(/\/$/, '')}/update`, query: () => cursor ? `?cursor=${cursor}` : '', apply});
     onScheme(() => run && showRun(run));
   };
 
@@ -134,12 +140,15 @@ const page = (() => {
     const list = new RunList();
     heading('Runs', data.title);
     replaceChildren(main, list.element);
-    follower({address: '/list', apply: (news) => {
-      if (news.mode !== 'list') location.reload();
-      list.update(news);
-      markRendered();
-      return 3000;
-    }});
+    follower({
+      address: '/list',
+      apply: (news) => {
+        if (news.mode !== 'list') location.reload();
+        list.update(news);
+        markRendered();
+        return 3000;
+      }
+    });
   };
 
   const follower = (options) => new Follower({...options, lost}).start();
@@ -148,18 +157,19 @@ const page = (() => {
   const onScheme = (draw) => {
     scheme.addEventListener('change', draw);
     const print = (on) => {
+      if (!scheme.matches) return;
       root.classList.toggle('print', on);
-      draw();
+      parts.forEach((part) => part.update());
     };
-    window.addEventListener('beforeprint', () => {
-      print(true);
-    });
+    window.addEventListener('beforeprint', () => print(true));
     window.addEventListener('afterprint', () => print(false));
   };
 
   const label = (runs) => {
     const names = runs.map((run) => run.name);
-    runs.forEach((run) => { run.label = names.filter((name) => name === run.name).length > 1 ? run.parts.folder : run.name; });
+    runs.forEach((run) => {
+      run.label = names.filter((name) => name === run.name).length > 1 ? run.parts.folder : run.name;
+    });
   };
 
   const start = () => {

@@ -1,12 +1,14 @@
 'use strict';
 
-// A table whose columns sort it: `columns` are {title, value (what is sorted by), show (a text or a node; else the value), number,
-// hint}. A click on a heading sorts by it, another the other way round; what is not known stays at the end.
-// `titled`: a heading above says what the caption would say again.
+// A table whose columns sort it: `columns` are {title, value (what is sorted by), show (a text or a node; else the value),
+// number, hint}. A click on a heading sorts by it, another the other way round; what is not known stays at the end. `titled`: a
+// heading above says what the caption would say again.
 function sortableTable(caption, columns, rows, {first = null, descending = false, titled = false} = {}) {
   const body = element('tbody');
-  const headings = columns.map((column, i) => element('th', {scope: 'col', class: column.number ? 'number' : null, title: column.hint},
-    element('button', {type: 'button', on: {click: () => sortBy(i)}}, column.title)));
+  const headings = columns.map(
+      (column, i) => element(
+          'th', {scope: 'col', class: column.number ? 'number' : null, title: column.hint},
+          element('button', {type: 'button', on: {click: () => sortBy(i)}}, column.title)));
   let order = {column: first, descending};
 
   const compare = (a, b) => {
@@ -17,14 +19,21 @@ function sortableTable(caption, columns, rows, {first = null, descending = false
   };
 
   const fill = () => {
-    const sorted = order.column === null ? rows
-      : [...rows].sort((a, b) => compare(columns[order.column].value(a), columns[order.column].value(b)));
-    headings.forEach((heading, i) => heading.setAttribute('aria-sort',
-      i !== order.column ? 'none' : order.descending ? 'descending' : 'ascending'));
+    const sorted = order.column === null ?
+        rows :
+        [...rows].sort((a, b) => compare(columns[order.column].value(a), columns[order.column].value(b)));
+    headings.forEach(
+        (heading, i) => heading.setAttribute(
+            'aria-sort',
+            i !== order.column   ? 'none' :
+                order.descending ? 'descending' :
+                                   'ascending'));
     replaceChildren(body, sorted.map((row) => element('tr', {}, ...columns.map((column) => {
-      const shown = column.show ? column.show(row) : column.value(row);
-      return element('td', {class: column.number ? 'number' : column.class ?? null}, shown ?? format.unknown);
-    }))));
+                                       const shown = column.show ? column.show(row) : column.value(row);
+                                       return element(
+                                           'td', {class: column.number ? 'number' : column.class ?? null},
+                                           shown ?? format.unknown);
+                                     }))));
   };
 
   const sortBy = (i) => {
@@ -34,11 +43,17 @@ function sortableTable(caption, columns, rows, {first = null, descending = false
   };
 
   fill();
-  return element('div', {class: 'scroll', tabindex: '0', role: 'region', 'aria-label': caption},
-    element('table', {class: 'sortable'}, element('caption', {class: titled ? 'unseen' : null}, caption), element('thead', {}, element('tr', {}, ...headings)), body));
+  return element(
+      'div', {}, titled ? null : element('h3', {class: 'table-title'}, caption),
+      element(
+          'div', {class: 'scroll', tabindex: '0', role: 'region', 'aria-label': caption},
+          element(
+              'table', {class: 'sortable', 'aria-label': caption}, element('thead', {}, element('tr', {}, ...headings)),
+              body)));
 }
 
 // Keys and values.
 function facts(pairs) {
-  return element('dl', {class: 'facts'}, ...pairs.flatMap(([key, value]) => [element('dt', {}, key), element('dd', {}, value)]));
+  return element(
+      'dl', {class: 'facts'}, ...pairs.flatMap(([key, value]) => [element('dt', {}, key), element('dd', {}, value)]));
 }

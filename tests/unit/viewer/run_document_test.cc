@@ -111,7 +111,8 @@ TEST_F(RunDocumentTest, KeepsOnlyWhatHasTheRightType) {
   test::write_file(run_ / "evaluation.json",
                    R"({"step": "7", "top1": true, "class_names": ["a", 5], "confusion": [[1, 2], [3]], "recall": [0.5, null, 1],
                        "unheard_of": {"deep": []},
-                       "worst": [{"label": 1, "image": "data:image/svg+xml;base64,PHN2Zz4="}, {"image": "http://elsewhere/a.png"},
+                       "worst": [{"label": 1, "image": "data:image/svg+xml;base64,PHN2Zz4="},
+                                 {"image": "http://elsewhere/a.png"},
                                  {"image": "data:image/png;base64,AAAA\" onerror=\"x"}]})");
   const auto all = document();
   const auto& evaluation = all.at("evaluation").as_object();
