@@ -61,7 +61,10 @@ std::size_t columns_of(std::string_view text) {
     const Character next = first_character(text);
     text.remove_prefix(next.bytes.size());
     const int width = next.bytes.size() == 1 ? 1 : wcwidth(code_of(next.bytes));
-    columns += width < 0 ? 2 : static_cast<std::size_t>(width);  // one that is not in the table: rather too narrow a line than one that wraps
+    columns +=
+        width < 0
+            ? 2
+            : static_cast<std::size_t>(width);  // one that is not in the table: rather too narrow a line than one that wraps
   }
   return columns;
 }
