@@ -17,6 +17,7 @@
 #include "io/file_lock.h"
 #include "io/json.h"
 #include "io/log.h"
+#include "io/progress.h"
 #include "qfw/atomic_file.h"
 #include "qfw/augment.h"
 #include "qfw/error.h"
@@ -40,6 +41,11 @@ std::int64_t default_threads() {
   return processors.threads() < processors.cores ? processors.threads() : all;
 }
 
+std::unique_ptr<Dataset> opened(const Recipe& recipe, int workers, CorruptExamples& corrupt, bool cached) {
+  const Activity opening("opening the data set");
+  return cached ? open_dataset(recipe, workers, corrupt) : recipe.make<Dataset>();
+}
+
 /// The data set that the command line or a recipe names, and what is wanted of it.
 struct Job {
   Recipe recipe;
@@ -53,7 +59,7 @@ struct Job {
       : recipe(std::move(from)),
         corrupt(false, 0),
         workers(static_cast<int>(arguments.number("threads", default_threads(), 1))),
-        dataset(cached ? open_dataset(recipe, workers, corrupt) : recipe.make<Dataset>()),
+        dataset(opened(recipe, workers, corrupt, cached)),
         splits(dataset->splits()) {
     if (arguments.has("split")) {
       const std::string split = arguments.get("split");
