@@ -156,7 +156,7 @@ Scores evaluate(Session& session, std::int64_t completed, LogitsFile* sink, Eval
     check_codes(session, graph, evaluation.codes_checked, completed, exchanges);
     if (!frozen) {
       frozen = session.frozen(evaluation, completed);
-      if (session.replicas().leads()) progress.begin({.step = 0, .total_steps = shares[0].pipeline->examples()});
+      if (session.replicas().leads()) line.begin({.step = 0, .total_steps = shares[0].pipeline->examples()});
     }
     session.run(*frozen, completed, exchanges);
     check_logits(session, graph, completed, shares, exchanges);
