@@ -61,6 +61,8 @@ expect 2 err "did you mean train\.batch_size\?" describe train.batchsize
 expect 2 err "did you mean train\?" describe trian.batch_size
 expect 2 err "no backend for GPUs yet; an NVIDIA driver .* on this machine; backends are: cpu, reference; use cpu" describe backend cuda
 expect 2 err "no backend for GPUs yet" describe backend gpu
+mkdir driver && cp "$QFW_BINARY_DIR/tests/plugins/good/libqfw_good.so" driver/libcuda.so.1
+LD_LIBRARY_PATH=$PWD/driver expect 2 err "libcuda.so.1\) was found on this machine" describe backend cuda
 expect 2 err "oneDNN is what the backend cpu" describe backend onednn
 expect 0 out '"name": "weight_prec"' describe quantizer weights_and_auto_acts --json
 expect 2 err "no quantizer is called 'weights_and_auto_actz'.*searched .*there are: .*did you mean weights_and_auto_acts\?" \

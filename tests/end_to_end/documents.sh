@@ -60,6 +60,7 @@ substitute() {
     -e 's/--to=NAME\b/--to=tfds/' -e 's/(name=imagenet_tfds .*data_dir=)DIR\b/\1tfds/' \
     -e 's/\bhparams convert FILE\b/hparams convert hparams.json/' \
     -e 's/(--[a-z-]+=)DIR\b/\1made_$RANDOM/' -e 's/\bFILE\.h5\b/made_$RANDOM.h5/' \
+    -e 's/\bqfw runs FOLDER\b/qfw runs runs/' -e 's/\bqfw help VERB\b/qfw help run/' -e 's/\bqfw describe SECTION\b/qfw describe train/' \
     -e 's/\bRECIPE\b|\brecipe\.ini\b/small.ini/' -e 's/\bRUN\b/runs\/small/' -e 's/=N\b/=8/' \
     -e 's/--writer\.KEY=VALUE/--writer.quality=80/' \
     -e 's/--plugin-dir=\/tmp\/mine\b/--plugin-dir=plugins/'
@@ -173,7 +174,7 @@ mentioned() {
 }
 
 grep -vE '^(#|$)' "$exceptions" | sed 's/ : .*//' > patterns.txt
-if grep -vE '^(#|$)' "$exceptions" | grep -qv ' : .'; then fail "an exception without a reason in $exceptions"; fi
+if grep -qvE '^(#|$)|.+ : .+' "$exceptions"; then fail "an exception without a reason in $exceptions"; fi
 : > used.txt
 : > failures.txt
 declare -A ran=()

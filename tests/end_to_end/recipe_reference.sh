@@ -5,8 +5,9 @@ expect 0 "as the program says" "$QFW_SOURCE_DIR/scripts/recipe_reference.sh" --c
 # Every key that a resolved recipe has stands there, in its section; so does every plugin.
 "$QFW" explain "$QFW_SOURCE_DIR/recipes/quickstart.ini" --setting=dataset --json | grep -oE '"key": "[a-z_]+"' | cut -d'"' -f4 > keys
 [ "$(wc -l < keys)" -gt 10 ] || fail "explain lists $(wc -l < keys) keys of [dataset]"
+sed -n '/^## \[dataset\]/,/^## \[augment\]/p' "$QFW_SOURCE_DIR/docs/recipe.md" > section
 while read -r key; do
-  sed -n '/^## \[dataset\]/,/^## \[augment\]/p' "$QFW_SOURCE_DIR/docs/recipe.md" | grep -q "^| \`$key\` |" || fail "no dataset.$key in docs/recipe.md"
+  grep -q "^| \`$key\` |" section || fail "no dataset.$key in docs/recipe.md"
 done < keys
 "$QFW" list --json | grep -oE '"name": "[a-z_]+"' | cut -d'"' -f4 | while read -r plugin; do
   grep -qE "^### .*\`$plugin\`" "$QFW_SOURCE_DIR/docs/recipe.md" || fail "no plugin $plugin in docs/recipe.md"
