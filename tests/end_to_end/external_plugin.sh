@@ -43,6 +43,8 @@ grep -q "weights_and_auto_acts" error.txt || fail "the error does not list what 
 "$qfw" run "$recipe" --run.dir=run --plugin-dir=plugin_folder > run.txt 2> run.log || { cat run.log; fail "training with it failed"; }
 [ -s run/report.json ] || fail "the run left no report"
 ls run/checkpoints/step_*.h5 > /dev/null || fail "the run left no checkpoint"
+# Activations are clipped to [0, 1]; weights are squashed before they are rounded, so that none is clipped by its grid.
+grep -Eq ',input,1,1,1,[0-9.e-]+$' run/layers.csv && grep -Eq ',weights,1,1,1,$' run/layers.csv || fail "layers.csv: $(cat run/layers.csv)"
 "$qfw" explain "$recipe" --plugin-dir=plugin_folder > explain.txt
 grep -q integer explain.txt || grep -q float explain.txt || fail "qfw explain shows no site: $(cat explain.txt)"
 # A backend on the installed qfw::lowering: equal to the reference in every conformance case, and fit to train with replicas.

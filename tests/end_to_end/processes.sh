@@ -35,6 +35,7 @@ both 0 run tiny.ini --run.dir=two
 same_as_threads two
 h5diff "threads/$last" "two/$last" /metrics /metrics || fail "two processes remember other evaluations than two threads"
 cmp <(rows threads) <(rows two) || fail "two processes have another series than two threads"
+for file in layers.csv evaluation.json; do cmp "threads/$file" "two/$file" || fail "$file of two processes is another than that of two threads"; done
 [ ! -s out.1 ] && [ ! -s err.1 ] || fail "the second process speaks: $(cat out.1 err.1)"
 cmp <(cut -d , -f 1-3 threads.txt | grep eval) <(cut -d , -f 1-3 out.0 | grep eval) || fail "the first process prints: $(cat out.0)"
 [ "$(compgen -G 'two/events.*' | wc -l)" = 1 ] || fail "more than one process writes events"

@@ -17,6 +17,7 @@ grep -q "resuming after step 5" resumed.log || fail "it did not resume: $(cat re
 for step in 10 15 20; do
   cmp "whole/checkpoints/step_$(printf %09d $step).h5" "killed/checkpoints/step_$(printf %09d $step).h5" || fail "checkpoint $step differs"
 done
+for file in layers.csv evaluation.json; do cmp whole/$file killed/$file || fail "$file of the run that was killed differs"; done
 if command -v h5diff > /dev/null; then
   h5diff whole/checkpoints/step_000000020.h5 killed/checkpoints/step_000000020.h5 || fail "h5diff finds differences"
 fi

@@ -37,7 +37,7 @@ void fetch_all(GraphBuilder& g, Value operand, const Operand& quantized) {
 
 OperandStatistics operand_statistics(const StepDescription& description) {
   OperandStatistics statistics;
-  GraphBuilder g({.training = false});
+  GraphBuilder g({.training = false, .summation = Summation::free});  // counts are whole numbers: exact, and on all threads
   StepDescription observed = description;
   observed.quantization.require_integer = false;
   observed.quantization.observe = [&](const MatmulSite& site, Role role, Value operand, const Operand&) {
