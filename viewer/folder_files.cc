@@ -14,6 +14,15 @@ namespace qfw::viewer {
 
 namespace {
 
+template <class Open>
+int uninterrupted(Open open) {
+  int descriptor = -1;
+  do {
+    descriptor = open();
+  } while (descriptor < 0 && errno == EINTR);
+  return descriptor;
+}
+
 bool is_absent(int error) { return error == ENOENT || error == ENOTDIR; }
 
 }  // namespace
@@ -42,12 +51,14 @@ bool Folder::exists() const {
 }
 
 std::unique_ptr<FolderFile> Folder::open(std::string_view name) const {
-  const int folder = ::open(path_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+  const int folder = uninterrupted([&] { return ::open(path_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC); });
   if (folder < 0) {
     if (is_absent(errno)) return nullptr;
     throw FileProblem(std::strerror(errno));
   }
-  const int descriptor = openat(folder, std::string(name).c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  const std::string text(name);
+  const int descriptor =
+      uninterrupted([&] { return openat(folder, text.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC); });
   const int error = errno;
   close(folder);
   if (descriptor < 0) {

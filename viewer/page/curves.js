@@ -23,7 +23,8 @@ class Curves {
     });
     this.empty = element('div');
     this.charts = element('div', {class: 'charts'}, ...this.group.charts.map((chart) => chart.element));
-    this.element = section('curves', 'Curves', this.empty, this.controls(), this.charts, this.evaluations = element('div'));
+    this.evaluations = element('div');
+    this.element = section('curves', 'Curves', this.empty, this.controls(), this.charts, this.evaluations);
     this.update();
   }
 
@@ -172,7 +173,11 @@ class Curves {
     const open = this.evaluations.querySelector('details')?.open ?? false;
     replaceChildren(
         this.evaluations,
-        table && element('details', {open}, element('summary', {}, `${rows.length} evaluations as a table`), table));
+        table &&
+            element(
+                'details', {open},
+                element('summary', {}, `${rows.length} ${rows.length === 1 ? 'evaluation' : 'evaluations'} as a table`),
+                table));
   }
 
   destroy() {

@@ -4,15 +4,21 @@
 class Layers {
   constructor(run) {
     this.run = run;
-    this.operand = null;  // chosen once it is known which there are
+    this.operand = 'input';
+    this.isUsual = true;  // nobody has chosen another
     this.chosen = null;
     this.filter = '';
     this.group = new ChartGroup();
     this.bounds = new StepChart(
         this.group, {title: 'Bounds', unit: 'largest magnitude of the grid', show: (y) => format.significant(y, 3), least: 0});
-    this.clipped = new StepChart(
-        this.group,
-        {title: 'Clip rate', unit: 'share of the values beyond the grid', show: format.rate, tick: format.tick, least: 0});
+    this.clipped = new StepChart(this.group, {
+      title: 'Clip rate',
+      unit: 'share of the values beyond the grid',
+      show: format.rate,
+      tick: format.tick,
+      least: 0,
+      isShare: true
+    });
     this.map = element('div');
     this.picker = element('div', {class: 'picker'});
     this.hint = element('div');
@@ -41,6 +47,7 @@ class Layers {
   controls() {
     const operands = choice('operand', [['input', 'activations'], ['weights', 'weights']], this.operand, (operand) => {
       this.operand = operand;
+      this.isUsual = false;
       this.chosen = new Set(this.greatest('clipped'));
       this.drawCourse();
     });
@@ -99,7 +106,9 @@ class Layers {
             null);
     this.course.hidden = !course;
     if (course) {
-      this.operand ??= this.usualOperand();
+      const before = this.operand;
+      if (this.isUsual) this.operand = this.usualOperand();
+      if (this.operand !== before) this.chosen = null;
       this.chosen ??= new Set(this.greatest('clipped'));
       this.group.phases = run.phases.map((phase) => ({from: phase.first_step, label: phase.phase ?? ''}));
       this.drawCourse();
@@ -148,7 +157,8 @@ class Layers {
             'p', {class: 'detail'},
             'Share of the values that lie beyond the grid by more than half a step, layer by layer; a click shows a layer in ' +
                 `the charts.${every > 1 ? ` Every ${every}th evaluation is shown.` : ''}`),
-        rampLegend(most, 0.5, format.rate), this.heatmap.element);
+        most > 0 ? rampLegend(most, 0.5, format.rate) : element('p', {class: 'detail'}, 'Nothing is clipped.'),
+        this.heatmap.element);
     this.heatmap.draw();
   }
 
