@@ -61,6 +61,7 @@ substitute() {
     -e 's/\bhparams convert FILE\b/hparams convert hparams.json/' \
     -e 's/(--[a-z-]+=)DIR\b/\1made_$RANDOM/' -e 's/\bFILE\.h5\b/made_$RANDOM.h5/' \
     -e 's/\bqfw runs FOLDER\b/qfw runs runs/' -e 's/\bqfw help VERB\b/qfw help run/' -e 's/\bqfw describe SECTION\b/qfw describe train/' \
+    -e 's/\bRUN\.\.\./runs\/small runs\/quickstart/' \
     -e 's/\bRECIPE\b|\brecipe\.ini\b/small.ini/' -e 's/\bRUN\b/runs\/small/' -e 's/=N\b/=8/' \
     -e 's/--writer\.KEY=VALUE/--writer.quality=80/' \
     -e 's/--plugin-dir=\/tmp\/mine\b/--plugin-dir=plugins/'
