@@ -55,7 +55,7 @@ class Comparison {
     if (told.length < 2) return element('div', {}, missing);
     const values = new Map();
     told.forEach((run, i) => table(run).forEach(({section: name, key, value}) => {
-      const full = `${name}.${key}`;
+      const full = name ? `${name}.${key}` : key;
       if (!values.has(full)) values.set(full, told.map(() => null));
       values.get(full)[i] = value;
     }));
