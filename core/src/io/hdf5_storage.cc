@@ -80,6 +80,10 @@ herr_t truncate(H5FD_t* file, hid_t, hbool_t) {
 hid_t driver() {
   static const H5FD_class_t description = [] {
     H5FD_class_t it{};
+#if H5_VERSION_GE(1, 14, 0)
+    it.version = H5FD_CLASS_VERSION;
+    it.value = H5_VFD_RESERVED;  // the first that is not a driver of the library's; no file ever holds it
+#endif
     it.name = "qfw";
     it.maxaddr = HADDR_MAX;
     it.fc_degree = H5F_CLOSE_SEMI;
