@@ -37,7 +37,7 @@ drawings() { tr '\r' '\n' < screen | sed -n 's/\x1b\[K$//p' | grep -v '^$'; }
 # Ctrl-C: answered, saved, and a clean screen.
 begin 80 run tiny.ini --run.dir=stopped --train.steps=100000 --schedule.num_epochs=400
 wait_for stopped/checkpoints/step_000000005.h5
-wait_for_text 'left '
+wait_for_text 'images/s'
 printf '\003' >&3
 ends 130
 lines > left
