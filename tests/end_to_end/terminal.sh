@@ -32,7 +32,7 @@ wait_for_text() {  # wait_for_text PATTERN: on the screen, 60 s at most
 # What is left on the screen, line by line: after the last return, without what was cleared before it.
 lines() { sed -e '/^Script \(started\|done\)/d' -e 's/\r*$//' -e 's/.*\r//' -e 's/\x1b\[K//g' screen; }
 # Every state of the line that is redrawn.
-drawings() { tr '\r' '\n' < screen | sed -n 's/\x1b\[K$//p' | grep -v '^$'; }
+drawings() { tr '\r' '\n' < screen | sed -En 's/\x1b\[K(\^C)?$//p' | grep -v '^$'; }
 
 # Ctrl-C: answered, saved, and a clean screen.
 begin 80 run tiny.ini --run.dir=stopped --train.steps=100000 --schedule.num_epochs=400
