@@ -1,5 +1,5 @@
-# `cmake --install`: bin/qfw, lib/libqfw_core.so, lib/qfw/ (the plugins), include/qfw, lib/cmake/qfw, share/qfw/recipes and
-# share/doc/qfw. Libraries find each other relative to themselves, so the tree may be moved. The target `programs` builds it all.
+# `cmake --install`: bin/qfw, lib/libqfw_core.so, lib/qfw/ (the plugins), include/qfw, lib/cmake/qfw, share/qfw/recipes,
+# share/doc/qfw and the completion for bash. Libraries find each other relative to themselves, so the tree may be moved. The target `programs` builds it all.
 include(CMakePackageConfigHelpers)
 
 install(TARGETS qfw RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
@@ -8,6 +8,15 @@ install(EXPORT qfw_targets NAMESPACE qfw:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/c
 install(DIRECTORY core/include/qfw DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 install(DIRECTORY recipes/ DESTINATION ${CMAKE_INSTALL_DATADIR}/qfw/recipes FILES_MATCHING PATTERN "*.ini")
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+# Of chart.js, which is in the program and in its pages.
+if(EXISTS /usr/share/doc/libjs-chart.js/copyright)
+  install(FILES /usr/share/doc/libjs-chart.js/copyright DESTINATION ${CMAKE_INSTALL_DOCDIR}/chart.js)
+endif()
+
+# The program writes what completes its words; where bash-completion looks for it.
+set(completion ${CMAKE_BINARY_DIR}/qfw.bash)
+install(CODE "execute_process(COMMAND \"$<TARGET_FILE:qfw>\" completion bash OUTPUT_FILE \"${completion}\" COMMAND_ERROR_IS_FATAL ANY)")
+install(FILES ${completion} DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME qfw)
 
 configure_package_config_file(cmake/qfw-config.cmake.in ${CMAKE_BINARY_DIR}/qfw-config.cmake
                               INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/qfw)

@@ -18,6 +18,7 @@ expect 0 "$PWD/moved/lib/qfw/" "$qfw" list
 expect 0 '^threads ' "$qfw" describe backend cpu
 expect 0 'integer' "$qfw" explain moved/share/qfw/recipes/quickstart.ini
 [ -s moved/share/doc/qfw/LICENSE ] || fail "the licence was not installed"
+grep -q '^complete .*qfw' moved/share/bash-completion/completions/qfw || fail "nothing completes the words of qfw in bash"
 if [ -e moved/lib/qfw/libdnnl.so.3 ]; then
   grep -q 'Apache License' moved/share/doc/qfw/oneDNN/LICENSE || fail "oneDNN was installed without its licence"
   [ -s moved/share/doc/qfw/oneDNN/THIRD-PARTY-PROGRAMS ] || fail "oneDNN was installed without the licences of what it contains"
