@@ -117,7 +117,8 @@ class Completer {
       if (place.ends_with("...") || place.ends_with("...]")) break;
     }
     std::erase_if(place, [](char c) { return c == '[' || c == ']' || c == '.'; });
-    if (place.find('|') != std::string::npos) {
+    const bool words = place.find_first_of("abcdefghijklmnopqrstuvwxyz") != std::string::npos;
+    if (words && place.find('|') != std::string::npos) {
       for (std::size_t begin = 0; begin < place.size();) {
         const std::size_t end = std::min(place.find('|', begin), place.size());
         candidates_.add(place.substr(begin, end - begin));

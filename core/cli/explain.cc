@@ -94,7 +94,8 @@ void print_settings(const std::vector<Recipe::Row>& rows) {
   const std::size_t width = output_width();
   for (const Recipe::Row& row : rows) {
     const std::string value = row.value.empty() ? "\"\"" : row.value;
-    fmt::print("{}", wrapped(printable(fmt::format("{}.{} = {} ({})", row.section, row.key, value, row.origin)), width, 0));
+    const std::string name = row.section.empty() ? row.key : row.section + "." + row.key;
+    fmt::print("{}", wrapped(printable(fmt::format("{} = {} ({})", name, value, row.origin)), width, 0));
     fmt::print("{}", wrapped(printable(row.doc), width, 4));
   }
 }
@@ -103,6 +104,13 @@ void print_settings(const std::vector<Recipe::Row>& rows) {
 std::vector<Recipe::Row> chosen_settings(const Recipe& recipe, const std::string& wanted) {
   std::vector<Recipe::Row> chosen;
   std::vector<std::string> known;
+  if (wanted == "description") {
+    return {{.section = "",
+             .key = wanted,
+             .value = recipe.description(),
+             .origin = recipe.label(),
+             .doc = "one line on what it is for"}};
+  }
   for (const Recipe::Row& row : recipe.table()) {
     const std::string name = row.section + "." + row.key;
     if (name == wanted || row.section == wanted) chosen.push_back(row);

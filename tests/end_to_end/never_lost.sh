@@ -75,6 +75,13 @@ mkdir -p blocked/best.h5
 expect 1 "cannot write blocked/best.h5: it is a folder" quick --run.dir=blocked
 [ -e blocked/checkpoints/step_000000005.h5 ] && fail "it trained before it looked"
 
+# Results without a checkpoint are not trained over; what did not get that far is.
+rm -rf pruned && cp -r whole pruned && rm -r pruned/checkpoints
+expect 2 "but no checkpoint to go on from.*add --run.dir=pruned-new, or remove the folder" "$QFW" run tiny.ini --run.dir=pruned
+cmp pruned/best.h5 whole/best.h5 && cmp pruned/series.csv whole/series.csv || fail "a refused start changed the run"
+rm pruned/best.h5 && sed -i 's/"finished"/"interrupted"/' pruned/report.json
+expect 0 "resnet|tiny|backend" "$QFW" run tiny.ini --run.dir=pruned --train.steps=2
+
 # A split that is not there is named before the first step, with the key that chooses it.
 expect 2 "there is no split test; the splits are train, validation.*dataset.validation_split" quick --run.dir=nosplit \
   --dataset.validation_split=test

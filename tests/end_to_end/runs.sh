@@ -30,6 +30,7 @@ expect 2 'add --run.dir=runs/tiny-init_conv.weight_prec-8$' "$QFW" run recipes/t
 # A run from before folders were named by paths.
 mv runs/deep/tiny runs/older && mkdir -p elsewhere/recipes/x && cp recipes/tiny.ini elsewhere/recipes/x/older.ini
 sed -i 's/^description = .*/description = tiny/' runs/older/recipe.ini
+rm runs/older/setup.json
 expect 0 'runs/older has a run of this recipe.*this one begins in runs/x/older.*add --run.dir=runs/older' "$QFW" run elsewhere/recipes/x/older.ini
 "$QFW" run elsewhere/recipes/x/older.ini > again.txt 2>&1
 if grep -q "has a run of this recipe" again.txt; then fail "it is said twice"; fi

@@ -47,7 +47,8 @@ std::string Progress::text(const Figures& f, Time now) const {
   std::string text = label_;
   if (f.epoch)
     text += f.epochs ? fmt::format("  epoch {:.2f}/{}", *f.epoch, *f.epochs) : fmt::format("  epoch {:.2f}", *f.epoch);
-  text += f.total_steps > 0 ? fmt::format("  step {}/{}", f.step, f.total_steps) : fmt::format("  step {}", f.step);
+  text += f.epoch ? "  step " : "  ";
+  text += f.total_steps > 0 ? fmt::format("{}/{}", f.step, f.total_steps) : std::to_string(f.step);
   if (f.loss) text += fmt::format("  loss {:.4f}", *f.loss);
   if (f.accuracy) text += fmt::format("  accuracy {:.2f}%", 100 * *f.accuracy);
   if (f.rate) text += fmt::format("  rate {:.4g}", *f.rate);

@@ -7,7 +7,6 @@
 #include <cstring>
 #include <iterator>
 #include <map>
-#include <ranges>
 #include <set>
 #include <span>
 #include <string>
@@ -42,11 +41,13 @@ std::map<std::string, std::string> keys_of(std::string_view text) {
   return keys;
 }
 
-/// Of keys, those that decide nothing about the values that training arrives at, or that mend what stopped it.
+/// Of keys, those that decide nothing about the values that training arrives at, at most about their last bits, or that mend
+/// what stopped it.
 bool may_differ(std::string_view key, std::string_view before, std::string_view after) {
   if (key == "dataset.cache") return before != "disk" && after != "disk";  // that one keeps smaller pictures
 
   if (key == "description") return true;
+  if (key == "backend.compute") return false;
   for (const std::string_view section :
        {"train.epochs", "train.steps", "train.early_stop_steps", "eval.", "checkpoint.", "metrics.", "backend.",
         "dataset.workers", "dataset.prefetch", "dataset.data_dir", "dataset.cache_mib", "dataset.cache_dir",
@@ -118,7 +119,7 @@ Differences differences(std::string_view checkpoint_recipe, const Recipe& recipe
 std::string listed(const std::vector<Difference>& differences) {
   constexpr std::size_t told = 4;
   std::string text;
-  for (const Difference& each : differences | std::views::take(told)) text += (text.empty() ? "" : "; ") + each.str();
+  for (std::size_t i = 0; i < std::min(told, differences.size()); ++i) text += (i == 0 ? "" : "; ") + differences[i].str();
   return differences.size() > told ? fmt::format("{}; and {} more", text, differences.size() - told) : text;
 }
 
@@ -183,9 +184,11 @@ std::string own_folder_option(const Recipe& recipe, const std::vector<std::strin
   constexpr std::size_t longest_suffix = 40, longest_stem = 150, most_words = 3;
   fs::path folder = recipe.run_dir().lexically_normal();
   if (!folder.has_filename()) folder = folder.parent_path();
+  if (folder.empty() || folder == "." || folder.filename() == "..") folder = fs::absolute(folder).lexically_normal();
+  if (!folder.has_filename()) folder = folder.parent_path();
   std::string suffix;
-  for (const std::string& word : words | std::views::take(most_words)) {
-    const std::string next = safe(word);
+  for (std::size_t i = 0; i < std::min(most_words, words.size()); ++i) {
+    const std::string next = safe(words[i]);
     if (!next.empty() && (suffix.empty() || suffix.size() + next.size() < longest_suffix)) suffix += "-" + next;
   }
   suffix = suffix.empty() ? "-other" : suffix.substr(0, longest_suffix);
@@ -223,6 +226,7 @@ void say_where_older_run_is(const Recipe& recipe) {
   const fs::path folder = recipe.run_dir(), older = fs::path("runs") / fs::path(recipe.label()).stem();
   std::error_code error;
   if (!recipe.run().dir.empty() || older == folder || fs::exists(folder, error)) return;
+  if (!file_of_last_start(older).empty()) return;  // of a version that names runs as this one does
   try {
     if (checkpoints_in(older / "checkpoints").empty()) return;
     const std::string then = read_plain_text(older / "recipe.ini", recipe::most_recipe_bytes);
@@ -264,6 +268,20 @@ void check_same_variables(const std::vector<CheckpointVariable>& stored, const s
                    std::max(extra.size(), missing.size()), first(extra), first(missing)),
        checkpoint.string(),
        "use the plugins that it was made with, or for a run of its own add " + own_folder_option(recipe, {}));
+}
+
+void refuse_run_without_checkpoint(const std::filesystem::path& folder, const Recipe& recipe) {
+  std::string found;
+  std::error_code error;
+  if (std::filesystem::is_regular_file(folder / "best.h5", error)) found = "best.h5";
+  try {
+    if (read_json(folder / "report.json").at("status") == "finished") found = "the report of a finished run";
+  } catch (const std::exception&) {  // there is none, or none that says so
+  }
+  if (found.empty()) return;
+  fail(Error::Category::usage, "resume",
+       fmt::format("there is {}, but no checkpoint to go on from: training anew would replace it", found), folder.string(),
+       "for a run of its own add " + own_folder_option(recipe, {"new"}) + ", or remove the folder");
 }
 
 void check_same_seed(const std::optional<std::int64_t>& checkpoint_seed, const Recipe& recipe,

@@ -41,6 +41,9 @@ void check_same_variables(const std::vector<CheckpointVariable>& stored, const s
 
 /// Initial values, batches and random ops come from run.seed, where the checkpoint tells it: throws Error::Category::usage for
 /// another one.
+/// Throws Error::Category::usage for a folder in which a run has left results, but no checkpoint.
+void refuse_run_without_checkpoint(const std::filesystem::path& folder, const Recipe& recipe);
+
 void check_same_seed(const std::optional<std::int64_t>& checkpoint_seed, const Recipe& recipe,
                      const std::filesystem::path& checkpoint);
 

@@ -204,7 +204,10 @@ void Trainer::open_feeds() {
 bool Trainer::resume() {
   const auto checkpoint = checkpoints_->newest();
   check_same_start(session_.replicas(), checkpoint ? checkpoint->info().step : -1);
-  if (!checkpoint) return false;
+  if (!checkpoint) {
+    if (session_.replicas().leads()) refuse_run_without_checkpoint(folder_->path(), session_.recipe());
+    return false;
+  }
   const auto& path = checkpoints_->newest_path();
   check_same_run(checkpoint->info().recipe, session_.recipe(), path);
   check_same_data(checkpoint->info().data, data_record_, session_.recipe(), path);
