@@ -16,11 +16,6 @@
 namespace qfw {
 namespace {
 
-template <class T>
-boost::json::value or_null(const std::optional<T>& value) {
-  return value ? boost::json::value(*value) : boost::json::value(nullptr);
-}
-
 void print_json(const std::vector<RunSummary>& runs) {
   boost::json::array list;
   for (const RunSummary& run : runs) {
