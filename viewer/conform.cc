@@ -7,6 +7,8 @@
 #include <cmath>
 #include <optional>
 
+#include "viewer/folder_files.h"
+
 namespace qfw::viewer {
 
 namespace {
@@ -129,6 +131,13 @@ json::object conform(const json::value& value, std::span<const Field> fields, st
   static const json::object nothing;
   if (!value.is_object()) faults.push_back("it holds no object");
   return Conformer(faults).object(value.is_object() ? value.get_object() : nothing, fields, "");
+}
+
+json::value parse_json(const std::string& text) {
+  boost::system::error_code error;
+  json::value value = json::parse(text, error);
+  if (error) throw FileProblem(fmt::format("it is no valid JSON: {}", error.message()));
+  return value;
 }
 
 }  // namespace qfw::viewer

@@ -21,4 +21,7 @@ struct Field {
 /// Numbers are finite, rows of a matrix equally long, a picture is a PNG as a data: address and nothing else.
 boost::json::object conform(const boost::json::value& value, std::span<const Field> fields, std::vector<std::string>& faults);
 
+/// Throws FileProblem.
+boost::json::value parse_json(const std::string& text);
+
 }  // namespace qfw::viewer

@@ -45,6 +45,11 @@ std::string FolderFile::read(std::uint64_t offset, std::size_t most) const {
   return text;
 }
 
+std::string FolderFile::read_whole(std::uint64_t most) const {
+  if (mark_.bytes > most) throw FileProblem(fmt::format("it has {} bytes; at most {} are read", mark_.bytes, most));
+  return read(0, most);
+}
+
 bool Folder::exists() const {
   std::error_code error;
   return std::filesystem::is_directory(path_, error);

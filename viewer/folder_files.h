@@ -40,6 +40,8 @@ class FolderFile {
   const FileMark& mark() const { return mark_; }
   /// Up to `most` bytes from `offset` on; fewer where the file ends. Throws FileProblem.
   std::string read(std::uint64_t offset, std::size_t most) const;
+  /// All of it; throws FileProblem also if it has more than `most` bytes.
+  std::string read_whole(std::uint64_t most) const;
 
  private:
   friend class Folder;

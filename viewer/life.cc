@@ -1,76 +1,26 @@
 #include "viewer/life.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <array>
+#include <algorithm>
 #include <boost/json.hpp>
-#include <charconv>
+#include <cmath>
 #include <ctime>
-#include <fstream>
+
+#include "io/checkpoint_folder.h"
+#include "io/run_lock.h"
+#include "util/host.h"
 
 namespace qfw::viewer {
 
 namespace {
 
 namespace json = boost::json;
+namespace fs = std::filesystem;
 
-constexpr double slack = 2;   // seconds: what clocks of files and of processes may differ by
+constexpr double slack = 2;   // seconds: what clocks and the times of files may differ by
 constexpr double fresh = 10;  // seconds: a status of that age was written by a living process
-
-struct Owner {
-  std::int64_t pid = 0;
-  double since = 0;  ///< it was running then
-};
-
-/// The process that has the lock of the run's folder, or had it last.
-std::optional<Owner> owner_of(const Folder& folder) try {
-  const auto lock = folder.open(".lock");
-  if (!lock) return std::nullopt;
-  const std::string text = lock->read(0, 32);
-  Owner owner{.since = lock->mark().modified_seconds()};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), owner.pid);
-  if (error != std::errc() || owner.pid <= 0) return std::nullopt;
-  return owner;
-} catch (const FileProblem&) {
-  return std::nullopt;
-}
-
-double boot_time() {
-  std::ifstream file("/proc/stat");
-  for (std::string key; file >> key;) {
-    double value = 0;
-    if (key == "btime" && file >> value) return value;
-    std::getline(file, key);
-  }
-  return 0;
-}
-
-/// When a process of this machine was started, in seconds since 1970; none if there is no such process.
-std::optional<double> start_of(std::int64_t pid) {
-  std::ifstream file(fmt::format("/proc/{}/stat", pid));
-  std::string text;
-  if (!std::getline(file, text)) return std::nullopt;
-  const std::size_t name_end = text.rfind(')');  // the name before it may hold anything
-  if (name_end == std::string::npos || name_end + 2 >= text.size()) return std::nullopt;
-  if (text[name_end + 2] == 'Z') return std::nullopt;
-  std::size_t begin = name_end + 2;
-  for (int field = 3; field < 22; ++field) begin = text.find(' ', begin) + 1;
-  double ticks = 0;
-  std::from_chars(text.data() + begin, text.data() + text.size(), ticks);
-  return boot_time() + ticks / static_cast<double>(sysconf(_SC_CLK_TCK));
-}
-
-/// A later process may have the same number.
-bool lives(const Owner& owner) {
-  const auto start = start_of(owner.pid);
-  return start && *start <= owner.since + slack;
-}
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
-}
+constexpr std::size_t most_entries = 20'000;
 
 std::string text_of(const json::object* object, std::string_view key) {
   const json::value* value = object == nullptr ? nullptr : object->if_contains(key);
@@ -86,45 +36,131 @@ bool is_end(std::string_view state) {
   return state == "finished" || state == "interrupted" || state == "diverged" || state == "failed";
 }
 
-/// An end that was reported since the process that has the lock took it, and after anything that it said of its state: the page
-/// of a run is made while it has the lock.
-bool is_reported(const std::optional<Owner>& owner, const Traces& traces) {
-  if (!owner || !is_end(text_of(traces.report, "status"))) return false;
-  return traces.report_modified >= owner->since && traces.report_modified >= number_of(traces.status, "written");
+struct Saved {
+  std::int64_t step = 0;
+  double modified = 0;
+};
+
+Saved newest_checkpoint(const Folder& run, std::vector<std::string>& problems) {
+  const Folder folder(run.path() / "checkpoints");
+  std::error_code error;
+  const fs::file_type type = fs::symlink_status(folder.path(), error).type();
+  if (type == fs::file_type::symlink) problems.emplace_back("checkpoints is a link, and links are not followed");
+  if (type != fs::file_type::directory) return {};
+  Saved newest;
+  std::string name;
+  std::size_t entries = 0;
+  fs::directory_iterator it(folder.path(), error);
+  for (const fs::directory_iterator end; !error && it != end && entries < most_entries; it.increment(error), ++entries) {
+    std::error_code unknown;
+    const auto step = checkpoint_step(it->path());
+    if (!step || *step < newest.step || it->symlink_status(unknown).type() != fs::file_type::regular) continue;
+    newest.step = *step;
+    name = it->path().filename().string();
+  }
+  if (error) problems.push_back(fmt::format("the checkpoints cannot be listed: {}", error.message()));
+  if (entries == most_entries) problems.push_back(fmt::format("checkpoints: only {} entries were looked at", most_entries));
+  if (name.empty()) return newest;
+  const auto status = fs::last_write_time(folder.path() / name, error);
+  if (!error) {
+    const auto time = std::chrono::file_clock::to_sys(status).time_since_epoch();
+    newest.modified = std::chrono::duration<double>(time).count();
+  }
+  return newest;
 }
 
-Life without_status(const std::optional<Owner>& owner, const Traces& traces) {
-  const std::string ended = text_of(traces.report, "status");
-  if (owner && lives(*owner)) return {"running", true, fmt::format("process {} has the folder", owner->pid)};
-  const bool went_on = traces.series_modified > traces.report_modified + slack;
-  if (is_end(ended) && !went_on) return {ended, false, "report.json"};
-  if (traces.series_modified > 0 || owner) return {"killed", false, "its process is gone, and it did not report an end"};
-  return {"unknown", std::nullopt, "there is neither status.json nor report.json"};
-}
+class Judge {
+ public:
+  Judge(const Folder& folder, const Traces& traces)
+      : traces_(traces),
+        state_(text_of(traces.status, "state")),
+        reported_(text_of(traces.report, "status")),
+        host_(text_of(traces.status, "host")),
+        written_(number_of(traces.status, "written")),
+        saved_(newest_checkpoint(folder, life_.problems)),
+        here_(host_.empty() || host_ == host_name()),
+        lock_(run_lock(folder.path(), !here_)) {}
+
+  Life life() {
+    life_.saved = saved_.modified;
+    life_.by_report = report_is_last();
+    life_.step = step();
+    const std::string ended = life_.by_report ? reported_ : status_is_end() ? state_ : "";
+    if (lock_.state == RunLock::State::held) return at_work(ended);
+    if (!ended.empty()) return told(ended, false, life_.by_report ? "report.json" : "status.json");
+    if (!state_.empty() && !is_end(state_) && (!here_ || lock_.state == RunLock::State::untold)) return unseen();
+    if (!state_.empty()) return told("killed", false, gone() + "it did not report an end");
+    const bool traces = saved_.step > 0 || traces_.series_modified > 0 || traces_.report_modified > 0 || lock_.taken > 0;
+    if (traces) return told("unfinished", false, gone() + "there is no status.json, and no report of its end");
+    return told("unknown", std::nullopt, "there is neither status.json nor report.json");
+  }
+
+ private:
+  double reported_step() const { return number_of(traces_.report, "steps"); }
+  double status_step() const { return number_of(traces_.status, "step"); }
+  bool is_held() const { return lock_.state == RunLock::State::held; }
+
+  /// Whether there is a checkpoint that was written after the end that is told.
+  bool went_on(double step, double told_at) const {
+    return static_cast<double>(saved_.step) > step && saved_.modified > told_at + slack;
+  }
+  /// The page of a run is made at its end, while it has the lock: an end that was told since then is this process's.
+  bool is_of_holder(double told_at) const { return !is_held() || told_at + slack >= lock_.taken; }
+
+  /// A later start that was killed has left a status, series or checkpoint beyond the report.
+  bool report_is_last() const {
+    const double at = traces_.report_modified;
+    if (!is_end(reported_) || (is_held() && at < lock_.taken) || at < written_ || reported_step() < status_step()) return false;
+    return !went_on(reported_step(), at) && traces_.series_modified <= at + slack;
+  }
+  bool status_is_end() const {
+    return is_end(state_) && is_of_holder(written_) && !went_on(std::max(status_step(), reported_step()), written_);
+  }
+
+  std::optional<std::int64_t> step() const {
+    const auto whole = [](double number) { return static_cast<std::int64_t>(std::clamp(number, 0.0, 9e15)); };
+    const std::int64_t known = whole(life_.by_report || state_.empty() ? reported_step() : status_step());
+    if (saved_.step > known) return saved_.step;
+    if (state_.empty() && reported_.empty() && known == 0) return std::nullopt;
+    return known;
+  }
+
+  Life at_work(const std::string& ended) {
+    if (!ended.empty()) return told(ended, false, life_.by_report ? "report.json" : "status.json");
+    if (lock_.process > 0) life_.process = lock_.process;
+    const std::string by = lock_.process > 0 ? fmt::format("process {}", lock_.process) : std::string("a process");
+    if (state_.empty()) return told("running", true, by + " has the folder");
+    if (is_end(state_) || !is_of_holder(written_)) return told("starting", true, by + " has started it again");
+    return told(state_, true, by + " has the folder");
+  }
+  Life unseen() {
+    const double age = static_cast<double>(std::time(nullptr)) - written_;
+    if (age < fresh) return told(state_, true, "status.json");
+    const std::string place =
+        here_ ? "the folder's lock cannot be read" : fmt::format("it runs on {}, whose processes cannot be seen here", host_);
+    return told(state_, std::nullopt, fmt::format("{}; nothing new for {:.0f} s", place, age));
+  }
+  std::string gone() const {
+    return lock_.process > 0 ? fmt::format("process {} is gone, and ", lock_.process) : "no process has the folder, and ";
+  }
+  Life told(std::string state, std::optional<bool> alive, std::string why) {
+    life_.state = std::move(state);
+    life_.alive = alive;
+    life_.why = std::move(why);
+    return std::move(life_);
+  }
+
+  Life life_;
+  const Traces& traces_;
+  std::string state_, reported_, host_;
+  double written_;
+  Saved saved_;
+  bool here_;
+  RunLock lock_;
+};
 
 }  // namespace
 
-Life life_of(const Folder& folder, const Traces& traces) {
-  auto owner = owner_of(folder);
-  const std::string state = text_of(traces.status, "state");
-  if (is_reported(owner, traces) && !is_end(state)) return {text_of(traces.report, "status"), false, "report.json"};
-  if (state.empty()) return without_status(owner, traces);
-  const double written = number_of(traces.status, "written"), age = static_cast<double>(std::time(nullptr)) - written;
-  const std::string host = text_of(traces.status, "host");
-  const bool here = host.empty() || host == host_name();
-  if (is_end(state)) {
-    if (here && owner && owner->since > written + slack && lives(*owner))
-      return {"starting", true, "it has been started again"};
-    return {state, false, "status.json"};
-  }
-  if (age < fresh) return {state, true, "status.json"};
-  if (!here) {
-    return {state, std::nullopt,
-            fmt::format("it runs on {}, whose processes cannot be seen here; nothing new for {:.0f} s", host, age)};
-  }
-  if (!owner) owner = Owner{.pid = static_cast<std::int64_t>(number_of(traces.status, "pid")), .since = written};
-  if (lives(*owner)) return {state, true, fmt::format("process {}", owner->pid)};
-  return {"killed", false, fmt::format("process {} is gone, and it did not report an end", owner->pid)};
-}
+Life life_of(const Folder& folder, const Traces& traces) { return Judge(folder, traces).life(); }
 
 }  // namespace qfw::viewer

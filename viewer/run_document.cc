@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <charconv>
 #include <ctime>
@@ -19,25 +20,18 @@ namespace json = boost::json;
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t mebibyte = 1 << 20;
-constexpr std::string_view traces_of_runs[] = {"recipe.ini", "setup.json", "status.json", "report.json", "series.csv"};
+constexpr std::string_view traces_of_runs[] = {"setup.json", "status.json", "report.json", "series.csv"};
 
-json::value parsed(const std::string& text) {
-  boost::system::error_code error;
-  json::value value = json::parse(text, error);
-  if (error) throw FileProblem(fmt::format("it is no valid JSON: {}", error.message()));
-  return value;
-}
-
-template <std::span<const Field> (*fields)()>
+template <RecordFile (*file)()>
 json::value parse_record(const std::string& text, std::vector<std::string>& faults) {
-  return conform(parsed(text), fields(), faults);
+  return conform(parse_json(text), file().fields, faults);
 }
 
 json::value parse_text(const std::string& text, std::vector<std::string>&) { return json::string(json_in_utf8(text)); }
 
 /// Whatever single values it holds: what a machine says of itself differs.
 json::value parse_environment(const std::string& text, std::vector<std::string>& faults) {
-  const json::value value = parsed(text);
+  const json::value value = parse_json(text);
   json::object result;
   if (!value.is_object()) {
     faults.emplace_back("it holds no object");
@@ -55,13 +49,13 @@ std::uint64_t fresh_number() {
   return (std::uint64_t{source()} << 16 | 1) & 0xffff'ffff'ffff;  // whole numbers that JavaScript knows
 }
 
-json::value or_null(const std::string& text) { return text.empty() ? json::value(nullptr) : json::value(text); }
+json::value text_or_null(const std::string& text) { return text.empty() ? json::value(nullptr) : json::value(text); }
 
 json::object file_entry(std::string_view name, const std::optional<FileMark>& mark, const std::string& problem) {
   json::object entry{{"name", name}, {"read", mark && problem.empty()}, {"there", mark.has_value() || !problem.empty()}};
   entry["bytes"] = mark ? json::value(mark->bytes) : json::value(nullptr);
   entry["modified"] = mark ? json::value(mark->modified_seconds()) : json::value(nullptr);
-  entry["problem"] = or_null(problem);
+  entry["problem"] = text_or_null(problem);
   return entry;
 }
 
@@ -93,20 +87,21 @@ RunReader::RunReader(fs::path folder)
     : number_(fresh_number()),
       folder_(std::move(folder)),
       whole_{{
-          {"setup.json", "setup", 16 * mebibyte, parse_record<setup_fields>},
-          {"status.json", "status", mebibyte, parse_record<status_fields>},
-          {"report.json", "report", 16 * mebibyte, parse_record<report_fields>},
-          {"evaluation.json", "evaluation", 32 * mebibyte, parse_record<evaluation_fields>},
+          {setup_file().name, "setup", setup_file().most_bytes, parse_record<setup_file>},
+          {status_file().name, "status", status_file().most_bytes, parse_record<status_file>},
+          {report_file().name, "report", report_file().most_bytes, parse_record<report_file>},
+          {evaluation_file().name, "evaluation", evaluation_file().most_bytes, parse_record<evaluation_file>},
           {"environment.json", "environment", mebibyte, parse_environment},
           {"recipe.ini", "recipe", mebibyte, parse_text},
       }} {}
 
 bool RunReader::is_run(const fs::path& folder) {
-  std::error_code error;
-  for (const std::string_view name : traces_of_runs) {
-    if (fs::is_regular_file(fs::symlink_status(folder / name, error))) return true;
-  }
-  return false;
+  const auto is_there = [&](std::string_view name) {
+    std::error_code error;
+    const fs::file_status status = fs::symlink_status(folder / name, error);
+    return fs::exists(status) && !fs::is_symlink(status);
+  };
+  return std::ranges::any_of(traces_of_runs, is_there) || (is_there("recipe.ini") && is_there("checkpoints"));
 }
 
 void RunReader::refresh(Whole& file) {
@@ -117,11 +112,8 @@ void RunReader::refresh(Whole& file) {
     const auto open = folder_.open(file.name);
     if (open) mark = open->mark();
     if (mark && mark == file.mark) return;
-    if (mark && mark->bytes > file.most_bytes) {
-      throw FileProblem(fmt::format("it has {} bytes; at most {} are read", mark->bytes, file.most_bytes));
-    }
     std::vector<std::string> faults;
-    if (open) content = file.parse(open->read(0, file.most_bytes), faults);
+    if (open) content = file.parse(open->read_whole(file.most_bytes), faults);
     problem = fmt::format("{}", fmt::join(faults, "; "));
   } catch (const FileProblem& error) {
     problem = error.what();
@@ -172,9 +164,8 @@ json::array RunReader::files() const {
 }
 
 json::object RunReader::state() const {
-  return {{"name", life_.state},
-          {"alive", life_.alive ? json::value(*life_.alive) : json::value(nullptr)},
-          {"why", or_null(life_.why)}};
+  return {
+      {"name", life_.state}, {"alive", or_null(life_.alive)}, {"step", or_null(life_.step)}, {"why", text_or_null(life_.why)}};
 }
 
 json::object RunReader::changes_since(const Cursor& known) const {

@@ -39,7 +39,7 @@ class RunReader {
   explicit RunReader(std::filesystem::path folder);
 
   const std::filesystem::path& folder() const { return folder_.path(); }
-  /// Whether the folder holds something that a run leaves; also without a refresh.
+  /// Whether the folder holds something that a run leaves, links aside; also without a refresh.
   static bool is_run(const std::filesystem::path& folder);
 
   /// Looks at the folder; files are read where they changed.

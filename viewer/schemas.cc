@@ -6,6 +6,8 @@ namespace {
 
 using enum Field::Type;
 
+constexpr std::uint64_t mebibyte = 1 << 20;
+
 constexpr Field phase_fields[] = {
     {"first_step", number},
     {"phase", text},
@@ -134,9 +136,9 @@ constexpr Field evaluation[] = {
 
 }  // namespace
 
-std::span<const Field> setup_fields() { return setup; }
-std::span<const Field> report_fields() { return report; }
-std::span<const Field> status_fields() { return status; }
-std::span<const Field> evaluation_fields() { return evaluation; }
+RecordFile setup_file() { return {"setup.json", 16 * mebibyte, setup}; }
+RecordFile report_file() { return {"report.json", 16 * mebibyte, report}; }
+RecordFile status_file() { return {"status.json", mebibyte, status}; }
+RecordFile evaluation_file() { return {"evaluation.json", 32 * mebibyte, evaluation}; }
 
 }  // namespace qfw::viewer

@@ -4,41 +4,43 @@
 #include <array>
 #include <boost/json.hpp>
 #include <ctime>
+#include <tuple>
 #include <vector>
 
 #include "io/json.h"
+#include "io/log.h"
 #include "io/printable.h"
 #include "layout.h"
 #include "qfw/error.h"
-#include "run_list.h"
 #include "verbs.h"
+#include "viewer/run_list.h"
+#include "viewer/run_summary.h"
 
 namespace qfw {
 namespace {
 
-template <class T>
-boost::json::value or_null(const std::optional<T>& value) {
-  return value ? boost::json::value(*value) : boost::json::value(nullptr);
+using viewer::RunSummary;
+
+/// The one that was written last comes last, equals by name.
+std::vector<RunSummary> summaries_of(const viewer::FoundRuns& found) {
+  std::vector<RunSummary> runs;
+  for (const auto& folder : found.runs) runs.push_back(viewer::summary_of(folder));
+  for (const auto& [folder, why] : found.unreadable) {
+    RunSummary& closed = runs.emplace_back();
+    closed.folder = folder;
+    closed.problems.push_back(fmt::format("the folder cannot be listed: {}", why));
+  }
+  std::ranges::stable_sort(runs, [](const RunSummary& a, const RunSummary& b) {
+    return std::tie(a.written, a.folder) < std::tie(b.written, b.folder);
+  });
+  return runs;
 }
 
 void print_json(const std::vector<RunSummary>& runs) {
   boost::json::array list;
   for (const RunSummary& run : runs) {
-    list.push_back(boost::json::object{{"folder", run.folder.string()},
-                                       {"state", run.state},
-                                       {"activity", run.activity},
-                                       {"process", or_null(run.process)},
-                                       {"step", or_null(run.step)},
-                                       {"total_steps", or_null(run.total_steps)},
-                                       {"epoch", or_null(run.epoch)},
-                                       {"epochs", or_null(run.epochs)},
-                                       {"eval_accuracy", or_null(run.accuracy)},
-                                       {"best_accuracy", or_null(run.best_accuracy)},
-                                       {"best_step", or_null(run.best_step)},
-                                       {"images_per_second", or_null(run.images_per_second)},
-                                       {"written", run.written},
-                                       {"description", run.description},
-                                       {"problems", boost::json::array(run.problems.begin(), run.problems.end())}});
+    boost::json::object& row = list.emplace_back(boost::json::object{{"folder", run.folder.string()}}).get_object();
+    for (auto& [key, value] : viewer::to_json(run)) row[key] = value;
   }
   fmt::print("{}", json_pretty(list));
 }
@@ -81,7 +83,7 @@ std::vector<Column> columns_for(const std::vector<RunSummary>& runs) {
     const std::string epoch = run.epoch ? fmt::format("{:.1f}", *run.epoch) : "";
     const std::string epochs = run.epochs ? fmt::format("{:g}", *run.epochs) : "";
     const std::array<std::string, 10> cells = {run.folder.string(),
-                                               run.activity.empty() || run.activity == "training" ? run.state : run.activity,
+                                               run.life.state,
                                                of_total(whole(run.step), whole(run.total_steps)),
                                                of_total(epoch, epochs),
                                                percent(run.accuracy),
@@ -149,7 +151,12 @@ int run(const Arguments& arguments, const Catalog&) {
     fail(Error::Category::usage, "runs", fmt::format("there is no folder {}", folder.string()), {},
          "name one that holds run folders; without a name it is runs");
   }
-  const std::vector<RunSummary> runs = runs_below(folder);
+  const viewer::FoundRuns found = viewer::find_runs(folder);
+  const std::vector<RunSummary> runs = summaries_of(found);
+  if (!found.complete) {
+    logger().warn("{} holds more than {} files and folders; not all were looked at: name a folder below it",
+                  printable(folder.string()), viewer::FoundRuns::most_entries);
+  }
   if (arguments.has("json")) {
     print_json(runs);
   } else if (runs.empty()) {
@@ -171,9 +178,9 @@ Verb runs_verb() {
   verb.doc =
       "The run that was written last comes last. STATE is what a running one does, how an ended one ended, or killed: it was "
       "at\n"
-      "work and is no more; unfinished is one of an earlier version that did not finish. Accuracies are in percent, LAST of "
-      "the\n"
-      "newest evaluation. Columns that have no room are left out; --json has everything.";
+      "work and is no more; unfinished is one of an earlier version, which does not say how it ended. Accuracies are in "
+      "percent,\n"
+      "LAST of the newest evaluation. Links are not followed. Columns that have no room are left out; --json has everything.";
   verb.options = {{"json", "", "print JSON"}};
   verb.run = run;
   return verb;

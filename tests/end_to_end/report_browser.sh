@@ -52,7 +52,11 @@ page "file://$PWD/evil/report.html" 'data-rendered="6 charts' '&lt;img src=x one
 watcher=$!
 for _ in $(seq 100); do grep -q / address && break; sleep 0.05; done
 page "$(cat address)" 'Waiting for the run to begin'
+mkdir later
+exec 5> later/.lock
+flock 5  # as the process of a run has it
 "$sample" later state=evaluating steps=1404
 page "$(cat address)" 'data-rendered="6 charts' 'evaluating: 6,250 of 10,000 images' 'role="progressbar"'
+exec 5>&-
 kill -INT $watcher
 wait $watcher || true

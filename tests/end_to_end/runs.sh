@@ -51,13 +51,13 @@ wait $killed $stopped 2> /dev/null || true
 state() { "$QFW" runs "${2:-runs}" --json | grep -A1 "\"folder\": \"[^\"]*$1\"" | grep -oE '"state": "[a-z]+"' | cut -d'"' -f4; }
 says() { [ "$(state "$1")" = "$2" ] || fail "$1 is '$(state "$1")', not $2: $("$QFW" runs)"; }
 says tiny finished
-says running running
+[[ $(state running) =~ ^(starting|compiling|training|evaluating|saving)$ ]] || fail "the running one is $(state running)"
 grep -q . <<< "$(state killed | grep -E 'killed|unfinished')" || fail "the killed one is $(state killed)"
 says stopped interrupted
 grep -q "\"process\": $running" <<< "$("$QFW" runs --json)" || fail "the process of the running one"
 grep -qE '^runs/tiny +finished +6/6 ' <<< "$("$QFW" runs)" || fail "$("$QFW" runs)"
 kill -9 $running; wait $running 2> /dev/null || true
-[ "$(state running)" != running ] || fail "killed, and still running"
+[ "$(state running)" = killed ] || fail "killed, and $(state running)"
 
 # Live figures come from status.json; a lock that nobody holds makes a killed run of one at work.
 now=$(date +%s)
@@ -81,8 +81,8 @@ mkfifo runs/pipe/recipe.ini runs/pipe/report.json
 ln -s .. runs/nothing/here/circle
 ln -s ../tiny runs/again
 listed=$(timeout 60 "$QFW" runs) || fail "the list ended with $?"
-for line in '^runs/damaged +un' '^    report.json is damaged' '^    recipe.ini cannot be read: .*not a section header' '^runs/foreign ' \
-  '^    report.json is JSON, but no object' '^    report.json cannot be read: .*it is a pipe' '^runs/stopped +interrupted'; do
+for line in '^runs/damaged +un' '^    report.json: it is no valid JSON' '^    recipe.ini: .*not a section header' '^runs/foreign ' \
+  '^    report.json: it holds no object' '^    report.json: it is a pipe' '^runs/stopped +interrupted'; do
   grep -qE -- "$line" <<< "$listed" || fail "no line /$line/ in"$'\n'"$listed"
 done
 [ "$(grep -c '^runs/\(tiny\|again\) ' <<< "$listed")" = 1 ] || fail "one run, listed twice"$'\n'"$listed"

@@ -5,10 +5,11 @@ tiny_recipe > tiny.ini
 
 # watch FOLDER OPTION...: sets `watcher` and `port`.
 watch() {
+  rm -f address  # of the watcher before
   "$QFW" watch "$@" > address 2> watch.log &
   watcher=$!
   for _ in $(seq 200); do
-    grep -q / address && break
+    grep -qs / address && break
     kill -0 $watcher 2> /dev/null || fail "the watcher ended: $(cat watch.log)"
     sleep 0.05
   done
@@ -98,7 +99,17 @@ wait $watcher || status=$?
 mkdir runs && "$sample" runs/one && "$sample" runs/two state=interrupted
 watch runs --port=0
 body_of /list | grep -q '"name":"one".*"name":"two"\|"name":"two".*"name":"one"' || fail "$(body_of /list)"
-body_of /run/0/update | grep -q '"mode":"run"' || fail "$(body_of /run/0/update | head -c 200)"
+for run in one two; do  # the list, `qfw runs` and the page say the same
+  listed=$("$QFW" runs runs/$run --json | sed -nE 's/^ *"state": "([a-z]+)",$/\1/p')
+  grep -q "\"name\":\"$run\",\"state\":\"$listed\"" <<< "$(body_of /list)" || fail "$run is $listed, but: $(body_of /list)"
+  grep -q "\"name\": *\"$listed\"" <<< "$("$QFW" report runs/$run --json)" || fail "the page of $run is not $listed"
+done
+body_of /run/0/update | grep -q '"mode":"run"' || fail "$(for run in one two; do  # the list, `qfw runs` and the page say the same
+  listed=$("$QFW" runs runs/$run --json | sed -nE 's/^ *"state": "([a-z]+)",$/\1/p')
+  grep -q "\"name\":\"$run\",\"state\":\"$listed\"" <<< "$(body_of /list)" || fail "$run is $listed, but: $(body_of /list)"
+  grep -q "\"name\": *\"$listed\"" <<< "$("$QFW" report runs/$run --json)" || fail "the page of $run is not $listed"
+done
+body_of /run/0/update | head -c 200)"
 expect 2 "port $port is taken" "$QFW" watch runs --port="$port"
 expect 2 "is no IP address" "$QFW" watch runs --address=everywhere
 expect 2 "from 0 .* to 65535" "$QFW" watch runs --port=70000

@@ -50,7 +50,7 @@ class RunList {
     this.element = section('runs', 'Runs', this.body);
   }
 
-  update({runs, left_out: leftOut}) {
+  update({runs, left_out: leftOut, complete}) {
     if (runs.length === 0) {
       replaceChildren(this.body, notice('There is no run yet; this page looks again by itself.'));
       return;
@@ -62,15 +62,16 @@ class RunList {
             'Runs',
             [
               {title: 'run', value: (run) => run.name, show: (run) => element('a', {href: `/run/${run.number}`}, run.name)},
-              {title: 'what', value: (run) => run.description},
+              {title: 'what', value: (run) => run.description || run.problems.join('; ')},
               {title: 'state', value: (run) => run.state, show: (run) => badge(run.state)},
               number('step', (run) => run.step, format.whole),
               number('of', (run) => run.total_steps, format.whole),
-              number('top-1', (run) => run.accuracy, format.percent),
-              number('best', (run) => run.best, format.percent),
-              {title: 'changed', value: (run) => run.changed, show: (run) => format.time(run.changed)},
+              number('top-1', (run) => run.eval_accuracy, format.percent),
+              number('best', (run) => run.best_accuracy, format.percent),
+              {title: 'changed', value: (run) => run.written, show: (run) => format.time(run.written)},
             ],
             runs, {first: 7, descending: true, titled: true}),
-        leftOut > 0 ? notice(`${format.whole(leftOut)} further runs are not shown.`) : null);
+        leftOut > 0 ? notice(`${format.whole(leftOut)} further runs are not shown.`) : null,
+        complete ? null : notice('This folder holds more files and folders than are looked at; some runs may be missing.'));
   }
 }

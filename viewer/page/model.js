@@ -120,9 +120,7 @@ class Run {
 
   get steps() {
     const last = this.training.step[this.training.step.length - 1];
-    // The status is of a process that may have died; what the series has was done.
-    return this.first(
-        this.part('status').step, this.isAlive ? null : this.part('report').steps, last, this.part('report').steps);
+    return this.first(this.part('state').step, last);
   }
   get totalSteps() {
     return this.first(this.part('status').total_steps, this.part('setup').total_steps, this.part('report').total_steps);

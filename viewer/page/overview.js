@@ -12,6 +12,7 @@ const stateWords = {
   diverged: 'diverged',
   failed: 'failed',
   killed: 'was killed; the same command goes on from the last checkpoint',
+  unfinished: 'did not finish; the same command goes on from the last checkpoint',
   unknown: 'is of an unknown state',
 };
 
@@ -39,7 +40,7 @@ class Overview {
     const error = run.part('status').error ?? report.error;
     const problem =
         ['diverged', 'failed'].includes(run.state) && error ? element('p', {class: 'notice notice-bad'}, error) : null;
-    const bad = run.state === 'killed' || run.state === 'unknown' ?
+    const bad = ['killed', 'unfinished', 'unknown'].includes(run.state) ?
         notice(`This run ${stateWords[run.state]}. ${run.part('state').why ?? ''}`) :
         null;
     replaceChildren(this.messages, problem, bad);
@@ -137,16 +138,17 @@ class Progress {
     const {run} = this;
     this.element.hidden = run.state === 'finished' || !format.known(run.totalSteps) || !format.known(run.steps);
     if (this.element.hidden) return;
-    const {status} = {status: run.part('status')};
+    const status = run.part('status');
     replaceChildren(
-        this.element, this.timeline(), this.evaluation(), element('p', {class: 'detail'}, [
+        this.element, element('p', {class: 'detail'}, [
           `step ${format.whole(run.steps)} of ${format.whole(run.totalSteps)}`,
           format.known(status.epoch) && `epoch ${status.epoch.toFixed(2)} of ${format.whole(status.epochs)}`,
           run.isAlive && status.phase && `phase: ${status.phase}`,
           run.isAlive && format.known(status.next_phase_step) && this.nextPhase(status),
           run.isAlive && format.known(status.seconds_left) && `${format.duration(status.seconds_left)} left`,
           format.known(status.last_checkpoint_step) && `last checkpoint at step ${format.whole(status.last_checkpoint_step)}`,
-        ].filter(Boolean).join(' · ')));
+        ].filter(Boolean).join(' · ')),
+        this.timeline(), this.evaluation());
   }
 
   nextPhase({next_phase_step: next}) {

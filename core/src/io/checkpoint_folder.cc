@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <optional>
 #include <system_error>
 
 #include "io/log.h"
@@ -17,8 +16,14 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view prefix = "step_", suffix = ".h5";
 
-/// The step in a name like step_000012345.h5, if it is one.
-std::optional<std::int64_t> step_of(const std::string& name) {
+}  // namespace
+
+fs::path checkpoint_path(const fs::path& folder, std::int64_t step) {
+  return folder / fmt::format("{}{:09}{}", prefix, step, suffix);
+}
+
+std::optional<std::int64_t> checkpoint_step(const fs::path& path) {
+  const std::string name = path.filename().string();
   if (name.size() < prefix.size() + 9 + suffix.size() || !name.starts_with(prefix) || !name.ends_with(suffix))
     return std::nullopt;
   const char *first = name.data() + prefix.size(), *last = name.data() + name.size() - suffix.size();
@@ -28,19 +33,13 @@ std::optional<std::int64_t> step_of(const std::string& name) {
   return step;
 }
 
-}  // namespace
-
-fs::path checkpoint_path(const fs::path& folder, std::int64_t step) {
-  return folder / fmt::format("{}{:09}{}", prefix, step, suffix);
-}
-
 std::vector<fs::path> checkpoints_in(const fs::path& folder) {
   std::vector<std::pair<std::int64_t, fs::path>> found;
   std::error_code error;
   fs::directory_iterator entries(folder, error);
   for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
     std::error_code unknown;
-    const auto step = step_of(entries->path().filename().string());
+    const auto step = checkpoint_step(entries->path());
     if (step && !entries->is_directory(unknown)) found.emplace_back(*step, entries->path());
   }
   if (error && error != std::errc::no_such_file_or_directory) {
@@ -55,7 +54,7 @@ std::vector<fs::path> checkpoints_in(const fs::path& folder) {
 
 std::unique_ptr<Checkpoint> open_checkpoint_of_run(const fs::path& path) {
   auto checkpoint = std::make_unique<Checkpoint>(path);
-  if (const std::int64_t step = checkpoint->info().step; step_of(path.filename().string()) != step) {
+  if (const std::int64_t step = checkpoint->info().step; checkpoint_step(path) != step) {
     throw CheckpointError(
         CheckpointError::Kind::damaged,
         fmt::format("[checkpoint] {} holds the state after step {}: it was renamed or copied", path.string(), step));

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -12,6 +13,8 @@ namespace qfw {
 
 /// FOLDER/step_000012345.h5
 std::filesystem::path checkpoint_path(const std::filesystem::path& folder, std::int64_t step);
+/// The step in such a name, if it is one.
+std::optional<std::int64_t> checkpoint_step(const std::filesystem::path& path);
 /// Every file of such a name, by step, oldest first; none if there is no such folder. Throws Category::data if it cannot be
 /// read: what cannot be seen must not pass for what is not there.
 std::vector<std::filesystem::path> checkpoints_in(const std::filesystem::path& folder);

@@ -2,6 +2,7 @@
 
 #include <boost/json/value.hpp>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -18,5 +19,10 @@ std::string json_in_utf8(std::string_view text);
 
 void write_json(const std::filesystem::path& path, const boost::json::value& value);  ///< pretty, by rename
 boost::json::value read_json(const std::filesystem::path& path);
+
+template <class T>
+boost::json::value or_null(const std::optional<T>& value) {
+  return value ? boost::json::value(*value) : boost::json::value(nullptr);
+}
 
 }  // namespace qfw

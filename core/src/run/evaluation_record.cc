@@ -15,11 +15,6 @@ namespace {
 
 namespace json = boost::json;
 
-template <class T>
-json::value or_null(const std::optional<T>& value) {
-  return value ? json::value(*value) : json::value(nullptr);
-}
-
 std::optional<Thumbnail> picture_of(const Dataset& dataset, const std::string& split, std::int64_t index) try {
   return thumbnail_of(dataset.get(split, index));
 } catch (const Error&) {  // it was read a moment ago; whatever happened to it is no reason to stop

@@ -51,6 +51,13 @@ std::string encoding_fault(std::string_view bytes) {
   return {};
 }
 
+std::string plain_text(std::string text, const fs::path& file) {
+  if (const std::string fault = encoding_fault(text); !fault.empty())
+    fail(Error::Category::usage, "file", fault, file.string());
+  if (text.starts_with(utf8_mark)) text.erase(0, utf8_mark.size());
+  return text;
+}
+
 std::string read_plain_text(const fs::path& file, std::size_t most) {
   std::string text;
   try {
@@ -63,10 +70,7 @@ std::string read_plain_text(const fs::path& file, std::size_t most) {
   } catch (const Error& error) {
     throw Error(Error::Category::usage, error.what());
   }
-  if (const std::string fault = encoding_fault(text); !fault.empty())
-    fail(Error::Category::usage, "file", fault, file.string());
-  if (text.starts_with(utf8_mark)) text.erase(0, utf8_mark.size());
-  return text;
+  return plain_text(std::move(text), file);
 }
 
 std::string shown(std::string_view text, std::size_t most) {

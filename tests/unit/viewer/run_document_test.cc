@@ -3,10 +3,14 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "io/json.h"
+#include "io/run_folder.h"
 #include "support.h"
+#include "viewer/run_list.h"
+#include "viewer/run_summary.h"
 
 namespace qfw::viewer {
 namespace {
@@ -173,19 +177,21 @@ TEST_F(RunDocumentTest, IsARunOrNot) {
   EXPECT_FALSE(RunReader::is_run(temporary_.path()));
   EXPECT_FALSE(RunReader::is_run(temporary_.path() / "nowhere"));
   fs::create_directory(temporary_.path() / "linked");
-  fs::create_symlink(run_ / "recipe.ini", temporary_.path() / "linked" / "recipe.ini");
+  fs::create_symlink(run_ / "report.json", temporary_.path() / "linked" / "report.json");
   EXPECT_FALSE(RunReader::is_run(temporary_.path() / "linked"));
 }
 
 class LifeTest : public RunDocumentTest {
  protected:
   std::string state() const { return std::string(document().at("state").at("name").as_string()); }
-  void write_status(std::string_view state, double age, std::int64_t pid = getpid(), std::string_view host = "") {
-    write_json(run_ / "status.json",
-               json::object{
-                   {"state", state}, {"written", static_cast<double>(std::time(nullptr)) - age}, {"pid", pid}, {"host", host}});
+  void write_status(std::string_view state, double age, std::string_view host = "") {
+    const double written = static_cast<double>(std::time(nullptr)) - age;
+    write_json(run_ / "status.json", json::object{{"state", state}, {"written", written}, {"host", host}, {"step", 3000}});
   }
   void write_lock(std::int64_t pid) { test::write_file(run_ / ".lock", fmt::format("{}\n", pid)); }
+  void age_lock(int seconds) {
+    fs::last_write_time(run_ / ".lock", fs::file_time_type::clock::now() - std::chrono::seconds(seconds));
+  }
   /// The number of a process that is gone.
   static std::int64_t dead_process() {
     const pid_t child = fork();
@@ -197,42 +203,113 @@ class LifeTest : public RunDocumentTest {
 
 TEST_F(LifeTest, KnowsWhatGoesOnAndWhatWasKilled) {
   write_status("training", 0);
-  EXPECT_EQ(state(), "training");
-  write_status("evaluating", 3600);  // a long evaluation, of this very process
-  write_lock(getpid());
-  EXPECT_EQ(state(), "evaluating");
-  write_status("training", 3600, dead_process());
+  EXPECT_EQ(state(), "killed");  // however new: no process has the lock
+  {
+    const RunFolder held(run_, RunFolder::Access::write);
+    write_status("training", 0);
+    EXPECT_EQ(state(), "training");
+    EXPECT_EQ(document().at("state").at("alive"), true);
+    age_lock(7200);
+    write_status("evaluating", 3600);  // a long evaluation
+    EXPECT_EQ(state(), "evaluating");
+    age_lock(0);
+    EXPECT_EQ(state(), "starting");  // that was the process before
+    write_status("failed", 3600);
+    EXPECT_EQ(state(), "starting");
+    write_status("failed", 0);  // it still has the lock when it says so
+    EXPECT_EQ(state(), "failed");
+    write_status("training", 3600, "elsewhere");
+    EXPECT_EQ(document().at("state").at("alive"), true);  // where the lock is seen, it can be told
+  }
+  // The process that had it lives, another than that which holds no lock: this one.
+  write_status("training", 3600);
+  EXPECT_EQ(state(), "killed");
   write_lock(dead_process());
   EXPECT_EQ(state(), "killed");
-  fs::remove(run_ / ".lock");
-  EXPECT_EQ(state(), "killed");
-  // Init lives, but was started long before; an own number that a later process has is none of the run's.
-  write_status("training", 3600, getpid());
-  EXPECT_EQ(state(), "killed");
-  write_status("training", 3600, dead_process(), "elsewhere");
+  write_status("training", 3600, "elsewhere");
   EXPECT_EQ(state(), "training");
   EXPECT_TRUE(document().at("state").at("alive").is_null());
   write_status("failed", 3600);
   EXPECT_EQ(state(), "failed");
 }
 
+TEST_F(LifeTest, ACheckpointBeyondTheEndIsALaterStarts) {
+  write_status("finished", 3600);
+  fs::create_directories(run_ / "checkpoints");
+  EXPECT_EQ(state(), "finished");
+  test::write_file(run_ / "checkpoints" / "step_000009999.h5", "");
+  EXPECT_EQ(state(), "killed");
+  EXPECT_EQ(document().at("state").at("step").to_number<int>(), 9999);
+  fs::rename(run_ / "checkpoints", temporary_.path() / "aside");
+  fs::create_directory_symlink(temporary_.path() / "aside", run_ / "checkpoints");
+  EXPECT_EQ(state(), "finished");
+  EXPECT_THAT(summary_of(run_).problems, Each(HasSubstr("checkpoints is a link")));
+}
+
+TEST_F(LifeTest, DoesNotGuessWhereTheLockCannotBeRead) {
+  write_status("training", 3600);
+  fs::create_symlink("/etc/passwd", run_ / ".lock");
+  EXPECT_EQ(state(), "training");
+  EXPECT_TRUE(document().at("state").at("alive").is_null());
+}
+
 TEST_F(LifeTest, JudgesRunsOfOlderVersionsByTheirReport) {
   fs::remove(run_ / "status.json");
   EXPECT_EQ(state(), "finished");
-  write_lock(getpid());
-  EXPECT_EQ(state(), "running");
-  write_lock(dead_process());
-  EXPECT_EQ(state(), "finished");
-  // The page at the end of a run is made while its process is there.
-  write_lock(getpid());
-  test::write_file(run_ / "report.json", R"({"status": "interrupted"})");
+  {
+    const RunFolder held(run_, RunFolder::Access::write);
+    EXPECT_EQ(state(), "running");
+    // The page at the end of a run is made while its process has the lock.
+    test::write_file(run_ / "report.json", R"({"status": "interrupted", "steps": 3})");
+    EXPECT_EQ(state(), "interrupted");
+  }
   EXPECT_EQ(state(), "interrupted");
-  write_lock(dead_process());
   // It went on after that report, and ended without another.
   fs::last_write_time(run_ / "report.json", fs::file_time_type::clock::now() - std::chrono::hours(1));
-  EXPECT_EQ(state(), "killed");
+  EXPECT_EQ(state(), "unfinished");
   fs::remove(run_ / "report.json");
-  EXPECT_EQ(state(), "killed");
+  EXPECT_EQ(state(), "unfinished");
+}
+
+/// The list, `qfw runs` and the page tell the same of a folder.
+TEST_F(LifeTest, ListAndPageAgree) {
+  for (const char* each : {"starting", "training", "saving", "finished", "interrupted", "diverged", "failed"}) {
+    for (const char* host : {"", "elsewhere"}) {
+      write_status(each, 3600, host);
+      const RunSummary row = summary_of(run_);
+      EXPECT_EQ(row.life.state, state());
+      EXPECT_EQ(to_json(row).at("alive"), document().at("state").at("alive"));
+      EXPECT_EQ(to_json(row).at("step"), document().at("state").at("step"));
+    }
+  }
+}
+
+TEST_F(LifeTest, ARowTellsWhatIsDamagedAndKeepsTheRest) {
+  EXPECT_TRUE(summary_of(run_).problems.empty());
+  EXPECT_EQ(summary_of(run_).step, 2808);
+  test::write_file(run_ / "status.json", R"({"state": "failed", "written": 9e10, "step": "many", "total_steps": 7})");
+  test::write_file(run_ / "setup.json", "{");
+  fs::remove(run_ / "recipe.ini");
+  ASSERT_EQ(mkfifo((run_ / "recipe.ini").c_str(), 0600), 0);
+  const RunSummary row = summary_of(run_);
+  EXPECT_THAT(row.problems, ElementsAre(HasSubstr("status.json: step is not a finite number"),
+                                        HasSubstr("setup.json: it is no valid JSON"), HasSubstr("recipe.ini: it is a pipe")));
+  EXPECT_EQ(row.total_steps, 7);
+}
+
+TEST_F(RunDocumentTest, RunsAreFoundBelowAFolderAndNoLinkIsFollowed) {
+  test::write_sample_run({}, temporary_.path() / "deep" / "er" / "second");
+  test::write_sample_run({}, run_ / "checkpoints" / "none");
+  test::write_sample_run({}, run_ / "within");
+  test::TemporaryFolder outside;
+  test::write_sample_run({}, outside.path() / "run");
+  fs::create_directory_symlink(outside.path(), temporary_.path() / "link");
+  fs::create_directory_symlink(temporary_.path(), run_ / "circle");
+  const fs::path& top = temporary_.path();
+  EXPECT_THAT(find_runs(top).runs, ElementsAre(top / "deep" / "er" / "second", run_, run_ / "within"));
+  EXPECT_THAT(find_runs(top, 1).runs, ElementsAre(run_));
+  EXPECT_THAT(find_runs(top / "link").runs, ElementsAre(top / "link" / "run"));
+  EXPECT_TRUE(find_runs(top / "nowhere").runs.empty());
 }
 
 }  // namespace

@@ -22,11 +22,6 @@ constexpr std::chrono::milliseconds between{500};
 
 double unix_seconds() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
 
-template <class T>
-json::value or_null(const std::optional<T>& value) {
-  return value ? json::value(*value) : json::value(nullptr);
-}
-
 const char* name_of(Busy::With with) {
   switch (with) {
     case Busy::With::compiling:
