@@ -138,7 +138,7 @@ TEST_F(TrainerTest, FromAnOlderCheckpointTheSeriesHasEachLineOnce) {
     EXPECT_EQ(series(), wanted) << left;
     for (int step = left + 1; step <= 6; ++step) fs::remove(checkpoint_path(folder_.path() / "r/checkpoints", step));
     if (left > 1) continue;
-    fs::remove_all(folder_.path() / "r/checkpoints");
+    for (const char* name : {"checkpoints", "best.h5", "report.json"}) fs::remove_all(folder_.path() / "r" / name);
     fs::remove(folder_.path() / "r/series.csv");  // a run of before there were any
     EXPECT_EQ(run(each_step), Trainer::Outcome::finished);
     EXPECT_EQ(series(), wanted);
