@@ -109,7 +109,7 @@ void Terminal::draw() noexcept try {
 
 void Terminal::line(std::string_view text) noexcept try {
   const std::lock_guard lock(mutex_);
-  std::string output(drawn_ ? clear : "");
+  std::string output(interactive_ ? clear : "");  // of the status, or of a ^C that is shown after its signal was handled
   output.append(printable(text, line_breaks)).append("\n");
   if (drawn_) output += status_text();
   write(output);

@@ -39,6 +39,8 @@ std::string Doing::answer(std::string_view again) const {
                            : saved_ > 0 ? fmt::format(" and loses the steps since step {}", saved_)
                                         : " and loses all steps";
   switch (what_) {
+    case What::starting:
+      return fmt::format("stopping: before the next step; {}", at_once);
     case What::compiling:
       return fmt::format("stopping: when the next step is compiled{}; {}{}", all_saved ? "" : ", a checkpoint is saved",
                          at_once, lost);

@@ -11,7 +11,7 @@ namespace qfw {
 /// What a run is doing, kept for the moment at which it is asked to stop. Thread-safe.
 class Doing {
  public:
-  enum class What { compiling, stepping, evaluating, saving };
+  enum class What { starting, compiling, stepping, evaluating, saving };
 
   /// After so many completed steps; `seconds` that it is going to take, 0 if that is not known.
   void begin(What what, std::int64_t completed, double seconds = 0);
@@ -23,7 +23,7 @@ class Doing {
 
  private:
   mutable std::mutex mutex_;
-  What what_ = What::compiling;
+  What what_ = What::starting;
   std::int64_t completed_ = 0, saved_ = -1;
   std::chrono::steady_clock::time_point end_{};  ///< expected
 };

@@ -80,9 +80,12 @@ Trainer::Outcome Trainer::run() try {
     }
     return Outcome::already_finished;
   }
-  tell(&RunObserver::started);
-  started_ = true;
+  doing_.begin(Doing::What::starting, completed_);
+  doing_.saved(saved_at_);
+  const InterruptGuard guard([this](std::string_view again) { return doing_.answer(again); });
   open_feeds();
+  tell(&RunObserver::started);  // from here on nothing but steps is waited for
+  started_ = true;
   try {
     return train();
   } catch (const Error& error) {
@@ -107,8 +110,6 @@ bool Trainer::is_complete() const { return completed_ >= session_.total_steps() 
 
 Trainer::Outcome Trainer::train() {
   const std::int64_t total = session_.total_steps();
-  doing_.saved(saved_at_);
-  const InterruptGuard guard([this](std::string_view again) { return doing_.answer(again); });
   // The evaluation that an interrupt or a failure cut short.
   if (completed_ > 0 && completed_ < total && evaluates_after(session_, completed_ - 1) && history_.eval_step != completed_)
     evaluate_unless_interrupted();

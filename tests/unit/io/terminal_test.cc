@@ -84,7 +84,7 @@ TEST(Terminal, ShowsControlCharactersOfNamesAsText) {
   const Screen screen(40);
   Terminal terminal(screen.descriptor());
   terminal.line("bad \033]0;title\007 name\nsecond line");
-  EXPECT_EQ(screen.written(), "bad \\x1b]0;title\\x07 name\nsecond line\n");
+  EXPECT_EQ(screen.written(), "\r\033[Kbad \\x1b]0;title\\x07 name\nsecond line\n");
   Terminal::Status status(terminal);
   status.show({"a\033[2Jb\nc"});
   EXPECT_EQ(screen.written(), drawn("a\\x1b[2Jb\\x0ac"));
@@ -103,7 +103,7 @@ TEST(Terminal, DrawsOneLineInPlaceBelowTheOthers) {
   }
   EXPECT_EQ(screen.written(), "\r\033[K");
   terminal.line("b");
-  EXPECT_EQ(screen.written(), "b\n");
+  EXPECT_EQ(screen.written(), "\r\033[Kb\n") << "whatever was typed there";
 }
 
 TEST(Terminal, FollowsTheWidthOfTheWindow) {

@@ -26,6 +26,8 @@ TEST(Doing, SaysWhatAStopInAStepCosts) {
 
 TEST(Doing, SaysWhatAStopCostsElsewhere) {
   Doing doing;
+  EXPECT_EQ(doing.answer("Ctrl-C"), "stopping: before the next step; Ctrl-C again stops at once");
+  doing.begin(What::compiling, 0);
   EXPECT_EQ(doing.answer("Ctrl-C"), "stopping: when the next step is compiled; Ctrl-C again stops at once");
   doing.begin(What::compiling, 9);
   EXPECT_EQ(doing.answer("Ctrl-C"),

@@ -107,7 +107,7 @@ TEST_F(TrainerTest, AnInterruptedRunGoesOnAndItsSeriesIsThatOfAWholeOne) {
   run();
   const auto wanted = series();
   ASSERT_EQ(wanted.size(), 10u) << "a header, six steps, three evaluations";
-  for (const std::string at : {"step 1", "step 2", "saved 2", "evaluated after 2", "step 3", "saved 6"}) {
+  for (const std::string at : {"started after 0", "step 1", "step 2", "saved 2", "evaluated after 2", "step 3", "saved 6"}) {
     fs::remove_all(folder_.path() / "r");
     EXPECT_EQ(run({}, at, interrupt), Trainer::Outcome::interrupted) << at;
     EXPECT_THAT(told_.back(), ::testing::StartsWith("interrupted after")) << at;
