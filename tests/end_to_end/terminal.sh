@@ -58,7 +58,7 @@ grep -Eq '^left [0-9:?]+ +epoch [0-9.]+/[0-9]+ +loss [0-9.]+ +acc [0-9.]+% +[0-9
 # A narrow one; and SIGTERM, from elsewhere.
 begin 40 run tiny.ini --run.dir=narrow --train.steps=100000 --schedule.num_epochs=400
 wait_for narrow/checkpoints/step_000000005.h5
-wait_for_drawing 'left '
+wait_for_drawing 'left [0-9]'
 kill -TERM "$(json_field pid < narrow/status.json)"
 ends 130
 lines > left
