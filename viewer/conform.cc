@@ -16,6 +16,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t most_faults = 20;
+constexpr std::size_t most_records = 4096;  // an empty one becomes as many nulls as it has keys
 constexpr std::string_view picture_prefix = "data:image/png;base64,";
 
 std::string_view words_of(Field::Type type) {
@@ -116,7 +117,10 @@ class Conformer {
     if (field.type == Field::Type::record) return object(from.get_object(), field.fields, name + ".");
     if (field.type != Field::Type::records) return from;
     json::array result;
-    for (std::size_t i = 0; i < from.get_array().size(); ++i) {
+    const std::size_t count = from.get_array().size();
+    if (count > most_records && faults_.size() < most_faults)
+      faults_.push_back(fmt::format("{} has {} records; the first {} are read", name, count, most_records));
+    for (std::size_t i = 0; i < std::min(count, most_records); ++i) {
       result.push_back(object(from.get_array()[i].get_object(), field.fields, fmt::format("{}[{}].", name, i)));
     }
     return result;

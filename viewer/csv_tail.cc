@@ -46,8 +46,9 @@ std::unique_ptr<FolderFile> CsvTail::follow(const Folder& folder, const Listener
     throw FileProblem(fmt::format("it has {} bytes; at most {} are read", file->mark().bytes, most_bytes_));
   }
   inode_ = file->mark().inode;
-  while (true) {
-    const std::string text = file->read(offset_, block);
+  const std::uint64_t seen = file->mark().bytes;  // what comes while this is read waits for the next time
+  while (offset_ < seen) {
+    const std::string text = file->read(offset_, static_cast<std::size_t>(std::min<std::uint64_t>(block, seen - offset_)));
     const std::size_t end = text.rfind('\n');
     if (end == std::string::npos) {
       if (text.size() == block) throw FileProblem("it is no table: it has a line of more than a million bytes");
@@ -61,6 +62,7 @@ std::unique_ptr<FolderFile> CsvTail::follow(const Folder& folder, const Listener
     offset_ += end + 1;
     before_ = text.substr(end + 1 - std::min(end + 1, remembered), std::min(end + 1, remembered));
   }
+  return file;
 }
 
 void CsvTail::tell(std::string_view line, const Listener& listener) {

@@ -135,7 +135,7 @@ class Judge {
   }
   Life unseen() {
     const double age = static_cast<double>(std::time(nullptr)) - written_;
-    if (age < fresh) return told(state_, true, "status.json");
+    if (std::abs(age) < fresh) return told(state_, true, "status.json");
     const std::string place =
         here_ ? "the folder's lock cannot be read" : fmt::format("it runs on {}, whose processes cannot be seen here", host_);
     return told(state_, std::nullopt, fmt::format("{}; nothing new for {:.0f} s", place, age));

@@ -135,6 +135,7 @@ bool may_replace(const fs::path& file) {
   std::error_code error;
   if (!fs::is_regular_file(file, error)) return true;  // what is no file at all is refused by those who write it
   std::ifstream stream(file, std::ios::binary);
+  if (!stream) return false;
   std::string begin(4096, '\0');
   stream.read(begin.data(), static_cast<std::streamsize>(begin.size()));
   begin.resize(static_cast<std::size_t>(stream.gcount()));

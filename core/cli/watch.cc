@@ -43,7 +43,7 @@ int run(const Arguments& arguments, const Catalog&) {
   }
   if (!fs::exists(folder, error)) logger().info("there is no {} yet: waiting for the run to begin", folder.string());
   fmt::print("{}\n", server.url());
-  std::fflush(stdout);
+  if (std::fflush(stdout) != 0) fail(Error::Category::data, "watch", "standard output could not be written");
   logger().info("watching {}; Ctrl-C ends this, and no run", folder.string());
   return server.run() == viewer::HttpServer::End::signal ? 130 : 0;
 }

@@ -138,7 +138,8 @@ class Comparison {
   // Where classes are the same: how many of each were recognized, those first in which runs differ most.
   recalls() {
     const told = this.runs.filter((run) => (run.part('evaluation').recall ?? []).length > 0);
-    const same = told.every((run) => run.part('evaluation').recall.length === told[0].part('evaluation').recall.length);
+    const classes = (run) => JSON.stringify([run.part('evaluation').recall.length, run.part('evaluation').class_names ?? null]);
+    const same = told.every((run) => classes(run) === classes(told[0]));
     if (told.length < 2 || !same)
       return notice('Classes are compared where several runs have an evaluation.json of the same classes.');
     const rows = told[0]

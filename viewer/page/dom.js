@@ -17,14 +17,18 @@ function element(tag, attributes = {}, ...children) {
       made.setAttribute(key, value === true ? '' : value);
     }
   }
-  made.append(...children.flat()
-                  .filter((child) => child !== null && child !== undefined)
-                  .map((child) => child instanceof Node ? child : document.createTextNode(String(child))));
+  for (const child of children.flat()) {
+    if (child === null || child === undefined) continue;
+    made.append(child instanceof Node ? child : document.createTextNode(String(child)));
+  }
   return made;
 }
 
 function replaceChildren(parent, ...children) {
-  parent.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined));
+  parent.replaceChildren();
+  for (const child of children.flat()) {
+    if (child !== null && child !== undefined) parent.append(child);
+  }
 }
 
 // A part of the page with a heading, which the navigation leads to.

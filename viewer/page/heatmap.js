@@ -57,7 +57,7 @@ class Heatmap {
     const size = Math.min(11, this.rowHeight - 2);
     context.font = `${size}px ${family}`;
     const widths = this.rows.map((row) => context.measureText(`● ${row}`).width);
-    this.gutter = Math.min(Math.max(...widths) + 10, this.width * 0.42);
+    this.gutter = Math.min(greatestOf(widths) + 10, this.width * 0.42);
     this.drawRows(context);
     this.drawColumns(context);
     this.drawPlace(context);

@@ -125,7 +125,7 @@ class Layers {
   drawMap() {
     const {operands} = this;
     this.heatmap?.destroy();
-    const most = Math.max(...operands.flatMap((each) => each.clipped.filter((value) => value !== null)), 0);
+    const most = greatestOf(operands.map((each) => greatestOf(each.clipped)));
     if (operands.length === 0) {
       replaceChildren(
           this.map, notice(`No ${this.operand === 'input' ? 'activations' : 'weights'} are quantized in this run.`));
