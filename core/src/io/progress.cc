@@ -142,8 +142,6 @@ void Progress::tick(Time now) noexcept try {
 } catch (...) {
 }
 
-void Progress::report(std::string_view line) noexcept { terminal_.line(line); }
-
 void Progress::finish(const Figures& figures) noexcept try {
   const std::lock_guard lock(mutex_);
   finished_ = true;

@@ -34,7 +34,6 @@ class Progress {
 
   void begin(const Figures& figures) noexcept;   ///< the clock starts; a plain line would say nothing yet
   void update(const Figures& figures) noexcept;  ///< as often as one likes; draws at most ten times a second
-  void report(std::string_view line) noexcept;   ///< always shown, above the progress line: an evaluation's result
   void finish(const Figures& figures) noexcept;  ///< shows the last figures as a line that stays
 
   void tick(Time now) noexcept;  ///< what happens once a second on a terminal

@@ -129,6 +129,16 @@ TEST_F(RunDocumentTest, KeepsOnlyWhatHasTheRightType) {
   EXPECT_THAT(problem_of(all, "evaluation.json"), HasSubstr("worst[0].image is not a PNG"));
 }
 
+/// An empty record becomes as many nulls as it has keys.
+TEST_F(RunDocumentTest, ReadsNoMoreRecordsThanItSays) {
+  std::string many = R"({"worst": [{})";
+  for (int i = 0; i < 9999; ++i) many += ",{}";
+  test::write_file(run_ / "evaluation.json", many + "]}");
+  const auto all = document();
+  EXPECT_THAT(problem_of(all, "evaluation.json"), HasSubstr("worst has 10000 records; the first 4096 are read"));
+  EXPECT_EQ(all.at("evaluation").at("worst").as_array().size(), 4096u);
+}
+
 TEST_F(RunDocumentTest, SendsOnlyWhatIsNew) {
   RunReader reader(run_);
   reader.refresh();
