@@ -309,7 +309,7 @@ TEST(Progress, WithoutATerminalLinesAreRare) {
   Progress progress("train", terminal, 1000);
   for (int step = 1; step <= 100; ++step) progress.update(figures(step));
   EXPECT_THAT(pipe.written(), testing::AllOf(HasSubstr("step 1/200"), Not(HasSubstr("step 2/200"))));
-  progress.report("eval  top-1 90.00%");
+  terminal.line("eval  top-1 90.00%");
   EXPECT_EQ(pipe.written(), "eval  top-1 90.00%\n");
   progress.finish(figures(200));
   EXPECT_THAT(pipe.written(), testing::AllOf(HasSubstr("step 200/200"), Not(HasSubstr("left")), testing::EndsWith("\n")));
