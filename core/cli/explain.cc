@@ -11,6 +11,7 @@
 #include "io/printable.h"
 #include "layout.h"
 #include "qfw/error.h"
+#include "recipe/sections.h"
 #include "run/notes.h"
 #include "util/nearest.h"
 #include "verbs.h"
@@ -105,11 +106,9 @@ std::vector<Recipe::Row> chosen_settings(const Recipe& recipe, const std::string
   std::vector<Recipe::Row> chosen;
   std::vector<std::string> known;
   if (wanted == "description") {
-    return {{.section = "",
-             .key = wanted,
-             .value = recipe.description(),
-             .origin = recipe.label(),
-             .doc = "one line on what it is for"}};
+    const std::vector<Option> keys = recipe::top_options();
+    const std::string doc = std::ranges::find(keys, wanted, &Option::name)->doc;
+    return {{.section = "", .key = wanted, .value = recipe.description(), .origin = recipe.label(), .doc = doc}};
   }
   for (const Recipe::Row& row : recipe.table()) {
     const std::string name = row.section + "." + row.key;
