@@ -12,10 +12,10 @@ namespace qfw::viewer {
 
 /// Answers GET and HEAD, and nothing else, to browsers that name it as it is named; one thread serves all.
 ///
-/// What others may send is bounded: a request's header by 8 KiB (431), no body (413), a time for each request and each answer
-/// (then the connection is closed), so many connections (503). A Host that is neither loopback nor the address served, as a
-/// foreign page's name that was pointed here would be, is refused (403), as is the request of another origin. No path is ever
-/// taken for a file's name: what there is decides the handler.
+/// What others may send is bounded: a request's header by 8 KiB and 100 fields (431), no body (413), a time for each request
+/// and each 64 KiB of an answer (then the connection is closed), so many connections (503). A Host that is neither loopback nor
+/// the address served, as a foreign page's name that was pointed here would be, is refused (403), as is the request of another
+/// origin. No path is ever taken for a file's name: what there is decides the handler.
 class HttpServer {
  public:
   struct Options {
@@ -30,10 +30,12 @@ class HttpServer {
     std::string_view path;   ///< without the query; not decoded
     std::string_view query;  ///< behind the question mark
   };
+  using Body = std::shared_ptr<const std::string>;  ///< shared by all who are being sent it
+  static Body body_of(std::string text);
   struct Reply {
     unsigned status = 200;
     std::string type = "text/plain; charset=utf-8";
-    std::string body;
+    Body body{};  ///< none: an empty one
   };
   using Handler = std::function<Reply(const Request&)>;
 

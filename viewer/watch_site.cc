@@ -1,5 +1,8 @@
 #include "viewer/watch_site.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <boost/json.hpp>
 #include <charconv>
 
@@ -18,12 +21,21 @@ constexpr std::size_t most_open = 16;
 constexpr std::chrono::milliseconds interval{300};  // many browsers cost no more than one
 constexpr std::string_view cursor_key = "cursor=", run_prefix = "/run/", update_suffix = "/update";
 
-Reply page(std::string text) { return {.type = "text/html; charset=utf-8", .body = std::move(text)}; }
-Reply document(const json::object& object) { return {.type = "application/json", .body = json_line(object)}; }
-Reply not_found() { return {.status = 404, .body = "there is no such page\n"}; }
-Reply bad_query() { return {.status = 400, .body = "this query means nothing here\n"}; }
+Reply page(HttpServer::Body text) { return {.type = "text/html; charset=utf-8", .body = std::move(text)}; }
+Reply document(HttpServer::Body text) { return {.type = "application/json", .body = std::move(text)}; }
+Reply document(const json::object& object) { return document(HttpServer::body_of(json_line(object))); }
+Reply not_found() { return {.status = 404, .body = HttpServer::body_of("there is no such page\n")}; }
+Reply bad_query() { return {.status = 400, .body = HttpServer::body_of("this query means nothing here\n")}; }
 
 }  // namespace
+
+HttpServer::Body TextsBeingSent::get(const std::string& name, const std::function<std::string()>& make) {
+  std::erase_if(texts_, [](const auto& text) { return text.second.expired(); });
+  std::weak_ptr<const std::string>& known = texts_[name];
+  HttpServer::Body text = known.lock();
+  if (!text) known = text = HttpServer::body_of(make());
+  return text;
+}
 
 WatchSite::WatchSite(fs::path folder) : folder_(std::move(folder)), title_(json_in_utf8(folder_.string())), list_(folder_) {}
 
@@ -45,7 +57,10 @@ Reply WatchSite::answer(const HttpServer::Request& request) {
   if (request.path.starts_with(run_prefix)) return answer_for_run(request.path.substr(run_prefix.size()), request.query);
   if (request.path == "/" || request.path == "/list") {
     if (!request.query.empty()) return bad_query();
-    if (request.path == "/") return page(now == Mode::list ? list_page(title_) : live_page(title_));
+    if (request.path == "/") {
+      return page(texts_.get(now == Mode::list ? "list" : "run",
+                             [&] { return now == Mode::list ? list_page(title_) : live_page(title_); }));
+    }
     if (now != Mode::list) return document({{"mode", "run"}});
     list_.refresh();
     json::object summary = list_.summary();
@@ -63,7 +78,8 @@ Reply WatchSite::answer_for_run(std::string_view rest, std::string_view query) {
   if (!run || mode_ != Mode::list) return not_found();
   if (rest == update_suffix) return update(*run, query);
   if (!rest.empty()) return not_found();
-  return query.empty() ? page(live_page(json_in_utf8(run->string()))) : bad_query();
+  if (!query.empty()) return bad_query();
+  return page(texts_.get(fmt::format("run {}", number), [&] { return live_page(json_in_utf8(run->string())); }));
 }
 
 Reply WatchSite::update(const fs::path& folder, std::string_view query) {
@@ -73,12 +89,15 @@ Reply WatchSite::update(const fs::path& folder, std::string_view query) {
     if (!known) return bad_query();
     cursor = *known;
   }
-  json::object news = reader(folder).changes_since(cursor);
-  news["mode"] = "run";
-  return document(news);
+  const Open& open = opened(folder);
+  return document(texts_.get(fmt::format("{} {} {}", open.reading, cursor.text(), folder.string()), [&] {
+    json::object news = open.reader->changes_since(cursor);
+    news["mode"] = "run";
+    return json_line(news);
+  }));
 }
 
-RunReader& WatchSite::reader(const fs::path& folder) {
+WatchSite::Open& WatchSite::opened(const fs::path& folder) {
   auto found = std::find_if(open_.begin(), open_.end(), [&](const Open& each) { return each.folder == folder; });
   if (found == open_.end()) {
     if (open_.size() == most_open) open_.pop_back();
@@ -91,8 +110,9 @@ RunReader& WatchSite::reader(const fs::path& folder) {
   if (!open.read || now - *open.read >= interval) {
     open.reader->refresh();
     open.read = now;
+    open.reading = ++readings_;
   }
-  return *open.reader;
+  return open;
 }
 
 }  // namespace qfw::viewer
