@@ -33,9 +33,7 @@ std::string head_of(const SectionReference& section) {
 
 /// A name and a text behind it, in columns.
 void print_entry(const std::string& name, std::size_t names, const std::string& text, std::size_t width) {
-  const std::size_t indent = names + 4;
-  const std::string lines = wrapped(printable(text, line_breaks), width, indent);
-  fmt::print("  {:<{}}  {}", printable(name), names, lines.empty() ? "\n" : lines.substr(indent));
+  fmt::print("{}", entry(printable(name), names, printable(text, line_breaks), width));
 }
 
 void print_all(const Catalog& catalog, const Output& output) {
@@ -68,7 +66,7 @@ void print_all(const Catalog& catalog, const Output& output) {
                   output.width);
     }
   };
-  fmt::print("Sections of a recipe, and the plugins that serve in them:\n");
+  fmt::print("{}", wrapped("Sections of a recipe, and the plugins that serve in them:", output.width, 0));
   print(true);
   fmt::print("\nPlugins of other kinds:\n");
   print(false);
@@ -128,7 +126,8 @@ void print_plugin(const FactoryBase& factory, const SectionReference& section, c
     fmt::print("\n{}", table_of(factory.options, "OPTION", output.width));
   }
   if (!beside.empty()) {
-    fmt::print("\nKeys of [{}] under every plugin:\n{}", section.name, table_of(beside, "KEY", output.width));
+    fmt::print("\n{}", wrapped(fmt::format("Keys of [{}] under every plugin:", section.name), output.width, 0));
+    fmt::print("{}", table_of(beside, "KEY", output.width));
   }
 }
 
@@ -147,10 +146,14 @@ void print_keys(const std::vector<KeyReference>& keys, const Output& output) {
   for (const KeyReference& key : keys) {
     const std::string of = key.plugins.empty() ? "" : fmt::format(" ({})", fmt::join(key.plugins, ", "));
     const std::string by_default = default_of(key.option), allowed = allowed_of(key.option);
-    fmt::print("{}{}", &key == keys.data() ? "" : "\n", wrapped(key.full_name() + of, output.width, 0));
+    fmt::print("{}{}", &key == keys.data() ? "" : "\n", wrapped(key.full_name() + of, output.width, 0, 2));
     fmt::print("{}", wrapped(printable(key.option.doc, line_breaks), output.width, 4));
-    fmt::print("  type     {}\n  default  {}\n", type_of(key.option), by_default.empty() ? "empty" : printable(by_default));
-    if (!allowed.empty()) fmt::print("  allowed  {}", wrapped(printable(allowed), output.width, 11).substr(11));
+    const auto fact = [&](std::string_view name, const std::string& value) {
+      fmt::print("{}", entry(name, std::string_view("default").size(), printable(value), output.width));
+    };
+    fact("type", type_of(key.option));
+    fact("default", by_default.empty() ? "empty" : by_default);
+    if (!allowed.empty()) fact("allowed", allowed);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 #include <cmath>
 #include <cstdio>
+#include <utility>
 
 #include "inspect/explanation.h"
 #include "inspect/explanation_json.h"
@@ -35,49 +36,55 @@ std::string in_words(const Explanation::LayerRow& layer) {
   return fmt::format("training {}; evaluation {}", in_words(layer.training), in_words(layer.evaluation));
 }
 
-template <class Row>
-std::size_t path_width(const std::vector<Row>& layers) {
-  std::size_t width = 5;
-  for (const auto& layer : layers) width = std::max(width, layer.path.size());
-  return width;
+/// In a terminal lines are broken where it ends; elsewhere not at all.
+std::size_t line_width() { return output_width(unlimited); }
+void print_paragraph(const std::string& text, std::size_t indent = 0) {
+  fmt::print("{}", wrapped(printable(text, line_breaks), line_width(), indent));
+}
+
+Column numbers(std::string heading) { return {.heading = std::move(heading), .numbers = true}; }
+Column words(std::string heading) { return {.heading = std::move(heading)}; }
+
+void add_row(std::vector<Column>& columns, const std::vector<std::string>& cells) {
+  for (std::size_t i = 0; i < columns.size(); ++i) columns[i].cells.push_back(printable(cells.at(i)));
 }
 
 void print_table(const Explanation& explanation, Session& session) {
-  const std::size_t width = path_width(explanation.layers);
-  fmt::print("{:<{}}  {:<7} {:<22} {:<20} {:>15}  {:>5} {:>5} {:>9}  {}\n", "layer", width, "op", "input", "weights",
-             "multiplications", "w", "a", "sum <", "arithmetic");
+  std::vector<Column> columns = {words("layer"), words("op"),  words("input"),   words("weights"),   numbers("multiplications"),
+                                 numbers("w"),   numbers("a"), numbers("sum <"), words("arithmetic")};
+  columns.back().long_text = true;
   for (const auto& layer : explanation.layers) {
     // The largest sum that data could lead to, of the 31 bits there are.
     const std::string sum = layer.largest_sum ? fmt::format("2^{:.1f}", std::log2(*layer.largest_sum + 1)) : "";
-    fmt::print("{:<{}}  {:<7} {:<22} {:<20} {:>15}  {:>5} {:>5} {:>9}  {}\n", printable(layer.path), width, layer.op,
-               layer.src.str(), layer.weights.str(), layer.multiplications, bits(layer.weight_bits), bits(layer.act_bits), sum,
-               in_words(layer));
+    add_row(columns, {layer.path, layer.op, layer.src.str(), layer.weights.str(), std::to_string(layer.multiplications),
+                      bits(layer.weight_bits), bits(layer.act_bits), sum, in_words(layer)});
   }
+  fmt::print("{}\n", table(columns, line_width()));
   const auto training = std::ranges::count_if(explanation.layers, [](const auto& layer) { return layer.training.integer(); });
   const auto evaluation =
       std::ranges::count_if(explanation.layers, [](const auto& layer) { return layer.evaluation.integer(); });
-  fmt::print(
-      "\n{} layers, integer in training: {}, in evaluation: {}; {} multiplications an image, {} weights in them, {} "
-      "parameters\n",
+  print_paragraph(fmt::format(
+      "{} layers, integer in training: {}, in evaluation: {}; {} multiplications an image, {} weights in them, {} parameters",
       explanation.layers.size(), training, evaluation, explanation.multiplications, explanation.matmul_weights,
-      explanation.parameters);
-  fmt::print("memory at batch {}: variables {}, intermediate values of a training step {}, total {}\n", session.train_batch(),
-             mebibytes(explanation.variable_bytes), mebibytes(explanation.arena_bytes),
-             mebibytes(explanation.variable_bytes + explanation.arena_bytes));
-  fmt::print("training: {} steps of {} an epoch, backend {}\n", session.total_steps(), session.steps_per_epoch(),
-             session.backend().describe());
+      explanation.parameters));
+  print_paragraph(fmt::format("memory at batch {}: variables {}, intermediate values of a training step {}, total {}",
+                              session.train_batch(), mebibytes(explanation.variable_bytes), mebibytes(explanation.arena_bytes),
+                              mebibytes(explanation.variable_bytes + explanation.arena_bytes)));
+  print_paragraph(fmt::format("training: {} steps of {} an epoch, backend {}", session.total_steps(), session.steps_per_epoch(),
+                              session.backend().describe()));
   for (std::size_t i = 0; i < std::min(phases_shown, explanation.phases.size()); ++i) {
     const auto& phase = explanation.phases[i];
-    fmt::print("  from step {}: {}; {} of {} layers integer\n", phase.first_step, phase.phase, phase.integer,
-               explanation.layers.size());
+    print_paragraph(fmt::format("from step {}: {}; {} of {} layers integer", phase.first_step, phase.phase, phase.integer,
+                                explanation.layers.size()),
+                    2);
   }
   if (explanation.phases.size() > phases_shown) {
-    fmt::print("  ... and {} further changes\n", explanation.phases.size() - phases_shown);
+    print_paragraph(fmt::format("... and {} further changes", explanation.phases.size() - phases_shown), 2);
   }
 }
 
 void print_notes(const Session& session) {
-  for (const std::string& note : notes_on(session)) fmt::print("note: {}\n", note);
+  for (const std::string& note : notes_on(session)) print_paragraph("note: " + note);
 }
 
 boost::json::object to_json(const Recipe::Row& row) {
@@ -96,7 +103,7 @@ void print_settings(const std::vector<Recipe::Row>& rows) {
   for (const Recipe::Row& row : rows) {
     const std::string value = row.value.empty() ? "\"\"" : row.value;
     const std::string name = row.section.empty() ? row.key : row.section + "." + row.key;
-    fmt::print("{}", wrapped(printable(fmt::format("{} = {} ({})", name, value, row.origin)), width, 0));
+    fmt::print("{}", wrapped(printable(fmt::format("{} = {} ({})", name, value, row.origin)), width, 0, 2));
     fmt::print("{}", wrapped(printable(row.doc), width, 4));
   }
 }
@@ -180,31 +187,34 @@ void print_costs(const CostReport& report, bool json) {
     fmt::print("{}", json_pretty(result));
     return;
   }
-  const std::size_t width = path_width(report.layers);
-  fmt::print("{:<{}}  {:>15} {:>5} {:>5}  {:>16} {:>6}  {:>14} {:>6}  {:>12} {:>6}\n", "layer", width, "multiplications", "w",
-             "a", "compute", "ratio", "linear", "ratio", "memory, bits", "ratio");
-  const auto figures = [](const Cost& cost, const Cost& unquantized) {
-    return fmt::format("{:>16.0f} {:>6.4f}  {:>14.0f} {:>6.4f}  {:>12.0f} {:>6.4f}", cost.compute,
-                       ratio(cost.compute, unquantized.compute), cost.compute_linear,
-                       ratio(cost.compute_linear, unquantized.compute_linear), cost.memory,
-                       ratio(cost.memory, unquantized.memory));
+  std::vector<Column> columns = {words("layer"),    numbers("multiplications"), numbers("w"),
+                                 numbers("a"),      numbers("compute"),         numbers("ratio"),
+                                 numbers("linear"), numbers("ratio"),           numbers("memory, bits"),
+                                 numbers("ratio")};
+  const auto add = [&](const std::string& name, std::int64_t multiplications, const std::string& w, const std::string& a,
+                       const Cost& cost, const Cost& unquantized) {
+    const auto whole = [](double number) { return fmt::format("{:.0f}", number); };
+    const auto share = [](double part, double all) { return fmt::format("{:.4f}", ratio(part, all)); };
+    add_row(columns,
+            {name, std::to_string(multiplications), w, a, whole(cost.compute), share(cost.compute, unquantized.compute),
+             whole(cost.compute_linear), share(cost.compute_linear, unquantized.compute_linear), whole(cost.memory),
+             share(cost.memory, unquantized.memory)});
   };
   std::int64_t multiplications = 0;
   for (const auto& layer : report.layers) {
     multiplications += layer.multiplications;
-    fmt::print("{:<{}}  {:>15} {:>5} {:>5}  {}\n", printable(layer.path), width, layer.multiplications, bits(layer.weight_bits),
-               bits(layer.act_bits), figures(layer.cost, layer.unquantized));
+    add(layer.path, layer.multiplications, bits(layer.weight_bits), bits(layer.act_bits), layer.cost, layer.unquantized);
   }
-  fmt::print("{:<{}}  {:>15} {:>5} {:>5}  {}\n", "total", width, multiplications, "", "",
-             figures(report.total, report.unquantized));
-  fmt::print(
-      "\nof one image. compute: multiplications x weight bits x activation bits; linear: multiplications x the larger of "
-      "the two, rounded up to 4, 8 or 16; a float counts as 16 bits; ratios are to bfloat16\n");
+  add("total", multiplications, "", "", report.total, report.unquantized);
+  fmt::print("{}\n", table(columns, line_width()));
+  print_paragraph(
+      "of one image. compute: multiplications x weight bits x activation bits; linear: multiplications x the larger of "
+      "the two, rounded up to 4, 8 or 16; a float counts as 16 bits; ratios are to bfloat16");
   if (report.later > 0) {
-    fmt::print(
-        "{} layers are quantized like this only after the last step of this recipe (train.steps, "
-        "activation_bound_start_step, weight_quant_start_step)\n",
-        report.later);
+    print_paragraph(
+        fmt::format("{} layers are quantized like this only after the last step of this recipe (train.steps, "
+                    "activation_bound_start_step, weight_quant_start_step)",
+                    report.later));
   }
 }
 

@@ -1,11 +1,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/json.hpp>
 #include <set>
 
 #include "io/json.h"
 #include "io/printable.h"
+#include "layout.h"
 #include "util/nearest.h"
 #include "verbs.h"
 
@@ -25,26 +27,24 @@ void print_json(const std::vector<Catalog::Entry>& entries) {
 }
 
 void print_table(const std::vector<Catalog::Entry>& entries) {
-  std::size_t kinds = 0, names = 0, descriptions = 0;
-  bool unusable = false;
+  const std::size_t width = output_width(unlimited);
+  std::size_t kinds = 0;
+  for (const Catalog::Entry& entry : entries) kinds = std::max(kinds, entry.usable ? entry.kind.size() : 0);
+  std::array<Column, 3> columns = {Column{}, Column{.long_text = true}, Column{.long_text = true}};
+  std::string unusable;
   for (const Catalog::Entry& entry : entries) {
-    unusable = unusable || !entry.usable;
-    if (!entry.usable) continue;
-    kinds = std::max(kinds, entry.kind.size());
-    names = std::max(names, entry.name.size());
-    descriptions = std::max(descriptions, entry.description.size());
+    const std::string file = printable(entry.file.string());
+    if (entry.usable) {
+      columns[0].cells.push_back(fmt::format("{:<{}}  {}", printable(entry.kind), kinds, printable(entry.name)));
+      columns[1].cells.push_back(printable(entry.description));
+      columns[2].cells.push_back(file);
+    } else {
+      const std::string what = entry.kind.empty() ? entry.file.filename().string() : entry.kind + " " + entry.name;
+      unusable += wrapped(fmt::format("{}: {} ({})", printable(what), printable(entry.reason), file), width, 2);
+    }
   }
-  for (const Catalog::Entry& entry : entries) {
-    if (!entry.usable) continue;
-    fmt::print("{:<{}}  {:<{}}  {:<{}}  {}\n", printable(entry.kind), kinds, printable(entry.name), names,
-               printable(entry.description), descriptions, printable(entry.file.string()));
-  }
-  if (unusable) fmt::print("\nunusable:\n");
-  for (const Catalog::Entry& entry : entries) {
-    if (entry.usable) continue;
-    const std::string what = entry.kind.empty() ? entry.file.filename().string() : entry.kind + " " + entry.name;
-    fmt::print("  {}: {} ({})\n", printable(what), printable(entry.reason), printable(entry.file.string()));
-  }
+  fmt::print("{}", table(columns, width));
+  if (!unusable.empty()) fmt::print("\nunusable:\n{}", unusable);
 }
 
 int run(const Arguments& arguments, const Catalog& catalog) {

@@ -86,8 +86,23 @@ boost::json::array json_of(std::span<const Option> options) {
   return list;
 }
 
+namespace {
+
+constexpr std::size_t gap = 2, meaning_indent = 4, least_allowed = 16;
+
+/// Where the table's columns have no room.
+std::string in_lines(const Option& option, std::size_t width) {
+  const std::string by_default = default_of(option), allowed = allowed_of(option);
+  const auto line = [&](const std::string& text) { return wrapped(printable(text, line_breaks), width, meaning_indent); };
+  std::string text = wrapped(printable(option.name), width, 0);
+  text += line(type_of(option) + (by_default.empty() ? "" : ", default " + by_default));
+  if (!allowed.empty() && option.type != Option::Type::boolean) text += line("allowed " + allowed);
+  return text + line(option.doc);
+}
+
+}  // namespace
+
 std::string table_of(std::span<const Option> options, const std::string& heading, std::size_t width) {
-  constexpr std::size_t gap = 2, meaning_indent = 4, least_allowed = 16;
   std::vector<std::array<std::string, 4>> rows = {{heading, "TYPE", "DEFAULT", "ALLOWED"}};
   for (const Option& option : options)
     rows.push_back({printable(option.name), type_of(option), printable(default_of(option)), printable(allowed_of(option))});
@@ -99,10 +114,18 @@ std::string table_of(std::span<const Option> options, const std::string& heading
         widths[i] = std::max(widths[i], wide);  // the few longest may stick out
     }
   }
-  std::string text;
-  for (std::size_t r = 0; r < rows.size(); ++r) {
+  const auto begin_of = [&](const auto& row) {
     std::string line;
-    for (std::size_t i = 0; i < widths.size(); ++i) line += fmt::format("{:<{}}{:{}}", rows[r][i], widths[i], "", gap);
+    for (std::size_t i = 0; i < widths.size(); ++i) line += fmt::format("{:<{}}{:{}}", row[i], widths[i], "", gap);
+    return line;
+  };
+  std::string text;
+  if (std::ranges::any_of(rows, [&](const auto& row) { return columns_of(begin_of(row)) > width + gap; })) {
+    for (const Option& option : options) text += in_lines(option, width);
+    return text;
+  }
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    std::string line = begin_of(rows[r]);
     const std::string& allowed = rows[r][3];
     const std::size_t used = columns_of(line);
     if (used + columns_of(allowed) <= width) {
@@ -110,6 +133,7 @@ std::string table_of(std::span<const Option> options, const std::string& heading
     } else if (used + least_allowed <= width) {
       line += wrapped(allowed, width, used).substr(used);
     } else {
+      line.erase(line.find_last_not_of(' ') + 1);
       line += "\n" + wrapped(allowed, width, 2 * meaning_indent);
     }
     line.erase(line.find_last_not_of(" \n") + 1);

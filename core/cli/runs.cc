@@ -62,23 +62,31 @@ std::string time_text(std::int64_t seconds) {
   return std::strftime(text, sizeof text, "%Y-%m-%d %H:%M", &local) > 0 ? text : "";
 }
 
-struct Column {
-  const char* heading;
+struct Heading {
+  std::string_view text;
   bool numbers;  ///< to the right
   int rank;      ///< the highest goes first where there is no room
-  std::vector<std::string> cells{};
-
-  std::size_t width() const {
-    std::size_t widest = columns_of(heading);
-    for (const std::string& cell : cells) widest = std::max(widest, columns_of(cell));
-    return widest;
-  }
 };
 
+/// In this order.
+constexpr std::array<Heading, 10> headings = {{{"RUN", false, 0},
+                                               {"STATE", false, 1},
+                                               {"STEP", true, 2},
+                                               {"EPOCH", true, 7},
+                                               {"LAST %", true, 4},
+                                               {"BEST %", true, 3},
+                                               {"AT STEP", true, 6},
+                                               {"IMAGES/S", true, 8},
+                                               {"WRITTEN", false, 5},
+                                               {"DESCRIPTION", false, 9}}};
+
+int rank_of(const Column& column) { return std::ranges::find(headings, column.heading, &Heading::text)->rank; }
+
 std::vector<Column> columns_for(const std::vector<RunSummary>& runs) {
-  std::vector<Column> columns = {{"RUN", false, 0},     {"STATE", false, 1},      {"STEP", true, 2},    {"EPOCH", true, 7},
-                                 {"LAST %", true, 4},   {"BEST %", true, 3},      {"AT STEP", true, 6}, {"IMAGES/S", true, 8},
-                                 {"WRITTEN", false, 5}, {"DESCRIPTION", false, 9}};
+  std::vector<Column> columns;
+  for (const Heading& each : headings) {
+    columns.push_back({.heading = std::string(each.text), .numbers = each.numbers, .long_text = each.text == "DESCRIPTION"});
+  }
   for (const RunSummary& run : runs) {
     const std::string epoch = run.epoch ? fmt::format("{:.1f}", *run.epoch) : "";
     const std::string epochs = run.epochs ? fmt::format("{:g}", *run.epochs) : "";
@@ -97,47 +105,32 @@ std::vector<Column> columns_for(const std::vector<RunSummary>& runs) {
   return columns;
 }
 
-constexpr std::size_t gap = 2;
-
-std::size_t width_of(const std::vector<Column>& columns) {
-  std::size_t width = 0;
-  for (const Column& column : columns) width += column.width() + gap;
-  return width - gap;
-}
-
-/// Descriptions become shorter, then whole columns go, then names become shorter.
+/// Descriptions become shorter, then whole columns go, but not those without which a line says little.
 void fit(std::vector<Column>& columns, std::size_t width) {
-  constexpr std::size_t least_description = 20, least_name = 8;
-  const auto shorten = [&](Column& column, std::size_t least) {
-    const std::size_t others = width_of(columns) - column.width();
-    const std::size_t left = others + least > width ? least : width - others;
-    for (std::string& cell : column.cells) cell = shortened(cell, left);
-  };
-  if (width_of(columns) > width) shorten(columns.back(), least_description);
-  while (width_of(columns) > width && columns.size() > 2) columns.erase(std::ranges::max_element(columns, {}, &Column::rank));
-  if (width_of(columns) > width) shorten(columns.front(), least_name);
+  constexpr std::size_t least_description = 20, least_columns = 4;
+  Column& last = columns.back();
+  if (width_of(columns) > width && last.long_text) {
+    const std::size_t others = width_of(columns) - last.width();
+    const std::size_t left = others + least_description > width ? least_description : width - others;
+    for (std::string& cell : last.cells) cell = shortened(cell, left);
+  }
+  while (width_of(columns) > width && columns.size() > least_columns) {
+    columns.erase(std::ranges::max_element(columns, {}, rank_of));
+  }
 }
 
 void print_table(const std::vector<RunSummary>& runs) {
   const std::size_t width = output_width();
   std::vector<Column> columns = columns_for(runs);
   std::erase_if(columns, [](const Column& column) {  // nobody has anything to say there
-    return column.rank > 1 && std::ranges::all_of(column.cells, &std::string::empty);
+    return rank_of(column) > 1 && std::ranges::all_of(column.cells, &std::string::empty);
   });
-  fit(columns, width);
-  const auto line = [&](const auto& cell_of) {
-    std::string text;
-    for (const Column& column : columns) {
-      const std::string cell = cell_of(column);
-      const std::string blanks(column.width() - columns_of(cell), ' ');
-      text += (column.numbers ? blanks + cell : cell + blanks) + std::string(gap, ' ');
-    }
-    text.erase(text.find_last_not_of(' ') + 1);
-    fmt::print("{}\n", text);
-  };
-  line([](const Column& column) { return std::string(column.heading); });
+  std::vector<Column> fitted = columns;
+  fit(fitted, width);
+  const TableText text = table_text(width_of(fitted) <= width ? fitted : columns, width);
+  fmt::print("{}", text.heading);
   for (std::size_t i = 0; i < runs.size(); ++i) {
-    line([&](const Column& column) { return column.cells[i]; });
+    fmt::print("{}", text.rows[i]);
     for (const std::string& problem : runs[i].problems) fmt::print("{}", wrapped(printable(problem), width, 4));
   }
 }
@@ -176,11 +169,11 @@ Verb runs_verb() {
   verb.max_positional = 1;
   verb.summary = "list the runs below a folder (runs): state, step, accuracy, speed";
   verb.doc =
-      "The run that was written last comes last. STATE is what a running one does, how an ended one ended, or killed: it was "
-      "at\n"
-      "work and is no more; unfinished is one of an earlier version, which does not say how it ended. Accuracies are in "
+      "The run that was written last comes last. STATE is what a running one does, how an ended one ended, or killed: it was\n"
+      "at work and is no more; unfinished is one of an earlier version, which does not say how it ended. Accuracies are in "
       "percent,\n"
-      "LAST of the newest evaluation. Links are not followed. Columns that have no room are left out; --json has everything.";
+      "LAST of the newest evaluation. Links are not followed. Columns that have no room are left out; --json has everything.\n"
+      "Where there is room for hardly any, each run has lines of its own.";
   verb.options = {{"json", "", "print JSON"}};
   verb.run = run;
   return verb;

@@ -96,10 +96,19 @@ grep -q '^runs/tiny ' <<< "$("$QFW" runs runs/tiny)" || fail "a run folder itsel
 
 # It fits the terminal.
 if command -v script > /dev/null; then
-  for columns in 60 80 120; do
-    script -qec "stty cols $columns; $QFW runs; $QFW describe quantizer weights_only; $QFW describe" /dev/null < /dev/null | tr -d '\r' > shown.txt
-    widest=$(awk '{ if (length($0) > most) most = length($0) } END { print most }' shown.txt)
-    [ "$widest" -le $columns ] || fail "$widest columns where there are $columns: $(awk -v most=$columns 'length($0) > most' shown.txt)"
-    grep -q '^runs/tiny' shown.txt || fail "at $columns columns: $(cat shown.txt)"
+  cat > all.sh <<'END'
+set -e
+exec 2> said.txt  # progress, which has other rules
+"$QFW" runs; "$QFW" list; "$QFW" describe; "$QFW" describe quantizer; "$QFW" describe quantizer weights_only; "$QFW" describe train
+"$QFW" describe quantizer.weight_prec; "$QFW" explain recipes/tiny.ini --settings; "$QFW" explain recipes/tiny.ini --cost
+END
+  for columns in 40 60 80 120; do
+    script -qec "stty cols $columns; QFW='$QFW' bash all.sh" /dev/null < /dev/null | tr -d '\r' > shown.txt
+    # A word that is longer than a line sticks out, by itself.
+    awk -v most=$columns 'length($0) > most && !/^ *[^ ]+$/' shown.txt > wide.txt
+    [ ! -s wide.txt ] || fail "more than $columns columns: $(cat wide.txt)"
+    for line in '^runs/tiny' '^train.batch_size = 32' '^quantizer +weights_only' '^ *conv_1|conv_1( |$)' '^(total|weight_prec)( |$)'; do
+      grep -qE -- "$line" shown.txt || fail "no /$line/ at $columns columns: $(cat shown.txt)"
+    done
   done
 fi
