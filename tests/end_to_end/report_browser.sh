@@ -41,6 +41,27 @@ for file in setup.json status.json report.json evaluation.json environment.json 
 "$QFW" report damaged > /dev/null
 page "file://$PWD/damaged/report.html" 'data-rendered' 'it is no valid JSON'
 
+# A learning rate next to nothing ends no axis; and of thousands of layers as much is drawn as a page can show.
+"$sample" tiny
+awk -F, -v OFS=, 'NR == 1 { for (i = 1; i <= NF; ++i) if ($i == "learning_rate") column = i } NR > 1 && $column != "" { $column = "1e-308" } 1' \
+  small/series.csv > tiny/series.csv
+grep -q 1e-308 tiny/series.csv || fail "no learning rates: $(head -n 3 tiny/series.csv)"
+"$QFW" report tiny > /dev/null
+page "file://$PWD/tiny/report.html" 'data-rendered="6 charts, 1 heatmaps'
+mkdir many && cp small/series.csv many
+awk 'BEGIN {
+  printf "{\"layers\": ["
+  for (i = 0; i < 1500; ++i) printf "%s{\"path\": \"layer_%d\", \"op\": \"conv2d\", \"multiplications\": 1}", i ? ", " : "", i
+  print "]}"
+}' > many/setup.json
+awk 'BEGIN {
+  print "step,layer,operand,bound,bound_min,bound_max,clipped"
+  for (step = 1; step <= 20; ++step) for (i = 0; i < 600; ++i) print step ",layer_" i ",input,1,1,1,0.01"
+}' > many/layers.csv
+"$QFW" report many > /dev/null
+page "file://$PWD/many/report.html" 'data-rendered="6 charts, 1 heatmaps' 'The first 500 of 1,500, as they are sorted' 'The first 200 of 600'
+[ "$(grep -o '<tr>' dom | wc -l)" -lt 1200 ] || fail "all rows are there"
+
 # Whatever a run is called, it stays text.
 evil='</script><script>document.documentElement.dataset.faults="evil"</script><img src=x onerror="document.documentElement.dataset.faults=1">'
 "$sample" evil "description=$evil" "class=$evil" state=failed "error=$evil"
@@ -58,5 +79,8 @@ flock 5  # as the process of a run has it
 "$sample" later state=evaluating steps=1404
 page "$(cat address)" 'data-rendered="6 charts' 'evaluating: 6,250 of 10,000 images' 'role="progressbar"'
 exec 5>&-
+# On another machine, which nobody here can look at: how long ago it was heard of.
+sed -i -E 's/"host": *"[^"]*"/"host": "elsewhere"/; s/"written": *[0-9.]+/"written": 1700000000/' later/status.json
+page "$(cat address)" 'evaluating\?' 'is evaluating, or was [0-9]+[^<]* ago: it runs on elsewhere'
 kill -INT $watcher
 wait $watcher || true

@@ -123,8 +123,8 @@ class StepChart {
 
   dataSets() {
     const isLog = this.logarithmic;
-    const points = (curve, values) =>
-        curve.x.map((x, i) => ({x, y: values[i]})).filter(({y}) => format.known(y) && (!isLog || y > 0));
+    const points = (curve, values) => curve.x.map((x, i) => ({x, y: format.known(values[i]) ? drawable(values[i]) : null}))
+                                          .filter(({y}) => y !== null && (!isLog || y > 0));
     return this.curves.filter((curve) => !this.hidden.has(curve.label)).flatMap((curve) => {
       const yAxisID = curve.right ? 'right' : 'y';
       const plain = {yAxisID, pointRadius: 0, borderWidth: 0, borderColor: 'transparent'};
@@ -377,6 +377,17 @@ function nearestIndex(sorted, value) {
     sorted[middle] <= value ? low = middle : high = middle;
   }
   return Math.abs(sorted[high] - value) < Math.abs(value - sorted[low]) ? high : low;
+}
+
+// The greatest of any number of values, at least 0; Math.max takes only as many as fit on the stack.
+function greatestOf(values) {
+  return values.reduce((most, value) => value !== null && value > most ? value : most, 0);
+}
+
+// A value as axes can have it. For ranges beside these Chart.js looks for digits that no number has, and never ends.
+function drawable(value) {
+  const size = Math.abs(value);
+  return size < 1e-280 ? 0 : Math.sign(value) * Math.min(size, 1e280);
 }
 
 // An exponential moving average that begins without a bias; gaps stay gaps.

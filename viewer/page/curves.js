@@ -25,7 +25,6 @@ class Curves {
     this.charts = element('div', {class: 'charts'}, ...this.group.charts.map((chart) => chart.element));
     this.evaluations = element('div');
     this.element = section('curves', 'Curves', this.empty, this.controls(), this.charts, this.evaluations);
-    this.update();
   }
 
   controls() {

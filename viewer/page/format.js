@@ -53,8 +53,3 @@ const format = (() => {
     text: (value) => typeof value === 'string' && value !== '' ? value : unknown,
   };
 })();
-
-// The greatest of any number of values, at least 0; Math.max takes only as many as fit on the stack.
-function greatestOf(values) {
-  return values.reduce((most, value) => value !== null && value > most ? value : most, 0);
-}

@@ -17,6 +17,7 @@ class Heatmap {
     onRow = null
   }) {
     Object.assign(this, {label, rows, columns, value, tell, most, power, rowHeight, columnTitle, chosen, onRow, at: null});
+    this.picture = element('canvas');
     this.canvas = element('canvas', {
       class: 'heatmap',
       tabindex: '0',
@@ -48,41 +49,69 @@ class Heatmap {
     if (this.width < 50) return;
     const height = this.rows.length * this.rowHeight + 34;
     const scale = window.devicePixelRatio || 1;
-    this.canvas.width = Math.round(this.width * scale);
-    this.canvas.height = Math.round(height * scale);
+    this.canvas.width = this.picture.width = Math.round(this.width * scale);
+    this.canvas.height = this.picture.height = Math.round(height * scale);
     this.canvas.style.height = `${height}px`;
-    const context = this.canvas.getContext('2d');
+    const context = this.picture.getContext('2d');
     context.scale(scale, scale);
     const family = getComputedStyle(document.body).fontFamily;
-    const size = Math.min(11, this.rowHeight - 2);
+    const size = Math.max(5, Math.min(11, this.rowHeight - 2));
     context.font = `${size}px ${family}`;
     const widths = this.rows.map((row) => context.measureText(`● ${row}`).width);
     this.gutter = Math.min(greatestOf(widths) + 10, this.width * 0.42);
-    this.drawRows(context);
+    this.drawLabels(context, size);
+    this.drawCells(context);
     this.drawColumns(context);
+    this.show();
+  }
+
+  // What was drawn, and the place that is pointed at: that moves often.
+  show() {
+    if (!(this.width >= 50)) return;
+    const context = this.canvas.getContext('2d');
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    context.drawImage(this.picture, 0, 0);
+    const scale = window.devicePixelRatio || 1;
+    context.scale(scale, scale);
     this.drawPlace(context);
   }
 
-  drawRows(context) {
-    const colors = palette.scale();
+  drawLabels(context, size) {
+    const ink = palette.read('--ink'), muted = palette.read('--muted');
+    const every = Math.ceil(Math.min(size, 11) / this.rowHeight);
+    context.textBaseline = 'middle';
+    for (let row = 0; row < this.rows.length; row += every) {
+      const isChosen = this.chosen(row);
+      context.fillStyle = isChosen ? ink : muted;
+      const text = fitted(context, (isChosen ? '● ' : '') + this.rows[row], this.gutter - 6);
+      context.fillText(text, 0, (row + 0.5) * this.rowHeight);
+    }
+  }
+
+  // A pixel for each cell, and that picture as large as it has to be: a million cells are drawn at once.
+  drawCells(context) {
+    const rows = this.rows.length;
     const bins = Math.max(1, Math.min(this.columns.length, Math.floor(this.plotWidth)));
-    const wide = this.plotWidth / bins;
-    const labelEvery = Math.ceil(11 / this.rowHeight);
-    for (let row = 0; row < this.rows.length; ++row) {
-      const top = row * this.rowHeight;
-      if (row % labelEvery === 0) {
-        context.fillStyle = palette.read(this.chosen(row) ? '--ink' : '--muted');
-        context.textBaseline = 'middle';
-        context.fillText(
-            fitted(context, (this.chosen(row) ? '● ' : '') + this.rows[row], this.gutter - 6), 0, top + this.rowHeight / 2);
-      }
+    const cells = element('canvas', {width: bins, height: Math.max(rows, 1)});
+    const image = new ImageData(cells.width, cells.height);
+    const colors = palette.scale(), none = palette.rgb(palette.read('--none'));
+    const shades = Array.from({length: 256}, (_, i) => colors(i / 255).rgb);
+    for (let row = 0; row < rows; ++row) {
       for (let bin = 0; bin < bins; ++bin) {
         const value = this.binned(row, bin, bins);
-        context.fillStyle = value === null ? palette.read('--none') : colors(this.share(value)).css;
-        const left = this.gutter + bin * wide;
-        context.fillRect(left, top, wide + (wide > 4 ? -1 : 0.5), this.rowHeight - (this.rowHeight > 4 ? 1 : 0));
+        const color = value === null ? none : shades[Math.round(255 * Math.max(this.share(value), 0))];
+        image.data.set(color, 4 * (row * bins + bin));
+        image.data[4 * (row * bins + bin) + 3] = 255;
       }
     }
+    cells.getContext('2d').putImageData(image, 0, 0);
+    context.imageSmoothingEnabled = false;
+    const {gutter, plotWidth, rowHeight} = this;
+    context.drawImage(cells, gutter, 0, plotWidth, Math.max(rows, 1) * rowHeight);
+    const wide = plotWidth / bins;
+    for (let row = 1; row <= rows && rowHeight > 4; ++row) context.clearRect(gutter, row * rowHeight - 1, plotWidth, 1);
+    for (let bin = 1; bin <= bins && wide > 4; ++bin) context.clearRect(gutter + bin * wide - 1, 0, 1, rows * rowHeight);
   }
 
   // Where there are more columns than pixels the greatest is shown: none that is remarkable is lost.
@@ -131,7 +160,7 @@ class Heatmap {
     if (same) return;
     this.at = at;
     this.readout.textContent = at ? this.tell(...at) : '';
-    this.draw();
+    this.show();
   }
 
   placeOf(event) {

@@ -28,7 +28,6 @@ class Layers {
         element('details', {class: 'choose'}, element('summary', {}, 'Choose layers'), this.picker), this.charts);
     this.table = element('div');
     this.element = section('layers', 'Layers', this.hint, this.course, this.table);
-    this.update();
   }
 
   get operands() {
@@ -145,7 +144,8 @@ class Layers {
       tell: words,
       most,
       power: 0.5,
-      rowHeight: operands.length > 24 ? 12 : 16,
+      // A canvas has an end, and browsers draw nothing at all beyond it.
+      rowHeight: operands.length > 24 ? Math.max(2, Math.min(12, Math.floor(12000 / operands.length))) : 16,
       columnTitle: 'evaluation after step',
       chosen: (row) => this.chosen.has(operands[row].layer),
       onRow: (row) => this.toggle(operands[row].layer),
@@ -175,13 +175,20 @@ class Layers {
         }
       }
     });
-    const list = element('div', {class: 'checks'});
-    const fill = () => replaceChildren(
-        list,
-        this.operands.filter((each) => each.layer.includes(this.filter))
-            .map((each) => checkbox(each.layer, this.chosen.has(each.layer), () => this.toggle(each.layer))));
+    const list = element('div', {class: 'checks'}), more = element('div');
+    const most = 200;
+    const fill = () => {
+      const found = this.operands.filter((each) => each.layer.includes(this.filter));
+      replaceChildren(
+          list,
+          found.slice(0, most).map((each) => checkbox(each.layer, this.chosen.has(each.layer), () => this.toggle(each.layer))));
+      replaceChildren(
+          more,
+          found.length > most ? notice(`The first ${most} of ${format.whole(found.length)}; a part of a name finds others.`) :
+                                null);
+    };
     fill();
-    replaceChildren(this.picker, search, list);
+    replaceChildren(this.picker, search, list, more);
   }
 
   drawCharts() {

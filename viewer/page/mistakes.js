@@ -6,7 +6,6 @@ class Mistakes {
     this.run = run;
     this.body = element('div');
     this.element = section('mistakes', 'Mistakes', this.body);
-    this.update();
   }
 
   update() {

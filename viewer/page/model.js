@@ -78,6 +78,15 @@ class Run {
   get isAlive() {
     return this.part('state').alive === true;
   }
+  // Whether it was at work when it last told, and nobody here can see whether it still is.
+  get isUnseen() {
+    return this.part('state').alive === null && this.state !== 'unknown';
+  }
+  // Seconds since the run last told what it does.
+  get statusAge() {
+    const {written} = this.part('status');
+    return format.known(written) && format.known(this.parts.read) ? Math.max(this.parts.read - written, 0) : null;
+  }
   get description() {
     return this.part('setup').description || this.part('report').description || this.described() || this.name;
   }

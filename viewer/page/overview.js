@@ -43,11 +43,19 @@ class Overview {
     const bad = ['killed', 'unfinished', 'unknown'].includes(run.state) ?
         notice(`This run ${stateWords[run.state]}. ${run.part('state').why ?? ''}`) :
         null;
-    replaceChildren(this.messages, problem, bad);
+    replaceChildren(this.messages, problem, bad, this.unseen());
     this.progress.update();
     replaceChildren(
         this.tiles, this.accuracy(), this.loss(), this.stepsDone(), this.speed(), this.duration(), this.network(), this.data(),
         this.machine());
+  }
+
+  // Of a run on another machine nobody here is told that its process is gone.
+  unseen() {
+    const {run} = this;
+    if (!run.isUnseen) return null;
+    const when = run.statusAge === null ? 'when it last told' : `${format.duration(run.statusAge)} ago`;
+    return notice(`This run ${stateWords[run.state] ?? run.state}, or was ${when}: ${run.part('state').why ?? ''}`);
   }
 
   accuracy() {
@@ -140,14 +148,20 @@ class Progress {
     if (this.element.hidden) return;
     const status = run.part('status');
     replaceChildren(
-        this.element, element('p', {class: 'detail'}, [
-          `step ${format.whole(run.steps)} of ${format.whole(run.totalSteps)}`,
-          format.known(status.epoch) && `epoch ${status.epoch.toFixed(2)} of ${format.whole(status.epochs)}`,
-          run.isAlive && status.phase && `phase: ${status.phase}`,
-          run.isAlive && format.known(status.next_phase_step) && this.nextPhase(status),
-          run.isAlive && format.known(status.seconds_left) && `${format.duration(status.seconds_left)} left`,
-          format.known(status.last_checkpoint_step) && `last checkpoint at step ${format.whole(status.last_checkpoint_step)}`,
-        ].filter(Boolean).join(' · ')),
+        this.element,
+        element(
+            'p', {class: 'detail'},
+            [
+              `step ${format.whole(run.steps)} of ${format.whole(run.totalSteps)}`,
+              format.known(status.epoch) && `epoch ${status.epoch.toFixed(2)} of ${format.whole(status.epochs)}`,
+              run.isAlive && status.phase && `phase: ${status.phase}`,
+              run.isAlive && format.known(status.next_phase_step) && this.nextPhase(status),
+              run.isAlive && format.known(status.seconds_left) && `${format.duration(status.seconds_left)} left`,
+              run.statusAge !== null && `last news ${format.duration(run.statusAge)} ago`,
+              format.known(status.last_checkpoint_step) &&
+                  `last checkpoint at step ${format.whole(status.last_checkpoint_step)}`,
+            ].filter(Boolean)
+                .join(' · ')),
         this.timeline(), this.evaluation());
   }
 

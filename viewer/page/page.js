@@ -46,7 +46,7 @@ const page = (() => {
   const footer = (text) => replaceChildren(bottom, element('p', {}, text));
 
   const headingOf = (run) => {
-    heading(run.description, run.parts.folder ?? run.name, badge(run.state));
+    heading(run.description, run.parts.folder ?? run.name, badge(run.isUnseen ? `${run.state}?` : run.state, run.state));
     navigate();
     document.title = `${run.isAlive && format.known(run.steps) ? `${run.steps} · ` : ''}${run.name} · qfw`;
   };
@@ -86,7 +86,11 @@ const page = (() => {
   const updateRun = (run, changed) => {
     const [overview, curves, layers, mistakes, settings] = parts;
     const any = (...names) => names.some((name) => changed.has(name));
-    if (any('state', 'status', 'report', 'setup', 'evaluation', 'environment', 'training', 'evaluations')) overview.update();
+    if (any('state', 'status', 'report', 'setup', 'evaluation', 'environment', 'training', 'evaluations')) {
+      overview.update();
+    } else if (any('read')) {
+      overview.progress.update();  // how old the last news are
+    }
     if (any('training', 'evaluations', 'setup')) curves.update();
     if (any('layers', 'setup')) layers.update();
     if (any('evaluation', 'setup')) mistakes.update();

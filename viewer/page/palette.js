@@ -16,7 +16,7 @@ const palette = (() => {
       const at = Math.min(Math.max(share, 0), 1) * (stops.length - 1);
       const i = Math.min(Math.floor(at), stops.length - 2);
       const mixed = stops[i].map((from, c) => Math.round(from + (stops[i + 1][c] - from) * (at - i)));
-      return {css: `rgb(${mixed.join(', ')})`, isDark: 0.3 * mixed[0] + 0.59 * mixed[1] + 0.11 * mixed[2] < 140};
+      return {rgb: mixed, css: `rgb(${mixed.join(', ')})`, isDark: 0.3 * mixed[0] + 0.59 * mixed[1] + 0.11 * mixed[2] < 140};
     };
   };
 
@@ -24,6 +24,7 @@ const palette = (() => {
 
   return {
     read,
+    rgb,
     scale,
     withAlpha,
     curve: (index) => read(`--curve-${index % curves}`),

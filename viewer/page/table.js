@@ -1,10 +1,14 @@
 'use strict';
 
+// Browsers take seconds to lay out thousands of rows, each time anything on the page changes.
+const mostRows = 500;
+
 // A table whose columns sort it: `columns` are {title, value (what is sorted by), show (a text or a node; else the value),
-// number, hint}. A click on a heading sorts by it, another the other way round; what is not known stays at the end. `titled`: a
-// heading above says what the caption would say again.
+// number, hint}. A click on a heading sorts by it, another the other way round; what is not known stays at the end. Of many
+// rows the first are there, and the others on demand. `titled`: a heading above says what the caption would say again.
 function sortableTable(caption, columns, rows, {first = null, descending = false, titled = false} = {}) {
-  const body = element('tbody');
+  const body = element('tbody'), rest = element('p', {class: 'detail'});
+  let most = mostRows;
   const headings = columns.map(
       (column, i) => element(
           'th', {scope: 'col', class: column.number ? 'number' : null, title: column.hint},
@@ -28,12 +32,29 @@ function sortableTable(caption, columns, rows, {first = null, descending = false
             i !== order.column   ? 'none' :
                 order.descending ? 'descending' :
                                    'ascending'));
-    replaceChildren(body, sorted.map((row) => element('tr', {}, ...columns.map((column) => {
-                                       const shown = column.show ? column.show(row) : column.value(row);
-                                       return element(
-                                           'td', {class: column.number ? 'number' : column.class ?? null},
-                                           shown ?? format.unknown);
-                                     }))));
+    replaceChildren(body, sorted.slice(0, most).map(rowOf));
+    fillRest();
+  };
+
+  const rowOf = (row) => element('tr', {}, ...columns.map((column) => {
+    const shown = column.show ? column.show(row) : column.value(row);
+    return element('td', {class: column.number ? 'number' : column.class ?? null}, shown ?? format.unknown);
+  }));
+
+  // Those that are not there.
+  const fillRest = () => {
+    const showAll = () => {
+      most = Infinity;
+      fill();
+    };
+    replaceChildren(
+        rest,
+        ...rows.length > most ?
+            [
+              `The first ${format.whole(most)} of ${format.whole(rows.length)}, as they are sorted. `,
+              element('button', {type: 'button', on: {click: showAll}}, 'show all')
+            ] :
+            []);
   };
 
   const sortBy = (i) => {
@@ -48,8 +69,8 @@ function sortableTable(caption, columns, rows, {first = null, descending = false
       element(
           'div', {class: 'scroll', tabindex: '0', role: 'region', 'aria-label': caption},
           element(
-              'table', {class: 'sortable', 'aria-label': caption}, element('thead', {}, element('tr', {}, ...headings)),
-              body)));
+              'table', {class: 'sortable', 'aria-label': caption}, element('thead', {}, element('tr', {}, ...headings)), body)),
+      rest);
 }
 
 // Keys and values.
