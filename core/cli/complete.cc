@@ -5,6 +5,7 @@
 #include <set>
 #include <system_error>
 
+#include "io/checkpoint_folder.h"
 #include "qfw/error.h"
 #include "qfw/format.h"
 #include "recipe/sections.h"
@@ -12,6 +13,7 @@
 #include "reference.h"
 #include "util/nearest.h"
 #include "verbs.h"
+#include "viewer/run_document.h"
 
 /// The words that may stand where a shell asks: the scripts of `qfw completion` call this.
 namespace qfw {
@@ -37,7 +39,20 @@ class Candidates {
   std::set<std::string> words_;
 };
 
-enum class Files { recipes, folders, all };
+enum class Files { recipes, folders, runs, checkpoints, all };
+
+bool is_offered(const fs::path& file, Files files) {
+  const std::string name = file.filename().string();
+  if (files == Files::recipes) return name.ends_with(".ini");
+  if (files == Files::checkpoints) return name == "best.h5" || checkpoint_step(file);
+  return files == Files::all;
+}
+
+/// Below a run there is no other one.
+bool is_entered(const fs::path& folder, Files files, bool in_run) {
+  if (!in_run || (files != Files::runs && files != Files::checkpoints)) return true;
+  return files == Files::checkpoints && folder.filename() == "checkpoints";
+}
 
 /// Paths that begin with what stands in the typed word behind `before`.
 void add_paths(Candidates& candidates, const std::string& before, Files files) {
@@ -46,14 +61,16 @@ void add_paths(Candidates& candidates, const std::string& before, Files files) {
   const std::string folder = slash == std::string::npos ? "" : typed.substr(0, slash + 1);
   const bool hidden = typed.substr(folder.size()).starts_with('.');
   std::error_code error;
-  fs::directory_iterator it(folder.empty() ? fs::path(".") : expand_home(folder), error);
+  const fs::path place = folder.empty() ? fs::path(".") : expand_home(folder);
+  const bool in_run = viewer::RunReader::is_run(place);
+  fs::directory_iterator it(place, error);
   for (const fs::directory_iterator end; !error && it != end; it.increment(error)) {
     const std::string name = it->path().filename().string();
     if (name.starts_with('.') && !hidden) continue;
     std::error_code ignored;
     if (fs::is_directory(it->path(), ignored)) {
-      candidates.add(before + folder + name + "/");
-    } else if (files == Files::all || (files == Files::recipes && name.ends_with(".ini"))) {
+      if (is_entered(it->path(), files, in_run)) candidates.add(before + folder + name + "/");
+    } else if (is_offered(it->path(), files)) {
       candidates.add(before + folder + name);
     }
   }
@@ -116,21 +133,39 @@ class Completer {
       if (place.empty()) return;
       if (place.ends_with("...") || place.ends_with("...]")) break;
     }
-    std::erase_if(place, [](char c) { return c == '[' || c == ']' || c == '.'; });
-    const bool words = place.find_first_of("abcdefghijklmnopqrstuvwxyz") != std::string::npos;
-    if (words && place.find('|') != std::string::npos) {
-      for (std::size_t begin = 0; begin < place.size();) {
-        const std::size_t end = std::min(place.find('|', begin), place.size());
-        candidates_.add(place.substr(begin, end - begin));
-        begin = end + 1;
-      }
-    } else if (place == "VERB") {
-      first_words();
-    } else if (place == "KIND") {
-      for (const std::string& kind : catalog_.kinds()) candidates_.add(kind);
-    } else {
-      const bool folder = place == "FOLDER";
-      add_paths(candidates_, "", place == "RECIPE" ? Files::recipes : folder ? Files::folders : Files::all);
+    std::erase_if(place, [](char c) { return c == '[' || c == ']'; });
+    if (place.ends_with("...")) place.resize(place.size() - 3);
+    for (std::size_t begin = 0; begin < place.size();) {
+      const std::size_t end = std::min(place.find('|', begin), place.size());
+      one_of(place.substr(begin, end - begin));
+      begin = end + 1;
+    }
+  }
+
+  /// `print` is itself; RECIPE, FILE.h5 and the like stand for others.
+  void one_of(const std::string& word) {
+    const auto paths = [&](Files files) { add_paths(candidates_, "", files); };
+    if (word.find_first_not_of("abcdefghijklmnopqrstuvwxyz") == std::string::npos) return candidates_.add(word);
+    if (word == "VERB") return first_words();
+    if (word == "ACTION") return actions_of(positional_.front());
+    if (word == "RECIPE") return paths(Files::recipes);
+    if (word == "RUN" || word == "FOLDER") return paths(Files::runs);
+    if (word == "CHECKPOINT") return paths(Files::checkpoints);
+    if (word.starts_with("FILE")) return paths(Files::all);
+    if (word != "KIND") return;
+    for (const std::string& kind : catalog_.kinds()) candidates_.add(kind);
+  }
+
+  /// What may stand behind `help VERB`.
+  void actions_of(const std::string& verb) {
+    const auto found = std::ranges::find(verbs(), verb, &Verb::name);
+    if (found == verbs().end()) return;
+    const std::string place = found->positional.substr(0, found->positional.find(' '));
+    if (place.find_first_not_of("abcdefghijklmnopqrstuvwxyz|") != std::string::npos) return;
+    for (std::size_t begin = 0; begin < place.size();) {
+      const std::size_t end = std::min(place.find('|', begin), place.size());
+      candidates_.add(place.substr(begin, end - begin));
+      begin = end + 1;
     }
   }
 
@@ -170,7 +205,9 @@ class Completer {
     candidates_.add("--plugin-dir=");
     if (!verb_->takes_overrides) return;
     for (const auto key : recipe::top_keys) candidates_.add("--" + std::string(key) + "=");
-    for (const std::string& section : recipe::section_names()) candidates_.add("--" + section + ".");
+    for (const std::string& section : recipe::section_names()) {
+      if (candidates_.typed() != "--" + section + ".") candidates_.add("--" + section + ".");  // else its keys
+    }
     candidates_.add("--layer:");
     if (verb_->name == "data") candidates_.add("--writer.");
     keys_of_typed_section("--", "=");

@@ -44,7 +44,8 @@ complete -F _qfw qfw
 )script";
 
 constexpr std::string_view zsh = R"script(#compdef qfw
-# Completion of qfw for zsh: eval "$(qfw completion zsh)" after compinit, or store it as _qfw in a folder of $fpath.
+# Completion of qfw for zsh: eval "$(qfw completion zsh)", or store it as _qfw in a folder of $fpath. It starts the
+# completion system, compinit, where nobody has.
 _qfw() {
   local -a answers
   answers=("${(@f)$("${(Q)words[1]/#\~/$HOME}" complete -- "${(@Q)words[2,CURRENT]}" 2> /dev/null)}")
@@ -54,6 +55,7 @@ _qfw() {
 if [[ ${funcstack[1]} == _qfw ]]; then
   _qfw "$@"
 else
+  (( $+functions[compdef] )) || { autoload -Uz compinit && compinit -i }
   compdef _qfw qfw
 fi
 )script";
@@ -96,7 +98,7 @@ Verb completion_verb() {
           .summary = "a script that completes verbs, options, keys and their values in a shell",
           .doc =
               "  eval \"$(qfw completion bash)\"       # in ~/.bashrc\n"
-              "  eval \"$(qfw completion zsh)\"        # in ~/.zshrc, after compinit\n"
+              "  eval \"$(qfw completion zsh)\"        # in ~/.zshrc\n"
               "  qfw completion fish | source        # in ~/.config/fish/config.fish",
           .run = run};
 }

@@ -62,7 +62,7 @@ int run(const Arguments& arguments, const Catalog& catalog) {
 Verb eval_verb() {
   Verb verb;
   verb.name = "eval";
-  verb.positional = "RUN";
+  verb.positional = "RUN|CHECKPOINT";
   verb.min_positional = verb.max_positional = 1;
   verb.summary = "evaluate a run's newest checkpoint over every validation image";
   verb.doc =

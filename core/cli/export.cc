@@ -31,7 +31,7 @@ int run(const Arguments& arguments, const Catalog& catalog) {
 Verb export_verb() {
   Verb verb;
   verb.name = "export";
-  verb.positional = "RUN FILE.h5";
+  verb.positional = "RUN|CHECKPOINT FILE.h5";
   verb.min_positional = verb.max_positional = 2;
   verb.summary = "write a run's weights under another system's names";
   verb.doc = "RUN is a run folder, or a checkpoint file in one. `qfw import` reads what this writes.";

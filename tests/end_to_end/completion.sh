@@ -21,12 +21,27 @@ is "recipes/deep/ recipes/one.ini recipes/two.ini" "$(answers run recipes/)" "re
 is "recipes/deep/three.ini" "$(answers explain recipes/deep/t)" "recipes of a folder"
 is "recipes/ runs/" "$(answers run r)" "folders"
 is "" "$(answers run recipes/one.ini r)" "a second recipe"
+touch runs/quick/{recipe.ini,setup.json,report.html,best.h5} && mkdir runs/quick/checkpoints && touch runs/quick/checkpoints/step_000000020.h5
+for verb in watch report; do
+  is "runs/a run/ runs/quick/" "$(answers $verb runs/)" "$verb: runs"
+  is "" "$(answers $verb w)$(answers $verb runs/quick/)" "$verb: no file, and nothing below a run"
+done
+for verb in eval export; do
+  is "runs/quick/best.h5 runs/quick/checkpoints/" "$(answers $verb runs/quick/)" "$verb: checkpoints of a run"
+  is "runs/quick/checkpoints/step_000000020.h5" "$(answers $verb runs/quick/checkpoints/)" "$verb: a checkpoint"
+  is "" "$(answers $verb w)" "$verb: no other file"
+done
+is "weights.h5" "$(answers export runs/quick w)" "a file to be written"
+is "recipes/ runs/" "$(answers runs r)" "folders of runs"
+is "recipes/deep/ recipes/notes.txt recipes/one.ini recipes/two.ini" "$(answers hparams convert recipes/)" "a recipe or a file"
+is "convert" "$(answers help hparams c)$(answers help describe '')" "actions to be helped with"
 is "weights.h5" "$(answers import recipes/one.ini w)" "another file"
 has --logits= "$(answers eval runs/quick --)" "options of a verb"
 has --train. "$(answers eval runs/quick --)" "sections"
 lacks --train. "$(answers list --)" "sections where no key may follow"
 is "--train.batch_size=" "$(answers run r.ini --train.b)" "a key of the core"
 has --train.steps= "$(answers run r.ini --train.)" "keys of a section"
+lacks --train. "$(answers run r.ini --train.)" "the section beside its keys"
 has --quantizer.weight_prec= "$(answers run r.ini --quantizer.)" "keys of plugins"
 has --quantizer.arithmetic= "$(answers run r.ini --quantizer.)" "keys of the core beside plugins"
 is "--layer:stage1/**.weight_prec=" "$(answers run r.ini '--layer:stage1/**.weight_p')" "keys of layers"
@@ -85,6 +100,8 @@ fi
 if command -v zsh > /dev/null; then
   "$QFW" completion zsh > _qfw
   zsh -n _qfw || fail "zsh does not read its script"
+  is "_qfw" "$(ZDOTDIR=$PWD zsh -fc 'source ./_qfw && print ${_comps[qfw]}')" "zsh, where nobody called compinit"
+  is "_qfw" "$(ZDOTDIR=$PWD zsh -fc 'autoload -Uz compinit && compinit -i && source ./_qfw && print ${_comps[qfw]}')" "zsh, after compinit"
 fi
 if command -v fish > /dev/null; then
   "$QFW" completion fish > qfw.fish
