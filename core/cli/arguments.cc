@@ -75,6 +75,10 @@ Arguments parse(const Verb& verb, const std::vector<std::string>& words) {
         misused(verb, fmt::format("--{} wants a value: --{}={}", name, name, option->value));
       }
     } else if (verb.takes_overrides && is_recipe_key(name)) {
+      if (name.ends_with('.')) {
+        const std::string section = name.substr(0, name.size() - 1);
+        misused(verb, fmt::format("--{} names no key", name), fmt::format("`qfw describe {}` lists them;", section));
+      }
       if (equals == std::string::npos) misused(verb, fmt::format("{} wants a value: {}=VALUE", word, word));
       arguments.overrides.push_back(word.substr(2));
     } else if (verb.takes_others) {

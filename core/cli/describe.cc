@@ -170,14 +170,37 @@ std::vector<std::string> full_names_of(const std::string& key, const Catalog& ca
   return names;
 }
 
+/// Plugins of this name with their kinds: "model resnet".
+std::vector<std::string> plugins_called(const std::string& name, const Catalog& catalog) {
+  std::vector<std::string> plugins;
+  for (const std::string& kind : catalog.kinds()) {
+    for (const std::string& each : catalog.names(kind)) {
+      if (same_name(each, name)) plugins.push_back(kind + " " + each);
+    }
+  }
+  return plugins;
+}
+
+std::string nearest_plugins(const std::string& word, const Catalog& catalog) {
+  std::vector<std::string> names;
+  for (const std::string& kind : catalog.kinds()) {
+    const std::vector<std::string> of_kind = catalog.names(kind);
+    names.insert(names.end(), of_kind.begin(), of_kind.end());
+  }
+  const std::string near = nearest(word, names);
+  return near.empty() ? near : fmt::to_string(fmt::join(plugins_called(near, catalog), " or "));
+}
+
 [[noreturn]] void unknown_word(const std::string& word, const Catalog& catalog) {
   std::vector<std::string> known = reference_names(catalog);
-  const std::vector<std::string> keys = full_names_of(word, catalog);
+  const bool without_section = word.starts_with('.');
+  const std::vector<std::string> keys = full_names_of(without_section ? word.substr(1) : word, catalog);
   if (!keys.empty()) unknown(fmt::format("'{}' is no section", word), fmt::format("did you mean {}?", fmt::join(keys, " or ")));
   for (const auto key : recipe::top_keys) known.emplace_back(key);
-  const std::string guess = did_you_mean(word, known);
-  unknown(fmt::format("there is no section, kind or key '{}'", word),
-          (guess.empty() ? "" : guess + " ") + "`qfw describe` lists them");
+  std::string guess = nearest(word, known);
+  if (guess.empty()) guess = nearest_plugins(word, catalog);
+  unknown(fmt::format("there is no section, kind, plugin or key '{}'", word),
+          (guess.empty() ? "" : fmt::format("did you mean {}? ", guess)) + "`qfw describe` lists them");
 }
 
 std::string known_section(const std::string& word, const Catalog& catalog) {
@@ -191,6 +214,8 @@ void describe_key(const std::string& word, const Catalog& catalog, const Output&
   const std::size_t dot = word.rfind('.');
   std::string section = known_section(word.substr(0, dot), catalog);
   const std::string key = word.substr(dot + 1);
+  if (dot == 0) unknown_word(word, catalog);
+  if (!section.empty() && key.empty()) return print_section(reference_of(section, catalog, Opening::yes), output);
   if (word.starts_with(recipe::layer_prefix)) section = "quantizer";
   if (section.empty()) {
     const std::string guess = did_you_mean(word.substr(0, dot), reference_names(catalog));
@@ -206,7 +231,7 @@ void describe_key(const std::string& word, const Catalog& catalog, const Output&
     for (const Option& option : plugin.options) known.push_back(option.name);
   }
   const std::string near = nearest(key, known);
-  unknown(fmt::format("[{}] has no key '{}', under no plugin", section, key),
+  unknown(fmt::format("[{}] has no key '{}'{}", section, key, reference.has_plugins ? ", under no plugin" : ""),
           near.empty() ? fmt::format("`qfw describe {}` lists them", section)
                        : fmt::format("did you mean {}?", recipe::full_name(section, near)));
 }
@@ -221,7 +246,13 @@ void describe_word(const std::string& word, const Catalog& catalog, const Output
     return fmt::print("{}", json_pretty(boost::json::object{{"section", "layer:GLOB"}, {"doc", about_layers}}));
   }
   if (word.find('.') != std::string::npos) return describe_key(word, catalog, output);
-  unknown_word(word, catalog);
+  const std::vector<std::string> plugins = plugins_called(word, catalog);
+  if (plugins.empty()) unknown_word(word, catalog);
+  if (plugins.size() > 1) {
+    unknown(fmt::format("there are several plugins '{}'", word), fmt::format("say which: {}", fmt::join(plugins, " or ")));
+  }
+  const std::string kind = plugins.front().substr(0, plugins.front().find(' '));
+  print_plugin(catalog.find(kind, word), reference_of(kind, catalog, Opening::no), output);
 }
 
 int run(const Arguments& arguments, const Catalog& catalog) {
@@ -249,7 +280,7 @@ int run(const Arguments& arguments, const Catalog& catalog) {
 
 Verb describe_verb() {
   return {.name = "describe",
-          .positional = "[SECTION | SECTION.KEY | KIND NAME]",
+          .positional = "[SECTION | SECTION.KEY | [KIND] NAME]",
           .max_positional = 2,
           .summary = "what recipes may say: sections, keys, and plugins with their options",
           .doc =

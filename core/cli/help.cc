@@ -9,12 +9,22 @@
 namespace qfw {
 namespace {
 
+/// Whether the first word behind the verb is one of several, and this one of them: `print|convert [FILE]`.
+bool has_action(const Verb& verb, std::string_view word) {
+  const std::string actions = "|" + verb.positional.substr(0, verb.positional.find(' ')) + "|";
+  return actions.find(fmt::format("|{}|", word)) != std::string::npos;
+}
+
 int run(const Arguments& arguments, const Catalog& catalog) {
   if (arguments.positional.empty()) {
     fmt::print("{}", general_help());
     return 0;
   }
   const Verb& verb = verb_called(arguments.positional[0]);
+  if (arguments.positional.size() > 1 && !has_action(verb, arguments.positional[1])) {
+    fail(Error::Category::usage, "usage",
+         fmt::format("'{}' is one too many: there is help for {}, and for nothing in it", arguments.positional[1], verb.name));
+  }
   fmt::print("{}", help_of(verb));
   if (verb.more_help) {
     fmt::print("{}", verb.more_help({arguments.positional.begin() + 1, arguments.positional.end()}, catalog));
@@ -52,8 +62,11 @@ const Verb& verb_called(const std::string& name) {
 }
 
 Verb help_verb() {
-  return {
-      .name = "help", .positional = "[VERB]", .max_positional = 2, .summary = "what a verb takes, as VERB --help", .run = run};
+  return {.name = "help",
+          .positional = "[VERB [ACTION]]",
+          .max_positional = 2,
+          .summary = "what a verb takes, as VERB --help",
+          .run = run};
 }
 
 }  // namespace qfw

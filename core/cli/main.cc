@@ -70,6 +70,9 @@ Words sort_out(const std::vector<std::string>& words) {
 int run(const std::vector<std::string>& given) {
   const Words words = sort_out(given);
   if (words.version) {
+    if (!words.verb.empty()) {
+      fail(Error::Category::usage, "usage", fmt::format("'{}' is one too many: --version stands alone", words.verb));
+    }
     fmt::print("qfw {}\n", version());
     return done;
   }

@@ -5,6 +5,7 @@
 #include "qfw/error.h"
 #include "recipe/sections.h"
 #include "recipe/source.h"
+#include "util/nearest.h"
 
 namespace qfw {
 namespace {
@@ -80,17 +81,17 @@ std::vector<KeyReference> key_references(std::string_view section, std::string_v
   std::vector<KeyReference> found;
   if (section.empty()) {
     for (const Option& option : recipe::top_options()) {
-      if (option.name == key) found.push_back({"", option, {}});
+      if (same_name(option.name, key)) found.push_back({"", option, {}});
     }
     return found;
   }
   const SectionReference reference = reference_of(section, catalog, Opening::yes);
   for (const Option& option : reference.keys) {
-    if (option.name == key) found.push_back({reference.name, option, {}});
+    if (same_name(option.name, key)) found.push_back({reference.name, option, {}});
   }
   for (const auto& plugin : reference.plugins) {
     for (const Option& option : plugin.options) {
-      if (option.name != key) continue;
+      if (!same_name(option.name, key)) continue;
       const auto same = std::ranges::find_if(
           found, [&](const KeyReference& each) { return !each.plugins.empty() && alike(each.option, option); });
       if (same != found.end()) {

@@ -42,7 +42,7 @@ struct KeyReference {
 
   std::string full_name() const;
 };
-/// Every declaration of section.key (or of a key outside sections). Empty if there is none.
+/// Every declaration of section.key (or of a key outside sections), whatever the case of its letters. Empty if there is none.
 std::vector<KeyReference> key_references(std::string_view section, std::string_view key, const Catalog& catalog);
 
 /// All keys of recipes and plugins as docs/recipe.md shows them.

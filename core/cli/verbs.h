@@ -22,6 +22,7 @@ Verb list_verb();
 Verb report_verb();
 Verb run_verb();
 Verb runs_verb();
+Verb version_verb();
 Verb watch_verb();
 
 /// In the order of `qfw --help`.

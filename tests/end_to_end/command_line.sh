@@ -19,6 +19,12 @@ expect() {
 expect 2 err '^Usage: qfw VERB'
 expect 0 out '^Usage: qfw VERB' --help
 expect 0 out '^qfw [0-9]+\.[0-9]+\.[0-9]+( \([0-9a-f]{7,}(, modified)?\))?$' --version
+expect 2 err "'extra' is one too many: --version stands alone" --version extra
+expect 0 out '^qfw [0-9]+\.[0-9]+\.[0-9]+' version
+expect 2 err "'extra' is one too many: version takes no such argument" version extra
+expect 2 err "'extra' is one too many: there is help for describe" help describe extra
+expect 0 out '^Usage: qfw describe' help describe
+expect 0 out '^Flags of generate' help hparams generate
 expect 0 out '^Usage: qfw list \[KIND\]' list --help
 expect 0 out '^Usage: qfw run RECIPE .*--SECTION.KEY=VALUE' run --help
 expect 2 err "^qfw lsit: error: .*there is no verb 'lsit'.*did you mean list\?" lsit
@@ -29,6 +35,7 @@ expect 2 err "'two' is one too many" list one two
 expect 2 err 'no option --train.steps' list --train.steps=4
 expect 2 err "there is no folder 'absent'" list --plugin-dir=absent
 expect 2 err 'wants a value' run recipe.ini --train.steps
+expect 2 err '\-\-train\. names no key; .qfw describe train. lists them' run recipe.ini --train.
 
 expect 0 out '^quantizer +weights_and_auto_acts .*libqfw_' list
 expect 0 out '^quantizer +weights_and_auto_acts .*libqfw_' list QUANTIZER
@@ -58,6 +65,16 @@ expect 0 out '"keys": \[' describe quantizer weights_only --json
 expect 2 err "did you mean train\.batch_size or eval\.batch_size\?" describe batch_size
 expect 2 err "did you mean train\?" describe trian
 expect 2 err "did you mean train\.batch_size\?" describe train.batchsize
+expect 2 err "did you mean model resnet\?" describe resnet50
+expect 0 out '^depth +integer' describe resnet
+expect 2 err "several plugins 'none'; say which: augment none or quantizer none" describe none
+expect 2 err "'.dir' is no section; did you mean run\.dir\?" describe .dir
+expect 2 err "no section, kind, plugin or key '.nosuch'" describe .nosuch
+expect 2 err "\[train\] has no key 'nonsense'; .qfw describe train. lists them" describe train nonsense
+expect 0 out '^train.batch_size$' describe Train.Batch_size
+expect 0 out '^train.batch_size$' describe TRAIN BATCH_SIZE
+expect 0 out '^batch_size +integer' describe train.
+expect 0 out '^include$' describe Include
 expect 2 err "did you mean train\?" describe trian.batch_size
 expect 2 err "no backend for GPUs yet; an NVIDIA driver .* on this machine; backends are: cpu, reference; use cpu" describe backend cuda
 expect 2 err "no backend for GPUs yet" describe backend gpu
