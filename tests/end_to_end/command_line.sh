@@ -78,6 +78,8 @@ expect 0 out '^include$' describe Include
 expect 2 err "did you mean train\?" describe trian.batch_size
 expect 2 err "no backend for GPUs yet; an NVIDIA driver .* on this machine; backends are: cpu, reference; use cpu" describe backend cuda
 expect 2 err "no backend for GPUs yet" describe backend gpu
+expect 2 err "no backend for GPUs yet; an AMD driver .* on this machine; backends are: cpu, reference; use cpu" describe backend rocm
+expect 2 err "no backend for GPUs yet; an OpenCL loader .* on this machine; backends are: cpu, reference; use cpu" describe backend opencl
 mkdir driver && cp "$QFW_BINARY_DIR/tests/plugins/good/libqfw_good.so" driver/libcuda.so.1
 LD_LIBRARY_PATH=$PWD/driver expect 2 err "libcuda.so.1\) was found on this machine" describe backend cuda
 expect 2 err "oneDNN is what the backend cpu" describe backend onednn

@@ -12,20 +12,33 @@
 namespace qfw {
 namespace {
 
-enum class Device { nvidia, other_gpu, tpu, onednn };
+/// What computes, and what is on a machine that has it.
+struct Device {
+  std::string_view kind;             ///< one of them has a backend, or none
+  std::string_view driver, library;  ///< empty: there is nothing to look for
+};
+
+constexpr std::string_view gpus = "GPUs", tpus = "TPUs";
+constexpr Device nvidia{gpus, "an NVIDIA driver", "libcuda.so.1"};
+constexpr Device amd{gpus, "an AMD driver", "libhsa-runtime64.so.1"};
+constexpr Device opencl{gpus, "an OpenCL loader", "libOpenCL.so.1"};
+constexpr Device vulkan{gpus, "a Vulkan loader", "libvulkan.so.1"};
+constexpr Device intel{gpus, "an Intel driver", "libze_loader.so.1"};
+constexpr Device apple{gpus, "", ""};
+constexpr Device tpu{tpus, "", ""};
+constexpr Device processor{};
 
 struct Word {
   std::string_view name;
-  Device device;
+  const Device* device;
 };
 
-constexpr std::array words = {
-    Word{"cuda", Device::nvidia},      Word{"gpu", Device::nvidia},       Word{"nvidia", Device::nvidia},
-    Word{"cudnn", Device::nvidia},     Word{"tensorrt", Device::nvidia},  Word{"rocm", Device::other_gpu},
-    Word{"hip", Device::other_gpu},    Word{"metal", Device::other_gpu},  Word{"mps", Device::other_gpu},
-    Word{"opencl", Device::other_gpu}, Word{"vulkan", Device::other_gpu}, Word{"sycl", Device::other_gpu},
-    Word{"tpu", Device::tpu},          Word{"xla", Device::tpu},          Word{"onednn", Device::onednn},
-    Word{"mkldnn", Device::onednn},    Word{"dnnl", Device::onednn},      Word{"mkl", Device::onednn}};
+constexpr std::array words = {Word{"cuda", &nvidia},      Word{"gpu", &nvidia},      Word{"nvidia", &nvidia},
+                              Word{"cudnn", &nvidia},     Word{"tensorrt", &nvidia}, Word{"rocm", &amd},
+                              Word{"hip", &amd},          Word{"metal", &apple},     Word{"mps", &apple},
+                              Word{"opencl", &opencl},    Word{"vulkan", &vulkan},   Word{"sycl", &intel},
+                              Word{"tpu", &tpu},          Word{"xla", &tpu},         Word{"onednn", &processor},
+                              Word{"mkldnn", &processor}, Word{"dnnl", &processor},  Word{"mkl", &processor}};
 
 /// Of a word with a number of the device behind it, too: `cuda:0`.
 const Word* meant_by(std::string_view name) {
@@ -34,26 +47,19 @@ const Word* meant_by(std::string_view name) {
   return word == words.end() ? nullptr : &*word;
 }
 
-bool has_nvidia_driver() {
-  void* const driver = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
-  if (driver == nullptr) return false;
-  dlclose(driver);
+bool is_there(std::string_view library) {
+  void* const opened = dlopen(std::string(library).c_str(), RTLD_LAZY | RTLD_LOCAL);
+  if (opened == nullptr) return false;
+  dlclose(opened);
   return true;
 }
 
-std::string what_is_missing(Device device) {
-  switch (device) {
-    case Device::nvidia:
-      return fmt::format("qfw has no backend for GPUs yet; an NVIDIA driver (libcuda.so.1) was {} on this machine",
-                         has_nvidia_driver() ? "found" : "not found");
-    case Device::other_gpu:
-      return "qfw has no backend for GPUs yet";
-    case Device::tpu:
-      return "qfw has no backend for TPUs or XLA";
-    case Device::onednn:
-      return "oneDNN is what the backend cpu computes with";
-  }
-  return {};
+std::string what_is_missing(const Device& device) {
+  if (device.kind.empty()) return "oneDNN is what the backend cpu computes with";
+  const std::string missing = fmt::format("qfw has no backend for {} yet", device.kind);
+  if (device.library.empty()) return missing;
+  return fmt::format("{}; {} ({}) was {} on this machine", missing, device.driver, device.library,
+                     is_there(device.library) ? "found" : "not found");
 }
 
 }  // namespace
@@ -63,12 +69,12 @@ std::string about_absent_backend(std::string_view name, std::span<const std::str
   if (word == nullptr) return {};
   for (const std::string& each : known) {
     const Word* other = meant_by(each);  // one from outside, perhaps
-    if (other != nullptr && other->device == word->device) return {};
+    if (other != nullptr && other->device->kind == word->device->kind) return {};
   }
   const bool has_cpu = std::ranges::find(known, "cpu") != known.end();
-  if (word->device == Device::onednn && !has_cpu) return {};
+  if (word->device == &processor && !has_cpu) return {};
   const std::string backends = known.empty() ? "none" : fmt::to_string(fmt::join(known, ", "));
-  return fmt::format("{}; backends are: {}{}", what_is_missing(word->device), backends, has_cpu ? "; use cpu" : "");
+  return fmt::format("{}; backends are: {}{}", what_is_missing(*word->device), backends, has_cpu ? "; use cpu" : "");
 }
 
 }  // namespace qfw

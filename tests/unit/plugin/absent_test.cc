@@ -21,7 +21,17 @@ TEST(AbsentBackend, OfAGpuSaysWhatIsMissingAndWhetherThereIsADriver) {
                       ContainsRegex("NVIDIA driver \\(libcuda.so.1\\) was (not )?found on this machine")))
         << name;
   }
-  EXPECT_THAT(about_absent_backend("rocm", known), AllOf(HasSubstr("GPUs"), ::testing::Not(HasSubstr("NVIDIA"))));
+  // All in one way, each with what such a machine would have.
+  for (const auto& [name, library] :
+       std::vector<std::pair<std::string, std::string>>{{"rocm", "AMD driver \\(libhsa"},
+                                                        {"opencl", "OpenCL loader \\(libOpenCL"},
+                                                        {"Vulkan:0", "Vulkan loader \\(libvulkan"}}) {
+    EXPECT_THAT(about_absent_backend(name, known),
+                AllOf(HasSubstr("no backend for GPUs yet; "), HasSubstr("backends are: cpu, reference; use cpu"),
+                      ContainsRegex(library + "[^)]*\\) was (not )?found on this machine")))
+        << name;
+  }
+  EXPECT_THAT(about_absent_backend("metal", known), HasSubstr("no backend for GPUs yet; backends are"));
 }
 
 TEST(AbsentBackend, OfOtherDevicesAndLibraries) {
@@ -33,7 +43,8 @@ TEST(AbsentBackend, OfOtherDevicesAndLibraries) {
 TEST(AbsentBackend, NothingIsSaidOfOtherNamesOrOfWhatIsThere) {
   EXPECT_EQ(about_absent_backend("cpux", known), "");
   EXPECT_EQ(about_absent_backend("", known), "");
-  EXPECT_EQ(about_absent_backend("gpu", std::vector<std::string>{"cpu", "cuda"}), "");  // the nearest name is said instead
+  EXPECT_EQ(about_absent_backend("gpu", std::vector<std::string>{"cpu", "cuda"}), "");   // the nearest name is said instead
+  EXPECT_EQ(about_absent_backend("rocm", std::vector<std::string>{"cpu", "cuda"}), "");  // there is one for GPUs
 }
 
 }  // namespace
