@@ -54,62 +54,42 @@ float total(const void* sums, std::size_t bytes) {
 #define QFW_CHANGES(x) asm volatile("" : "+x"(x))
 #define QFW_CHANGES_512(x) asm volatile("" : "+v"(x))
 
-__attribute__((target("avx512f,avx512bw,avx512vnni"))) void dot_512(std::int64_t repetitions, float* result) {
-  __m512i sums[chains], a = _mm512_set1_epi8(3), b = _mm512_set1_epi8(-1);
-  start(sums, sizeof sums);
-  for (std::int64_t n = 0; n < repetitions; ++n) {
-#pragma GCC unroll 10
-    for (__m512i& sum : sums) sum = _mm512_dpbusd_epi32(sum, a, b);
+// A loop with `step` for each of the sums. A macro, because a template is not compiled for the instructions of its argument;
+// what it needs besides is declared at the end.
+#define QFW_LOOP(name, instructions, Vector, step, ...)                                      \
+  __attribute__((target(instructions))) void name(std::int64_t repetitions, float* result) { \
+    Vector sums[chains];                                                                     \
+    start(sums, sizeof sums);                                                                \
+    __VA_ARGS__;                                                                             \
+    for (std::int64_t n = 0; n < repetitions; ++n) {                                         \
+      _Pragma("GCC unroll 10") for (Vector & sum : sums) { step; }                           \
+    }                                                                                        \
+    *result = total(sums, sizeof sums);                                                      \
   }
-  *result = total(sums, sizeof sums);
-}
 
-__attribute__((target("avx512f,avx512bw"))) void pairs_512(std::int64_t repetitions, float* result) {
-  __m512i sums[chains], a = _mm512_set1_epi8(3), b = _mm512_set1_epi8(-1), ones = _mm512_set1_epi16(1);
-  start(sums, sizeof sums);
-  for (std::int64_t n = 0; n < repetitions; ++n) {
-#pragma GCC unroll 10
-    for (__m512i& sum : sums) {
-      QFW_CHANGES_512(a);
-      sum = _mm512_add_epi32(sum, _mm512_madd_epi16(_mm512_maddubs_epi16(a, b), ones));
-    }
-  }
-  *result = total(sums, sizeof sums);
-}
+// clang-format off
+QFW_LOOP(dot_512, "avx512f,avx512bw,avx512vnni", __m512i,
+         sum = _mm512_dpbusd_epi32(sum, a, b),
+         const __m512i a = _mm512_set1_epi8(3), b = _mm512_set1_epi8(-1))
 
-__attribute__((target("avx2,avxvnni"))) void dot_256(std::int64_t repetitions, float* result) {
-  __m256i sums[chains], a = _mm256_set1_epi8(3), b = _mm256_set1_epi8(-1);
-  start(sums, sizeof sums);
-  for (std::int64_t n = 0; n < repetitions; ++n) {
-#pragma GCC unroll 10
-    for (__m256i& sum : sums) sum = _mm256_dpbusd_avx_epi32(sum, a, b);
-  }
-  *result = total(sums, sizeof sums);
-}
+QFW_LOOP(pairs_512, "avx512f,avx512bw", __m512i,
+         QFW_CHANGES_512(a); sum = _mm512_add_epi32(sum, _mm512_madd_epi16(_mm512_maddubs_epi16(a, b), ones)),
+         __m512i a = _mm512_set1_epi8(3), b = _mm512_set1_epi8(-1), ones = _mm512_set1_epi16(1))
 
-__attribute__((target("avx2"))) void pairs_256(std::int64_t repetitions, float* result) {
-  __m256i sums[chains], a = _mm256_set1_epi8(3), b = _mm256_set1_epi8(-1), ones = _mm256_set1_epi16(1);
-  start(sums, sizeof sums);
-  for (std::int64_t n = 0; n < repetitions; ++n) {
-#pragma GCC unroll 10
-    for (__m256i& sum : sums) {
-      QFW_CHANGES(a);
-      sum = _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(a, b), ones));
-    }
-  }
-  *result = total(sums, sizeof sums);
-}
+QFW_LOOP(dot_256, "avx2,avxvnni", __m256i,
+         sum = _mm256_dpbusd_avx_epi32(sum, a, b),
+         const __m256i a = _mm256_set1_epi8(3), b = _mm256_set1_epi8(-1))
 
-__attribute__((target("avx512f,avx512bf16"))) void dot_bf16(std::int64_t repetitions, float* result) {
-  __m512 sums[chains];
-  start(sums, sizeof sums);
-  const __m512bh a = _mm512_cvtne2ps_pbh(_mm512_set1_ps(0.5f), _mm512_set1_ps(0.25f));
-  for (std::int64_t n = 0; n < repetitions; ++n) {
-#pragma GCC unroll 10
-    for (__m512& sum : sums) sum = _mm512_dpbf16_ps(sum, a, a);
-  }
-  *result = total(sums, sizeof sums);
-}
+QFW_LOOP(pairs_256, "avx2", __m256i,
+         QFW_CHANGES(a); sum = _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(a, b), ones)),
+         __m256i a = _mm256_set1_epi8(3), b = _mm256_set1_epi8(-1), ones = _mm256_set1_epi16(1))
+
+QFW_LOOP(dot_bf16, "avx512f,avx512bf16", __m512,
+         sum = _mm512_dpbf16_ps(sum, a, a),
+         const __m512bh a = _mm512_cvtne2ps_pbh(_mm512_set1_ps(0.5f), _mm512_set1_ps(0.25f)))
+// clang-format on
+
+#undef QFW_LOOP
 
 }  // namespace
 
