@@ -29,6 +29,9 @@ class Scheduler {
         needs_[i].insert(at->second);
         readers_[at->second].insert(i);
       }
+    }
+    for (int i = 0; i < count_; ++i) {
+      left_.push_back(static_cast<int>(readers_[i].size()));
       rank_[i] = items_[i].group ? items_[i].group->nodes.back() : items_[i].node;
     }
     for (const Fetch& fetch : graph.fetches) kept_.insert(key(fetch.use));
@@ -110,6 +113,7 @@ class Scheduler {
 
   void append(int item) {
     done_[item] = true;
+    for (const int need : needs_[item]) --left_[need];
     sequence_.push_back(item);
   }
 
@@ -126,8 +130,9 @@ class Scheduler {
       if (is_source(now)) continue;  // what reads variables only is not urgent
       std::set<int> near = readers_[now];
       if (const auto at = waiting_.find(now); at != waiting_.end()) near.insert(at->second.begin(), at->second.end());
-      for (const int need : needs_[now])
-        near.insert(readers_[need].begin(), readers_[need].end());  // it may be the last reader now
+      for (const int need : needs_[now]) {
+        if (left_[need] == 1) near.insert(*std::ranges::find_if_not(readers_[need], [&](int reader) { return done_[reader]; }));
+      }
       for (auto other = near.rbegin(); other != near.rend(); ++other) {
         if (!done_[*other] && eager(*other)) pending.push_back(*other);
       }
@@ -148,8 +153,7 @@ class Scheduler {
       const std::size_t bytes = graph_.type(use).bytes();
       if (is_source(producer)) continue;
       largest = std::max(largest, bytes);
-      const bool last = std::ranges::all_of(readers_[producer], [&](int reader) { return reader == item || done_[reader]; });
-      if (last && !kept_.contains(key(use))) freed += bytes;
+      if (left_[producer] == 1 && !kept_.contains(key(use))) freed += bytes;
     }
     return made <= freed || made * 16 <= largest;
   }
@@ -162,7 +166,7 @@ class Scheduler {
   std::set<std::pair<int, int>> kept_;
   std::vector<std::set<int>> readers_, needs_, others_;  ///< others: what else reads the variables it updates
   std::map<int, std::set<int>> waiting_;                 ///< updates that wait for a reader
-  std::vector<int> rank_;
+  std::vector<int> rank_, left_;                         ///< left: readers that have not run yet
   std::vector<bool> done_;
   std::vector<int> sequence_;
 };
