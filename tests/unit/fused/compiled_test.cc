@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "compare_kinds.h"
 #include "random_graph.h"
 
@@ -44,6 +46,44 @@ TEST_P(CompiledRandom, EqualsInterpreter) {
         << times;
   }
   EXPECT_GT(counts.compared, 100);
+}
+
+/// x * row of so many rows and columns, by the best kind.
+std::unique_ptr<Kernel> scaled(std::int64_t rows, std::int64_t cols) {
+  Maker m;
+  const Use product = m.add(Op::multiply, {m.input({rows, cols}), m.input({cols})});
+  return make_fused(m.graph, lowering::group_of(m.graph, product.node), 1);
+}
+
+TEST(Compiled, ExtentsShareCode) {
+  if (body_kinds().size() == 1) GTEST_SKIP() << "no code is made for this processor";
+  const std::string name = scaled(3, 64)->implementation();
+  EXPECT_TRUE(name.starts_with("fused_")) << name;
+  EXPECT_EQ(scaled(700, 131)->implementation(), name);
+}
+
+TEST(Compiled, PagesAreNeverWritableAndExecutable) {
+  if (body_kinds().size() == 1) GTEST_SKIP() << "no code is made for this processor";
+  const auto mappings = [](const std::string& rights) {
+    std::ifstream maps("/proc/self/maps");
+    int found = 0;
+    for (std::string line; std::getline(maps, line);) found += line.find(' ' + rights + ' ') != line.npos;
+    return found;
+  };
+  const int before = mappings("r-xp"), unsafe = mappings("rwxp");
+  const auto kernel = scaled(5, 160);
+  EXPECT_EQ(mappings("r-xp"), before + 1);
+  EXPECT_EQ(mappings("rwxp"), unsafe);
+}
+
+TEST(Compiled, InterpreterSaysWhatItTakes) {
+  Maker m;
+  const Use result = m.add(Op::exp, {m.input({3, 64})});
+  const auto kernel = make_fused(m.graph, lowering::group_of(m.graph, result.node), 1);
+  EXPECT_THAT(kernel->implementation(), ::testing::StartsWith("interpreted by "));
+  if (body_kinds().size() > 1) {
+    EXPECT_THAT(kernel->implementation(), ::testing::EndsWith(": exp"));
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Fifties, CompiledRandom, ::testing::Range(0U, 20U));
