@@ -12,6 +12,11 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(WEBP REQUIRED IMPORTED_TARGET libwebp)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  find_path(XBYAK_INCLUDE_DIR xbyak/xbyak.h REQUIRED)  # headers only; not every version has a CMake package
+  add_library(xbyak::xbyak INTERFACE IMPORTED)
+  target_include_directories(xbyak::xbyak SYSTEM INTERFACE ${XBYAK_INCLUDE_DIR})
+endif()
 
 # CMake's own module needs the C language and links all that HDF5 itself was linked with; pkg-config names the library alone.
 pkg_search_module(HDF5 REQUIRED IMPORTED_TARGET hdf5-serial hdf5)

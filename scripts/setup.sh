@@ -14,6 +14,7 @@ for_run=(
   libjpeg-dev libpng-dev libwebp-dev libjs-chart.js
   dataset-fashion-mnist
 )
+[ "$(uname -m)" != x86_64 ] || for_run+=(libxbyak-dev)
 for_test=(libgtest-dev libgmock-dev strace hdf5-tools)
 for_package=(dpkg-dev file)
 least_boost=1.81

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "executable.h"
+#include "fused/body.h"
 #include "matmul/matmul.h"
 #include "peak.h"
 #include "qfw/op_definition.h"
@@ -15,6 +16,7 @@ namespace qfw::cpu {
 
 CpuBackend::CpuBackend(const Options& options) : context_(std::make_shared<Context>()) {
   context_->threads = options.threads;
+  context_->body = options.groups == "compiled" ? &body_kinds().front() : &body_kinds().back();
   if (options.threads > 0) return;
   const DefaultThreads chosen = default_threads();
   context_->threads = chosen.count;
@@ -23,8 +25,8 @@ CpuBackend::CpuBackend(const Options& options) : context_(std::make_shared<Conte
 
 std::string CpuBackend::describe() const {
   const std::int64_t targets = hwy::SupportedTargets();
-  return fmt::format("cpu, {} thread{}{}, {}, Highway {}", context_->threads, context_->threads == 1 ? "" : "s", why_so_many_,
-                     describe_matmul(), hwy::TargetName(targets & -targets));
+  return fmt::format("cpu, {} thread{}{}, {}, Highway {}, passes: {}", context_->threads, context_->threads == 1 ? "" : "s",
+                     why_so_many_, describe_matmul(), hwy::TargetName(targets & -targets), context_->body->name);
 }
 
 Backend::Peak CpuBackend::peak() const {

@@ -15,10 +15,15 @@ class CpuBackend final : public Backend {
  public:
   struct Options {
     int threads = 0;
+    std::string groups = "compiled";
     static void declare(Declare<Options>& option) {
       option("threads", &Options::threads,
              "threads to compute with; 0: OMP_NUM_THREADS, or else one per physical core that affinity and cgroup allow",
              {.min = 0, .max = 1024});
+      option("groups", &Options::groups,
+             "passes between matmuls: compiled to machine code when a step is made, or interpreted, two to three times slower; "
+             "equal bits",
+             {.choices = {"compiled", "interpreted"}});
     }
   };
   explicit CpuBackend(const Options& options);

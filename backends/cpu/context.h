@@ -3,6 +3,7 @@
 #include <oneapi/dnnl/dnnl.hpp>
 #include <vector>
 
+#include "fused/body.h"
 #include "pages.h"
 #include "qfw/lowering/variables.h"
 #include "scratch.h"
@@ -17,6 +18,7 @@ struct Context {
   /// For tests and benchmarks, which compare both sides on any machine. `library` may be inexact for integers (16-bit sums
   /// saturate) where the processor has no u8 x s8 instruction; `automatic` never is.
   enum class Implementation { automatic, library, own } implementation = Implementation::automatic;
+  const BodyKind* body = &body_kinds().front();     ///< of fused passes; the interpreter takes what it cannot
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};  ///< primitives are compiled once per key by oneDNN's own cache
   dnnl::stream stream{engine};
   Scratch scratch{};

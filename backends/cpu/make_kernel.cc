@@ -28,7 +28,7 @@ std::unique_ptr<Kernel> make_node_kernel(const Graph& graph, int number, Context
   }
   const OpClass op_class = class_of(node.op);
   if (op_class == OpClass::elementwise || op_class == OpClass::reduction) {
-    return make_fused(graph, lowering::group_of(graph, number), context.threads);
+    return make_fused(graph, lowering::group_of(graph, number), context.threads, *context.body);
   }
   return make_reference(graph, node);
 }
@@ -44,7 +44,7 @@ class Maker {
       case Kind::node:
         return make_node_kernel(graph_, step.node, context_);
       case Kind::group:
-        return make_fused(graph_, *step.group, context_.threads);
+        return make_fused(graph_, *step.group, context_.threads, *context_.body);
       case Kind::reduce_start: {
         std::vector<std::size_t> counts;
         for (const Use use : step.uses) counts.push_back(static_cast<std::size_t>(graph_.type(use).shape.count()));

@@ -30,10 +30,10 @@ void check_environment() {
     if (!meant.empty()) logger().warn("the environment has {}, which nothing reads; did you mean {}?", name, meant);
   }
   const char* dumped = std::getenv("QFW_DUMP");
-  static const std::array<std::string_view, 3> words = {"graph", "plan", "groups"};
+  static const std::array<std::string_view, 5> words = {"graph", "plan", "groups", "code", "perf"};
   const auto in_it = [&](std::string_view word) { return std::string_view(dumped).find(word) != std::string_view::npos; };
   if (dumped != nullptr && *dumped != 0 && std::ranges::none_of(words, in_it)) {
-    logger().warn("QFW_DUMP = {} prints nothing; its words are graph, plan, groups", dumped);
+    logger().warn("QFW_DUMP = {} prints nothing; its words are graph, plan, groups, code, perf", dumped);
   }
 }
 

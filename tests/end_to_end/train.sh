@@ -37,3 +37,13 @@ cmp cpu.h5 reference.h5 || fail "cpu and reference give different logits"
 "$QFW" run tiny.ini --run.dir=cpu --train.steps=3 2> cpu.log
 a=$(json_field eval_loss < reference/report.json) b=$(json_field eval_loss < cpu/report.json)
 awk -v a="$a" -v b="$b" 'BEGIN { d = a - b; exit !(d < 1e-3 && d > -1e-3) }' || fail "eval_loss $a on reference, $b on cpu"
+
+# Passes that are compiled train to the same bits as interpreted ones; the log says which there are.
+"$QFW" run tiny.ini --run.dir=interpreted --backend.groups=interpreted 2> interpreted.log
+if command -v h5diff > /dev/null; then
+  end=checkpoints/step_000000020.h5
+  h5diff run/$end interpreted/$end /variables /variables || fail "interpreted passes train to other variables"
+fi
+grep -q "passes: interpreter" interpreted.log || fail "the log does not say that passes are interpreted: $(cat interpreted.log)"
+QFW_DUMP=plan "$QFW" bench tiny.ini --steps=1 --backend.groups=interpreted > plan.txt 2>&1
+grep -q "interpreted by" plan.txt || fail "QFW_DUMP=plan does not name interpreted passes"

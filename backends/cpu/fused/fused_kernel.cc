@@ -4,8 +4,9 @@
 
 #include <algorithm>
 
-#include "interpreter.h"
 #include "qfw/denormals.h"
+#include "reductions.h"
+#include "tiling.h"
 
 namespace qfw::cpu {
 namespace {
@@ -18,9 +19,11 @@ constexpr double parallel_work = 40000;  // elements times instructions below wh
 /// Takes a body over all tiles: chunks to threads, tiles in order, operands asked for ahead of time.
 class FusedKernel final : public Kernel {
  public:
-  FusedKernel(FusedProgram program, int threads)
-      : program_(std::move(program)),
-        body_(std::make_unique<Interpreter>(program_)),
+  FusedKernel(std::unique_ptr<const FusedProgram> program, std::unique_ptr<TileBody> body, const std::string& why, int threads)
+      : program_at_(std::move(program)),
+        program_(*program_at_),
+        body_(std::move(body)),
+        why_(why),
         tiling_(cut(program_, body_->tile_elements())),
         threads_(threads_for(threads)),
         reductions_(program_, tiling_, threads_) {
@@ -28,6 +31,7 @@ class FusedKernel final : public Kernel {
   }
 
   const char* kind() const override { return reductions_.empty() ? "fused elementwise" : "fused reduction"; }
+  std::string implementation() const override { return body_->implementation() + (why_.empty() ? "" : ": " + why_); }
   bool in_place(int input, int output) const override { return body_->may_overwrite(input, output); }
 
   void run(Executable::Step, std::span<const void* const> inputs, std::span<void* const> outputs) override {
@@ -76,7 +80,8 @@ class FusedKernel final : public Kernel {
     const std::int64_t whole = chunk.last_row - has_short;
     const auto run_rows = [&](std::int64_t row, std::int64_t rows, std::int64_t last_col) {
       for (std::int64_t col = chunk.first_col; col < last_col; col += tiling_.tile_cols) {
-        if (col + tiling_.tile_cols < last_col) {
+        if (body_->reads_ahead()) {
+        } else if (col + tiling_.tile_cols < last_col) {
           prefetch(operands, row, col + tiling_.tile_cols, rows);
         } else {
           prefetch(operands, row + rows, chunk.first_col, tiling_.tile_rows);
@@ -105,8 +110,10 @@ class FusedKernel final : public Kernel {
     }
   }
 
-  FusedProgram program_;
+  std::unique_ptr<const FusedProgram> program_at_;  // the body refers to it
+  const FusedProgram& program_;
   std::unique_ptr<TileBody> body_;
+  std::string why_;  // it is none of a better kind
   Tiling tiling_;
   int threads_;
   Reductions reductions_;
@@ -114,8 +121,18 @@ class FusedKernel final : public Kernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_fused(const Graph& graph, const lowering::Group& group, int threads) {
-  return std::make_unique<FusedKernel>(lowering::program_of(graph, group), threads);
+std::unique_ptr<Kernel> make_fused(const Graph& graph, const lowering::Group& group, int threads, const BodyKind& kind) {
+  FusedProgram program = lowering::program_of(graph, group);
+  std::string why;
+  if (auto kernel = make_fused(program, threads, kind, why)) return kernel;
+  return make_fused(std::move(program), threads, body_kinds().back(), why);
+}
+
+std::unique_ptr<Kernel> make_fused(FusedProgram program, int threads, const BodyKind& kind, std::string& why) {
+  auto owned = std::make_unique<const FusedProgram>(std::move(program));
+  auto body = kind.make(*owned, why);
+  if (body == nullptr) return nullptr;
+  return std::make_unique<FusedKernel>(std::move(owned), std::move(body), why, threads);
 }
 
 }  // namespace qfw::cpu

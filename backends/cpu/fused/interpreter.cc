@@ -27,10 +27,11 @@ std::int64_t Interpreter::tile_elements() const {
   return std::clamp<std::int64_t>(cache_floats / std::max(1, program_.full_buffers), 256, 2048) / 64 * 64;
 }
 
-void Interpreter::prepare(const Tiling& tiling, Reductions& reductions, int threads) {
+void Interpreter::prepare(const Tiling& tiling, Reductions& reductions, int threads, std::int64_t tile_floats) {
   tiling_ = &tiling;
+  tile_floats_ = tile_floats;
   reductions_ = &reductions;
-  rows_at_ = program_.full_buffers * tiling.tile_floats();
+  rows_at_ = program_.full_buffers * tile_floats;
   scalars_at_ = rows_at_ + program_.row_buffers * tiling.padded_cols();
   thread_floats_ = scalars_at_ + program_.scalar_buffers * step + step;
   scratch_ = AlignedFloats(thread_floats_ * threads);
@@ -40,7 +41,7 @@ void Interpreter::prepare(const Tiling& tiling, Reductions& reductions, int thre
     for (std::size_t v = 0; v < program_.values.size(); ++v) {
       const TileValue& value = program_.values[v];
       if (value.buffer < 0) continue;
-      own_pointers(thread)[v] = value.fill == Fill::full  ? own + value.buffer * tiling.tile_floats()
+      own_pointers(thread)[v] = value.fill == Fill::full  ? own + value.buffer * tile_floats
                                 : value.fill == Fill::row ? own + rows_at_ + value.buffer * tiling.padded_cols()
                                                           : own + scalars_at_ + value.buffer * step;
     }

@@ -14,20 +14,29 @@ class Interpreter final : public TileBody {
   /// The program outlives it.
   explicit Interpreter(const lowering::FusedProgram& program);
 
+  std::string implementation() const override { return std::string("interpreted by ") + ops_.name; }
   std::int64_t tile_elements() const override;
   std::int64_t instructions() const override { return static_cast<std::int64_t>(program_.body.size()); }
   bool may_overwrite(int input, int output) const override;
-  void prepare(const Tiling& tiling, Reductions& reductions, int threads) override;
+  void prepare(const Tiling& tiling, Reductions& reductions, int threads) override {
+    prepare(tiling, reductions, threads, tiling.tile_floats());
+  }
+  /// For tiles of at most so many floats, their padding included.
+  void prepare(const Tiling& tiling, Reductions& reductions, int threads, std::int64_t tile_floats);
   void prologue(const Operands& operands, int thread) override;
   void run(const Operands& operands, const Tile& tile, std::size_t chunk, int thread) override;
+
+  /// After a prologue: rows, from a column on, and single numbers, by value of the program.
+  const float* const* values(int thread, std::int64_t col) {
+    move_rows(thread, col);
+    return own_pointers(thread);
+  }
 
  private:
   float* floats(int thread) const { return scratch_.data() + thread * thread_floats_; }
   std::size_t pointer_stride() const { return (program_.values.size() + 15) / 8 * 8; }
   float** own_pointers(int thread) { return &pointers_[thread * pointer_stride()]; }
-  float* full_buffer(int thread, int value) const {
-    return floats(thread) + program_.values[value].buffer * tiling_->tile_floats();
-  }
+  float* full_buffer(int thread, int value) const { return floats(thread) + program_.values[value].buffer * tile_floats_; }
   void move_rows(int thread, std::int64_t col);
   void load_small(const Operands& operands, const TileLoad& load, bool row, float* to) const;
   TileKind kind_of(int a, int b) const;
@@ -41,7 +50,7 @@ class Interpreter final : public TileBody {
   const TileOps& ops_ = tile_ops();
   const Tiling* tiling_ = nullptr;
   Reductions* reductions_ = nullptr;
-  std::int64_t thread_floats_ = 0;
+  std::int64_t tile_floats_ = 0, thread_floats_ = 0;
   std::int64_t rows_at_ = 0, scalars_at_ = 0;  ///< within a thread's floats
   AlignedFloats scratch_;
   std::vector<float*> pointers_;   ///< of all threads, by value

@@ -54,7 +54,7 @@ Reductions::Reductions(const lowering::FusedProgram& program, const Tiling& tili
     Accumulators a;
     const int sets = sets_of(reduction.kind);
     const bool rows = reduction.pattern == Pattern::row, scalar = reduction.pattern == Pattern::scalar;
-    const bool in_lanes = !program.in_order && !is_extreme(reduction.kind);
+    const bool in_lanes = !program.in_order || is_extreme(reduction.kind);
     a.width = rows ? tiling.padded_cols() : scalar ? (in_lanes ? lanes : 1) : reduction.results;
     a.shared = reduction.pattern == Pattern::strided;
     std::int64_t& end = a.shared ? shared_doubles_ : chunk_doubles_;
@@ -63,7 +63,7 @@ Reductions::Reductions(const lowering::FusedProgram& program, const Tiling& tili
     if (reduction.kind == Kind::moments) {
       a.floats = chunk_floats_;
       chunk_floats_ += rows ? a.width : 1;
-    } else if (rows && is_extreme(reduction.kind)) {
+    } else if (!a.shared && is_extreme(reduction.kind)) {
       a.floats = thread_floats_;
       thread_floats_ += a.width;
     }
@@ -94,7 +94,7 @@ void Reductions::begin_chunk(std::size_t chunk, int thread) {
     const Accumulators& a = accumulators_[r];
     const Reduction& reduction = program_.reductions[r];
     if (!a.shared) std::fill_n(sums_of(chunk, a), sets_of(reduction.kind) * a.width, start_of(reduction.kind));
-    if (reduction.pattern == Pattern::row && is_extreme(reduction.kind)) {
+    if (!a.shared && is_extreme(reduction.kind)) {
       std::fill_n(extremes_of(thread, a), a.width, static_cast<float>(start_of(reduction.kind)));
     }
   }
@@ -104,7 +104,7 @@ void Reductions::end_chunk(std::size_t chunk, int thread) {
   for (std::size_t r = 0; r < accumulators_.size(); ++r) {
     const Reduction& reduction = program_.reductions[r];
     const Accumulators& a = accumulators_[r];
-    if (reduction.pattern == Pattern::row && is_extreme(reduction.kind)) {
+    if (!a.shared && is_extreme(reduction.kind)) {
       std::copy_n(extremes_of(thread, a), a.width, sums_of(chunk, a));
     }
   }
@@ -116,7 +116,7 @@ void Reductions::add(std::size_t r, const Tile& tile, float* x, std::size_t chun
     case Pattern::row:
       return add_rows(r, tile, x, chunk, thread);
     case Pattern::scalar:
-      return add_all(r, tile, x, chunk);
+      return add_all(r, tile, x, chunk, thread);
     default:
       return add_strided(reduction, tile, x, sums_of(chunk, accumulators_[r]));
   }
@@ -151,7 +151,18 @@ void Reductions::add_rows(std::size_t r, const Tile& tile, float* x, std::size_t
   }
 }
 
-void Reductions::add_all(std::size_t r, const Tile& tile, const float* x, std::size_t chunk) {
+Reductions::Place Reductions::place(std::size_t r, std::size_t chunk, int thread, std::int64_t col) {
+  const Accumulators& a = accumulators_[r];
+  const Reduction& reduction = program_.reductions[r];
+  if (reduction.pattern != Pattern::row) col = 0;
+  double* sums = sums_of(chunk, a) + col;
+  float* floats = reduction.kind == Kind::moments           ? pivots_of(chunk, a) + col
+                  : is_extreme(reduction.kind) && !a.shared ? extremes_of(thread, a) + col
+                                                            : nullptr;
+  return {.sums = sums, .squares = sums + a.width, .floats = floats};
+}
+
+void Reductions::add_all(std::size_t r, const Tile& tile, const float* x, std::size_t chunk, int thread) {
   const Accumulators& a = accumulators_[r];
   const Kind kind = program_.reductions[r].kind;
   double* sums = sums_of(chunk, a);
@@ -163,10 +174,10 @@ void Reductions::add_all(std::size_t r, const Tile& tile, const float* x, std::s
   for (std::int64_t piece = 0; piece < pieces; ++piece, x += tile.pitch) {
     switch (kind) {
       case Kind::max:
-        *sums = ops_.max(x, n, static_cast<float>(*sums));
+        ops_.max_lanes(x, n, extremes_of(thread, a));
         break;
       case Kind::min:
-        *sums = ops_.min(x, n, static_cast<float>(*sums));
+        ops_.min_lanes(x, n, extremes_of(thread, a));
         break;
       case Kind::sum:
         if (!program_.in_order) {

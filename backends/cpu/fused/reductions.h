@@ -25,6 +25,13 @@ class Reductions {
   /// A tile's values to reduction `r`: rows of tile.pitch floats, whose padding it may overwrite. Tiles of a chunk in their
   /// order.
   void add(std::size_t r, const Tile& tile, float* x, std::size_t chunk, int thread);
+  /// Where code that adds up by itself finds what it adds to, instead of add(): of each column from `col` on, or of lanes (a
+  /// sum over everything: column modulo tile_step).
+  struct Place {
+    double *sums, *squares;  ///< of moments: without the pivot
+    float* floats;           ///< the pivots of moments, to be set in a chunk's first row; the extremes so far
+  };
+  Place place(std::size_t r, std::size_t chunk, int thread, std::int64_t col);
   void end_chunk(std::size_t chunk, int thread);
   /// The results to the outputs, when all chunks are done; `part` of `parts` of each.
   void finish(int part, int parts, void* const* outputs) const;
@@ -46,7 +53,7 @@ class Reductions {
   const float* pivots_of(std::size_t chunk, const Accumulators& a) const { return &pivots_[chunk * chunk_floats_ + a.floats]; }
   float* extremes_of(int thread, const Accumulators& a) { return extremes_.data() + thread * thread_floats_ + a.floats; }
   void add_rows(std::size_t r, const Tile& tile, float* x, std::size_t chunk, int thread);
-  void add_all(std::size_t r, const Tile& tile, const float* x, std::size_t chunk);
+  void add_all(std::size_t r, const Tile& tile, const float* x, std::size_t chunk, int thread);
   void add_strided(const Reduction& reduction, const Tile& tile, const float* x, double* sum) const;
   void finish_moments(std::size_t r, std::int64_t i, void* const* outputs) const;
   double total_of(std::size_t r, std::int64_t i) const;

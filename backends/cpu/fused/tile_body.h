@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "reductions.h"
 #include "tiling.h"
@@ -22,6 +23,9 @@ class TileBody {
   TileBody& operator=(const TileBody&) = delete;
   virtual ~TileBody() = default;
 
+  virtual std::string implementation() const = 0;  ///< for people: which of several ways it works
+  /// Whether it asks for operands ahead of time itself.
+  virtual bool reads_ahead() const { return false; }
   /// How many elements a tile should have, a multiple of tile_step: what it keeps of them stays in the first-level cache.
   virtual std::int64_t tile_elements() const = 0;
   /// Work per element, in instructions of about the same length: whether several threads are worth waking.

@@ -23,6 +23,9 @@ constexpr D d;
 constexpr DI di;
 constexpr DU du;
 
+/// A cast's contract wants whole numbers in range; NaN, which breaks it, becomes 0 on every machine.
+HWY_INLINE hn::Vec<DI> whole_of(V a) { return hn::ConvertTo(di, hn::IfThenZeroElse(hn::IsNaN(a), a)); }
+
 // clang-format off
 struct Negate { HWY_INLINE V operator()(V a) const { return hn::Neg(a); } };
 struct Relu { HWY_INLINE V operator()(V a) const { return hn::IfThenZeroElse(hn::Le(a, hn::Zero(d)), a); } };
@@ -32,7 +35,7 @@ struct Floor { HWY_INLINE V operator()(V a) const { return hn::Floor(a); } };
 struct RoundEven { HWY_INLINE V operator()(V a) const { return hn::Round(a); } };
 struct IsFinite { HWY_INLINE V operator()(V a) const { return hn::IfThenElseZero(hn::IsFinite(a), hn::Set(d, 1.0f)); } };
 struct ToFloat { HWY_INLINE V operator()(V a) const { return hn::ConvertTo(d, hn::BitCast(di, a)); } };
-struct ToInt { HWY_INLINE V operator()(V a) const { return hn::BitCast(d, hn::ConvertTo(di, a)); } };
+struct ToInt { HWY_INLINE V operator()(V a) const { return hn::BitCast(d, whole_of(a)); } };
 
 struct Add { HWY_INLINE V operator()(V a, V b) const { return hn::Add(a, b); } };
 struct Subtract { HWY_INLINE V operator()(V a, V b) const { return hn::Sub(a, b); } };
@@ -180,7 +183,7 @@ template <class T>
 struct ToByte {
   HWY_INLINE void operator()(V a, T* p) const {
     const hn::Rebind<T, D> narrow;
-    hn::StoreU(hn::DemoteTo(narrow, hn::ConvertTo(di, a)), narrow, p);
+    hn::StoreU(hn::DemoteTo(narrow, whole_of(a)), narrow, p);
   }
 };
 
@@ -292,20 +295,14 @@ void moments_lanes(const float* x, std::size_t n, double pivot, double* sums, do
 }
 
 template <class F>
-float join(const float* x, std::size_t n, float start) {
-  V joined = hn::Set(d, start);
-  const std::size_t lanes = hn::Lanes(d);
-  std::size_t i = 0;
-  for (; i + lanes <= n; i += lanes) joined = F()(hn::LoadU(d, x + i), joined);
-  float rest[tile_step];
-  if (i < n) {
-    for (std::size_t lane = 0; lane < lanes; ++lane) rest[lane] = i + lane < n ? x[i + lane] : start;
-    joined = F()(hn::LoadU(d, rest), joined);
-  }
-  hn::StoreU(joined, d, rest);
-  V one = hn::Set(d, rest[0]);
-  for (std::size_t lane = 1; lane < lanes; ++lane) one = F()(hn::Set(d, rest[lane]), one);
-  return hn::GetLane(one);
+void join_lanes(const float* x, std::size_t n, float* lanes) {
+  const std::size_t whole = n / tile_step, rest = n % tile_step;
+  join_rows<F>(x, lanes, whole, tile_step);
+  if (rest == 0) return;
+  float padded[tile_step];
+  std::memcpy(padded, lanes, sizeof padded);  // joined to themselves, the others stay
+  std::memcpy(padded, x + whole * tile_step, rest * sizeof(float));
+  join_rows<F>(padded, lanes, 1, tile_step);
 }
 
 template <class F>
@@ -367,8 +364,8 @@ void fill_table(TileOps& ops) {
   ops.moments_blocks = moments_blocks;
   ops.sum_lanes = sum_lanes;
   ops.moments_lanes = moments_lanes;
-  ops.max = join<Maximum>;
-  ops.min = join<Minimum>;
+  ops.max_lanes = join_lanes<Maximum>;
+  ops.min_lanes = join_lanes<Minimum>;
   ops.name = hwy::TargetName(HWY_TARGET);
 }
 

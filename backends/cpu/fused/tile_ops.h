@@ -61,8 +61,9 @@ struct TileOps {
   /// Add element i to lane i % tile_step; any n.
   void (*sum_lanes)(const float* x, std::size_t n, double* lanes);
   void (*moments_lanes)(const float* x, std::size_t n, double pivot, double* sums, double* squares);
-  float (*max)(const float* x, std::size_t n, float start);
-  float (*min)(const float* x, std::size_t n, float start);
+  /// Join element i to lane i % tile_step; any n.
+  void (*max_lanes)(const float* x, std::size_t n, float* lanes);
+  void (*min_lanes)(const float* x, std::size_t n, float* lanes);
   const char* name;
 };
 

@@ -27,15 +27,13 @@ void cut_rows(const FusedProgram& program, Tiling& g) {
   const std::int64_t own_rows = program.space.rows(), own_cols = program.space.cols();
   g.rows = own_rows;
   g.cols = own_cols;
-  if (any_load(program, Pattern::strided) || any_result(program, Pattern::strided)) return;
-  if (!any_load(program, Pattern::row) && !any_result(program, Pattern::row)) {
+  if (!knows_rows(program)) {
     g.cols = std::min(flat_cols, g.count);
     g.rows = (g.count + g.cols - 1) / g.cols;
     g.repeat = 1;
     return;
   }
-  const bool row_order_matters = program.in_order && any_result(program, Pattern::row);
-  if (own_cols >= 128 || own_rows == 1 || row_order_matters) return;
+  if (!joins_rows(program)) return;
   const std::int64_t whole_steps =
       static_cast<std::int64_t>(tile_step) / std::gcd(own_cols, static_cast<std::int64_t>(tile_step));
   g.repeat = std::max<std::int64_t>(1, std::min(256 / own_cols, own_rows));
@@ -120,6 +118,17 @@ Tile Tiling::tile(std::int64_t row, std::int64_t col, std::int64_t tile_rows, st
   tile.contiguous = tile.rows == 1 || (tile.cols == cols && tile.pitch == tile.cols);
   tile.direct = tile.contiguous && tile.pitch == tile.cols;
   return tile;
+}
+
+bool knows_rows(const FusedProgram& program) {
+  return any_load(program, Pattern::strided) || any_result(program, Pattern::strided) || any_load(program, Pattern::row) ||
+         any_result(program, Pattern::row);
+}
+
+bool joins_rows(const FusedProgram& program) {
+  if (any_load(program, Pattern::strided) || any_result(program, Pattern::strided)) return false;
+  const bool row_order_matters = program.in_order && any_result(program, Pattern::row);
+  return knows_rows(program) && program.space.cols() < 128 && program.space.rows() > 1 && !row_order_matters;
 }
 
 std::int64_t offset_of_row(const lowering::Space& space, std::int64_t row, const lowering::Strides& strides) {

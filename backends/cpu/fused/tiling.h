@@ -44,6 +44,12 @@ Tiling cut(const lowering::FusedProgram& program, std::int64_t tile_elements);
 /// Index of the first element of a row of the space under these strides.
 std::int64_t offset_of_row(const lowering::Space& space, std::int64_t row, const lowering::Strides& strides);
 
+/// Whether any operand or result varies from row to row or lies row by row. If not, the space is cut as one long row.
+bool knows_rows(const lowering::FusedProgram& program);
+
+/// Whether short rows are put together to longer ones.
+bool joins_rows(const lowering::FusedProgram& program);
+
 /// Whether the accumulators of strided reductions are shared, each chunk having results of its own.
 bool chunks_own_results(const lowering::FusedProgram& program);
 

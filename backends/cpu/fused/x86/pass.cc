@@ -1,0 +1,263 @@
+#include "pass.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <optional>
+
+namespace qfw::cpu::x86 {
+namespace {
+
+using lowering::Fill;
+using lowering::FusedProgram;
+using lowering::Pattern;
+using Kind = TileInstruction::Kind;
+using Way = Pass::Way;
+
+constexpr bool is_code(DType dtype) { return dtype == DType::u8 || dtype == DType::s8; }
+
+bool is_number(const TileProgram& program, int value) {
+  const TileValue& v = program.values[value];
+  return v.fill == Fill::scalar && v.buffer >= 0 && v.buffer < static_cast<int>(program.numbers.size());
+}
+
+std::optional<float> number_of(const TileProgram& program, int value) {
+  if (!is_number(program, value)) return std::nullopt;
+  return program.numbers[program.values[value].buffer];
+}
+
+/// The instruction that makes a value which a single one reads; null for others.
+const TileInstruction* only_for_one(const TileProgram& program, int value) {
+  const TileInstruction* made = nullptr;
+  int readers = 0;
+  for (const TileInstruction& i : program.body) {
+    if (i.out == value) made = &i;
+    for (const int arg : {i.a, i.b, i.c}) readers += arg == value;
+  }
+  return readers == 1 ? made : nullptr;
+}
+
+bool is_binary(const TileInstruction* i, TileBinary op) { return i != nullptr && i->kind == Kind::binary && i->binary == op; }
+
+/// Codes are floored, clipped to whole numbers from 0 on, and stored by a conversion that cuts fractions off: the floor changes
+/// nothing.
+void drop_floors(TileProgram& program) {
+  for (const TileStore& store : program.stores) {
+    if (store.dtype != DType::u8) continue;
+    const TileInstruction* least = only_for_one(program, store.value);
+    if (!is_binary(least, TileBinary::minimum)) continue;
+    const TileInstruction* greatest = only_for_one(program, least->a);
+    if (!is_binary(greatest, TileBinary::maximum)) continue;
+    const TileInstruction* floor = only_for_one(program, greatest->a);
+    if (floor == nullptr || floor->kind != Kind::unary || floor->unary != TileUnary::floor) continue;
+    const auto high = number_of(program, least->b), low = number_of(program, greatest->b);
+    if (!high || !low || !(*low >= 0) || std::floor(*low) != *low || std::floor(*high) != *high) continue;
+    const int raw = floor->a, floored = floor->out;
+    std::erase_if(program.body, [&](const TileInstruction& i) { return i.out == floored; });
+    for (TileInstruction& i : program.body) {
+      if (i.a == floored) i.a = raw;
+    }
+  }
+}
+
+/// Leaves what the moments' values need.
+void keep_for_moments(Pass& pass) {
+  std::vector<bool> needed(pass.program.values.size());
+  auto& body = pass.program.body;
+  std::vector<TileInstruction> kept;
+  for (auto i = body.rbegin(); i != body.rend(); ++i) {
+    const bool wanted = i->kind == Kind::reduce ? pass.reduced[i->index].way == Way::moments : i->out >= 0 && needed[i->out];
+    if (!wanted) continue;
+    for (const int arg : {i->a, i->b, i->c}) {
+      if (arg >= 0) needed[arg] = true;
+    }
+    kept.push_back(*i);
+  }
+  body.assign(kept.rbegin(), kept.rend());
+}
+
+Way way_of(const FusedProgram& source, const FusedProgram::Reduction& r, bool blocks) {
+  using Reduction = FusedProgram::Reduction::Kind;
+  const bool extreme = r.kind == Reduction::max || r.kind == Reduction::min, sum = r.kind == Reduction::sum;
+  if (r.pattern == Pattern::row) {
+    if (extreme) return Way::columns;
+    if (source.in_order) return sum ? Way::doubles : Way::spilled;
+    return sum ? Way::blocks : Way::moments;
+  }
+  // Lanes want their rows one after the other, blocks several at once.
+  if (r.pattern != Pattern::scalar || blocks) return Way::spilled;
+  if (extreme) return Way::extremes;
+  return sum && !source.in_order ? Way::lanes : Way::spilled;
+}
+
+const char* refusal(const FusedProgram& source, const TileProgram& program) {
+  for (const TileInstruction& i : program.body) {
+    if (i.kind != Kind::unary) continue;
+    if (i.unary == TileUnary::exp) return "exp";
+    if (i.unary == TileUnary::log) return "log";
+    if (i.unary == TileUnary::tanh) return "tanh";
+  }
+  for (const TileLoad& load : program.loads) {
+    if (load.pattern == Pattern::strided && load.strides[source.space.extents.size() - 1] > 1) return "columns apart";
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+bool make_passes(const FusedProgram& source, const TileProgram& program, Passes& passes, std::string& why) {
+  if (const char* reason = refusal(source, program)) {
+    why = reason;
+    return false;
+  }
+  Pass& pass = passes.whole;
+  pass.program = program;
+  drop_floors(pass.program);
+  pass.flat = !knows_rows(source);
+  for (const TileLoad& load : program.loads) {
+    Pass::Load l{.input = load.input, .dtype = load.dtype, .dense = load.pattern == Pattern::dense};
+    if (load.pattern == Pattern::strided) {
+      l.line = pass.lines++;
+      l.one = load.strides[source.space.extents.size() - 1] == 0;
+    }
+    pass.loads.push_back(l);
+  }
+  const bool blocks = std::ranges::any_of(source.reductions, [&](const FusedProgram::Reduction& r) {
+    const Way way = way_of(source, r, false);
+    return way == Way::blocks || way == Way::moments;
+  });
+  bool lanes = false;
+  for (const FusedProgram::Reduction& r : source.reductions) {
+    Pass::Reduced reduced{.way = way_of(source, r, blocks), .is_max = r.kind == FusedProgram::Reduction::Kind::max};
+    if (reduced.way == Way::spilled) reduced.line = pass.lines++;
+    lanes = lanes || reduced.way == Way::lanes || reduced.way == Way::extremes;
+    pass.has_pivots = pass.has_pivots || reduced.way == Way::moments;
+    pass.reduced.push_back(reduced);
+  }
+  pass.block_rows = lanes || pass.flat ? 1 : static_cast<std::int64_t>(qfw::cpu::block_rows);
+  if (pass.lines > most_lines) {
+    why = "too many operands that lie apart";
+    return false;
+  }
+  if (pass.has_pivots) {
+    passes.pivots = pass;
+    keep_for_moments(passes.pivots);
+  }
+  return true;
+}
+
+std::string Pass::text() const {
+  std::string text = fmt::format("{} {} {}\n", flat ? "flat" : "rows", block_rows, has_pivots ? "pivots" : "");
+  for (const TileInstruction& i : program.body) {
+    text += fmt::format("{}.{}.{}.{} {} {} {} -> {}\n", static_cast<int>(i.kind), i.index, static_cast<int>(i.unary),
+                        static_cast<int>(i.binary), i.a, i.b, i.c, i.out);
+  }
+  for (std::size_t v = 0; v < program.values.size(); ++v) {
+    text += static_cast<char>('0' + static_cast<int>(program.values[v].fill));
+    if (const auto number = number_of(program, static_cast<int>(v))) {
+      text += fmt::format("={:x},", std::bit_cast<std::uint32_t>(*number));
+    }
+  }
+  text += '\n';
+  const Facts facts(*this);
+  for (const TileInstruction& i : program.prologue) text += facts.flushed[i.out] ? 'f' : 's';
+  for (const Load& l : loads)
+    text += fmt::format("\nload {} {} {} {} {}", l.input, static_cast<int>(l.dtype), l.dense, l.line, l.one);
+  for (const TileStore& s : program.stores) {
+    text += fmt::format("\nstore {} {} {}", s.output, static_cast<int>(s.dtype), s.rounds);
+  }
+  for (const Reduced& r : reduced) text += fmt::format("\nreduce {} {} {}", static_cast<int>(r.way), r.is_max, r.line);
+  return text;
+}
+
+namespace {
+
+bool makes_no_subnormal(const Facts& facts, const Pass& pass, const TileInstruction& i) {
+  switch (i.kind) {
+    case Kind::load:
+      return is_code(pass.loads[i.index].dtype);
+    case Kind::unary:
+      switch (i.unary) {
+        case TileUnary::negate:
+        case TileUnary::abs:
+        case TileUnary::relu:
+        case TileUnary::round_bf16:
+          return facts.flushed[i.a];
+        case TileUnary::sqrt:
+        case TileUnary::floor:
+        case TileUnary::round_even:
+        case TileUnary::is_finite:
+        case TileUnary::to_float:
+          return true;
+        default:
+          return false;
+      }
+    case Kind::binary:
+      if (i.binary == TileBinary::minimum || i.binary == TileBinary::maximum) return facts.flushed[i.a] && facts.flushed[i.b];
+      return true;
+    case Kind::select:
+      return facts.flushed[i.b] && facts.flushed[i.c];
+    case Kind::spread:
+      return facts.flushed[i.a];
+    default:
+      return false;
+  }
+}
+
+/// Whether an instruction that reads a value sees no difference between its zeros.
+bool sees_no_sign(const Facts& facts, const Pass& pass, const TileInstruction& i, int value) {
+  switch (i.kind) {
+    case Kind::store:
+      return is_code(pass.program.stores[i.index].dtype);
+    case Kind::select:
+      return value != i.b && value != i.c;
+    case Kind::unary:
+      return i.unary == TileUnary::relu || i.unary == TileUnary::abs || i.unary == TileUnary::is_finite ||
+             i.unary == TileUnary::to_int;
+    case Kind::binary:
+      if (i.binary == TileBinary::minimum || i.binary == TileBinary::maximum) return facts.unsigned_zero[i.out];
+      return i.binary >= TileBinary::less;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+Facts::Facts(const Pass& pass) {
+  const TileProgram& program = pass.program;
+  const std::size_t n = program.values.size();
+  last.assign(n, -1);
+  reads.assign(n, 0);
+  is_number.assign(n, false);
+  number.assign(n, 0);
+  flushed.assign(n, false);
+  unsigned_zero.assign(n, true);
+  for (std::size_t v = 0; v < n; ++v) {
+    const auto known = number_of(program, static_cast<int>(v));
+    if (!known) continue;
+    is_number[v] = true;
+    number[v] = *known;
+    flushed[v] = std::fpclassify(*known) != FP_SUBNORMAL;
+  }
+  for (const auto* part : {&program.prologue, &program.body}) {
+    for (const TileInstruction& i : *part) {
+      if (i.out >= 0) flushed[i.out] = makes_no_subnormal(*this, pass, i);
+    }
+  }
+  for (int k = static_cast<int>(program.body.size()) - 1; k >= 0; --k) {
+    const TileInstruction& i = program.body[k];
+    for (const int arg : {i.a, i.b, i.c}) {
+      if (arg < 0) continue;
+      last[arg] = std::max(last[arg], k);
+      ++reads[arg];
+      if (!sees_no_sign(*this, pass, i, arg)) unsigned_zero[arg] = false;
+    }
+  }
+}
+
+}  // namespace qfw::cpu::x86
