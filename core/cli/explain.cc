@@ -13,6 +13,7 @@
 #include "qfw/error.h"
 #include "recipe/sections.h"
 #include "run/notes.h"
+#include "util/counted.h"
 #include "util/nearest.h"
 #include "verbs.h"
 
@@ -57,19 +58,19 @@ void print_table(const Explanation& explanation, Session& session) {
   const auto evaluation =
       std::ranges::count_if(explanation.layers, [](const auto& layer) { return layer.evaluation.integer(); });
   fmt::print(
-      "\n{} layers, integer in training: {}, in evaluation: {}; {} multiplications an image, {} weights in them, {} "
+      "\n{}, integer in training: {}, in evaluation: {}; {} multiplications an image, {} weights in them, {} "
       "parameters\n",
-      explanation.layers.size(), training, evaluation, explanation.multiplications, explanation.matmul_weights,
-      explanation.parameters);
+      counted(explanation.layers.size(), "layer"), training, evaluation, explanation.multiplications,
+      explanation.matmul_weights, explanation.parameters);
   fmt::print("memory at batch {}: variables {}, intermediate values of a training step {}, total {}\n", session.train_batch(),
              mebibytes(explanation.variable_bytes), mebibytes(explanation.arena_bytes),
              mebibytes(explanation.variable_bytes + explanation.arena_bytes));
-  fmt::print("training: {} steps of {} an epoch, backend {}\n", session.total_steps(), session.steps_per_epoch(),
+  fmt::print("training: {} of {} an epoch, backend {}\n", counted(session.total_steps(), "step"), session.steps_per_epoch(),
              session.backend().describe());
   for (std::size_t i = 0; i < std::min(phases_shown, explanation.phases.size()); ++i) {
     const auto& phase = explanation.phases[i];
-    fmt::print("  from step {}: {}; {} of {} layers integer\n", phase.first_step, phase.phase, phase.integer,
-               explanation.layers.size());
+    fmt::print("  from step {}: {}; {} of {} integer\n", phase.first_step, phase.phase, phase.integer,
+               counted(explanation.layers.size(), "layer"));
   }
   if (explanation.phases.size() > phases_shown) {
     fmt::print("  ... and {} further changes\n", explanation.phases.size() - phases_shown);
@@ -202,9 +203,9 @@ void print_costs(const CostReport& report, bool json) {
       "the two, rounded up to 4, 8 or 16; a float counts as 16 bits; ratios are to bfloat16\n");
   if (report.later > 0) {
     fmt::print(
-        "{} layers are quantized like this only after the last step of this recipe (train.steps, "
+        "{} quantized like this only after the last step of this recipe (train.steps, "
         "activation_bound_start_step, weight_quant_start_step)\n",
-        report.later);
+        counted(report.later, "layer is", "layers are"));
   }
 }
 
