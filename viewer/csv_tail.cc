@@ -26,6 +26,12 @@ std::vector<std::string_view> cells_of(std::string_view line) {
   return cells;
 }
 
+std::string fault_of_end(std::uint64_t bytes, bool has_header, bool ends_with_line) {
+  if (bytes == 0) return "it is empty";
+  if (!has_header) return "it is no table: it has no whole line";
+  return ends_with_line ? "" : "its last line is cut off";
+}
+
 }  // namespace
 
 bool CsvTail::continues(const FolderFile& file) const {
@@ -34,6 +40,7 @@ bool CsvTail::continues(const FolderFile& file) const {
 }
 
 std::unique_ptr<FolderFile> CsvTail::follow(const Folder& folder, const Listener& listener) {
+  ending_.clear();
   auto file = folder.open(name_);
   if (!file || !continues(*file)) {
     if (offset_ > 0) listener.begin({});
@@ -52,6 +59,7 @@ std::unique_ptr<FolderFile> CsvTail::follow(const Folder& folder, const Listener
     const std::size_t end = text.rfind('\n');
     if (end == std::string::npos) {
       if (text.size() == block) throw FileProblem("it is no table: it has a line of more than a million bytes");
+      ending_ = fault_of_end(seen, has_header_, false);
       return file;  // a line that is being written
     }
     for (std::string_view rest(text.data(), end + 1); !rest.empty();) {
@@ -62,6 +70,7 @@ std::unique_ptr<FolderFile> CsvTail::follow(const Folder& folder, const Listener
     offset_ += end + 1;
     before_ = text.substr(end + 1 - std::min(end + 1, remembered), std::min(end + 1, remembered));
   }
+  ending_ = fault_of_end(seen, has_header_, true);
   return file;
 }
 
@@ -69,6 +78,20 @@ void CsvTail::tell(std::string_view line, const Listener& listener) {
   const auto cells = cells_of(line);
   (has_header_ ? listener.row : listener.begin)(cells);
   has_header_ = true;
+}
+
+std::string fault_of_table(const FolderFile& file, std::span<const std::string_view> columns) {
+  constexpr std::size_t longest_header = 4096;
+  const std::uint64_t bytes = file.mark().bytes;
+  const std::string begin = file.read(0, longest_header);
+  const std::size_t end = begin.find('\n');
+  const bool ends_with_line = bytes > 0 && file.read(bytes - 1, 1) == "\n";
+  if (auto fault = fault_of_end(bytes, end != std::string::npos, ends_with_line); !fault.empty()) return fault;
+  const auto header = cells_of(std::string_view(begin).substr(0, end));
+  for (const std::string_view column : columns) {
+    if (std::ranges::find(header, column) == header.end()) return fmt::format("its first line names no column `{}`", column);
+  }
+  return "";
 }
 
 double number_in(std::string_view cell) {

@@ -6,6 +6,8 @@
 #include <boost/json.hpp>
 #include <cmath>
 
+#include "util/counted.h"
+
 namespace qfw::viewer {
 
 namespace {
@@ -85,7 +87,8 @@ void LayerCourse::close_evaluation() {
 
 std::string LayerCourse::problem() const {
   return left_out_ == 0 ? ""
-                        : fmt::format("{} lines are out of order, too many or not of its columns, and left out", left_out_);
+                        : fmt::format("{} out of order, too many or not of its columns, and left out",
+                                      counted(left_out_, "line is", "lines are"));
 }
 
 json::object LayerCourse::since(std::size_t from) const {

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,6 +19,7 @@ namespace qfw::viewer {
 class LayerCourse {
  public:
   static constexpr std::size_t most_evaluations = 500, most_operands = 4000;
+  static constexpr std::string_view needed_columns[] = {"step", "layer", "operand"};
 
   LayerCourse();
 
@@ -25,6 +27,7 @@ class LayerCourse {
   std::unique_ptr<FolderFile> refresh(const Folder& folder);
 
   std::string problem() const;  ///< lines that were left out; empty if there are none
+  const std::string& ending() const { return tail_.ending(); }
   /// Another one whenever evaluations that were given before are no longer the first ones.
   std::uint64_t generation() const { return generation_; }
   std::size_t settled() const { return evaluations_.size(); }

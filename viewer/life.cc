@@ -39,6 +39,7 @@ bool is_end(std::string_view state) {
 struct Saved {
   std::int64_t step = 0;
   double modified = 0;
+  std::string name;
 };
 
 Saved newest_checkpoint(const Folder& run, std::vector<std::string>& problems) {
@@ -48,7 +49,6 @@ Saved newest_checkpoint(const Folder& run, std::vector<std::string>& problems) {
   if (type == fs::file_type::symlink) problems.emplace_back("checkpoints is a link, and links are not followed");
   if (type != fs::file_type::directory) return {};
   Saved newest;
-  std::string name;
   std::size_t entries = 0;
   fs::directory_iterator it(folder.path(), error);
   for (const fs::directory_iterator end; !error && it != end && entries < most_entries; it.increment(error), ++entries) {
@@ -56,12 +56,12 @@ Saved newest_checkpoint(const Folder& run, std::vector<std::string>& problems) {
     const auto step = checkpoint_step(it->path());
     if (!step || *step < newest.step || it->symlink_status(unknown).type() != fs::file_type::regular) continue;
     newest.step = *step;
-    name = it->path().filename().string();
+    newest.name = it->path().filename().string();
   }
   if (error) problems.push_back(fmt::format("the checkpoints cannot be listed: {}", error.message()));
   if (entries == most_entries) problems.push_back(fmt::format("checkpoints: only {} entries were looked at", most_entries));
-  if (name.empty()) return newest;
-  const auto status = fs::last_write_time(folder.path() / name, error);
+  if (newest.name.empty()) return newest;
+  const auto status = fs::last_write_time(folder.path() / newest.name, error);
   if (!error) {
     const auto time = std::chrono::file_clock::to_sys(status).time_since_epoch();
     newest.modified = std::chrono::duration<double>(time).count();
@@ -83,6 +83,7 @@ class Judge {
 
   Life life() {
     life_.saved = saved_.modified;
+    life_.checkpoint = saved_.name;
     life_.by_report = report_is_last();
     life_.step = step();
     const std::string ended = life_.by_report ? reported_ : status_is_end() ? state_ : "";

@@ -22,6 +22,7 @@ struct Life {
   bool by_report = false;             ///< report.json is the newest that is told of the run, status.json older
   std::optional<std::int64_t> step;   ///< the last one that anything tells of, checkpoints included
   double saved = 0;                   ///< when the newest checkpoint was written; 0: there is none
+  std::string checkpoint;             ///< its name in checkpoints/
   std::vector<std::string> problems;  ///< what of checkpoints/ is not read
 };
 

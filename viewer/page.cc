@@ -18,6 +18,7 @@ namespace {
 namespace json = boost::json;
 namespace fs = std::filesystem;
 
+constexpr std::size_t most_of_beginning = 4096;  // in which the mark lies
 constexpr std::string_view mark = R"(<meta name="generator" content="qfw">)";
 
 std::string base64_of_hexadecimal(std::string_view digits) {
@@ -131,14 +132,19 @@ std::string title_of(const json::array& documents) {
   return title;
 }
 
+std::string read_some(std::istream& stream, std::size_t most) {
+  std::string text(most, '\0');
+  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(stream.gcount()));
+  return text;
+}
+
 bool may_replace(const fs::path& file) {
   std::error_code error;
   if (!fs::is_regular_file(file, error)) return true;  // what is no file at all is refused by those who write it
   std::ifstream stream(file, std::ios::binary);
   if (!stream) return false;
-  std::string begin(4096, '\0');
-  stream.read(begin.data(), static_cast<std::streamsize>(begin.size()));
-  begin.resize(static_cast<std::size_t>(stream.gcount()));
+  const std::string begin = read_some(stream, most_of_beginning);
   return begin.empty() || begin.find(mark) != std::string::npos;
 }
 
@@ -155,6 +161,17 @@ std::string report_page(const json::array& documents) {
 
 std::string live_page(std::string_view title) { return assembled(title, {{"mode", "live"}, {"title", title}}, true); }
 std::string list_page(std::string_view title) { return assembled(title, {{"mode", "list"}, {"title", title}}, true); }
+
+bool is_whole_page(const fs::path& file) {
+  std::error_code error;
+  if (!fs::is_regular_file(file, error)) return false;
+  std::ifstream stream(file, std::ios::binary);
+  if (read_some(stream, most_of_beginning).find(mark) == std::string::npos) return false;
+  const std::string_view all = frame(), end = all.substr(all.rfind('\n', all.size() - 2) + 1);
+  stream.clear();
+  stream.seekg(-static_cast<std::streamoff>(end.size()), std::ios::end);
+  return read_some(stream, end.size()) == end;
+}
 
 void write_page(const fs::path& file, std::string_view page) {
   if (!may_replace(file)) {

@@ -18,6 +18,9 @@ std::string list_page(std::string_view title);
 /// What scripts and styles such a page admits: its own, by their digests. Data from runs can add none.
 std::string content_security_policy(bool live);
 
+/// Whether it is a page of qfw's, to its end.
+bool is_whole_page(const std::filesystem::path& file);
+
 /// By rename; a file that is there and is no page of qfw's is not replaced (Error::Category::usage).
 void write_page(const std::filesystem::path& file, std::string_view page);
 

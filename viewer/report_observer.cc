@@ -10,19 +10,24 @@ namespace qfw::viewer {
 
 namespace {
 
+constexpr std::string_view page_name = "report.html";
+
 class ReportPage final : public RunObserver {
-  void ended(const RunView& run, Ending, const std::string&) override { write_report_page(run.folder.path()); }
+  void already_finished(const RunView& run) override {
+    if (!is_whole_page(run.folder.path() / page_name)) write(run.folder.path());
+  }
+  void ended(const RunView& run, Ending, const std::string&) override { write(run.folder.path()); }
+
+  static void write(const std::filesystem::path& run) noexcept try {
+    RunReader reader(run);
+    reader.refresh();
+    write_page(run / page_name, report_page({reader.document()}));
+  } catch (const std::exception& error) {
+    logger().warn("no report.html: {}", error.what());
+  }
 };
 
 }  // namespace
-
-void write_report_page(const std::filesystem::path& run) noexcept try {
-  RunReader reader(run);
-  reader.refresh();
-  write_page(run / "report.html", report_page({reader.document()}));
-} catch (const std::exception& error) {
-  logger().warn("no report.html: {}", error.what());
-}
 
 std::unique_ptr<RunObserver> make_report_page() { return std::make_unique<ReportPage>(); }
 

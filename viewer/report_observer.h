@@ -1,16 +1,13 @@
 #pragma once
 
-#include <filesystem>
 #include <memory>
 
 #include "run/observer.h"
 
 namespace qfw::viewer {
 
-/// The page of a run, by its usual name in the run's folder. One that cannot be written is warned of: no run fails for it.
-void write_report_page(const std::filesystem::path& run) noexcept;
-
-/// report.html, beside report.json and after it, whatever ends the run.
+/// report.html, the page of a run in its folder, beside report.json and after it, whatever ends the run; of a finished one
+/// again where it is missing or damaged. One that cannot be written is warned of: no run fails for it.
 std::unique_ptr<RunObserver> make_report_page();
 
 }  // namespace qfw::viewer

@@ -10,6 +10,8 @@
 #include <random>
 
 #include "io/json.h"
+#include "recipe/gather.h"
+#include "recipe/recorded.h"
 #include "viewer/schemas.h"
 
 namespace qfw::viewer {
@@ -27,7 +29,10 @@ json::value parse_record(const std::string& text, std::vector<std::string>& faul
   return conform(parse_json(text), file().fields, faults);
 }
 
-json::value parse_text(const std::string& text, std::vector<std::string>&) { return json::string(json_in_utf8(text)); }
+json::value parse_recipe(const std::string& text, std::vector<std::string>& faults) {
+  if (const std::string fault = recipe::recorded_recipe(text).fault; !fault.empty()) faults.push_back(fault);
+  return json::string(json_in_utf8(text));
+}
 
 /// Whatever single values it holds: what a machine says of itself differs.
 json::value parse_environment(const std::string& text, std::vector<std::string>& faults) {
@@ -92,7 +97,7 @@ RunReader::RunReader(fs::path folder)
           {report_file().name, "report", report_file().most_bytes, parse_record<report_file>},
           {evaluation_file().name, "evaluation", evaluation_file().most_bytes, parse_record<evaluation_file>},
           {"environment.json", "environment", mebibyte, parse_environment},
-          {"recipe.ini", "recipe", mebibyte, parse_text},
+          {"recipe.ini", "recipe", recipe::most_recipe_bytes, parse_recipe},
       }} {}
 
 bool RunReader::is_run(const fs::path& folder) {
@@ -127,10 +132,11 @@ void RunReader::refresh(Whole& file) {
 
 template <class Course>
 void RunReader::refresh(Course& course, Followed& file) {
-  file.mark.reset();
+  file = {};
   try {
     if (const auto open = course.refresh(folder_)) file.mark = open->mark();
     file.problem = course.problem();
+    file.ending = course.ending();
   } catch (const FileProblem& error) {
     file.problem = error.what();
   }
@@ -155,11 +161,26 @@ void RunReader::refresh() {
   life_ = life_of(folder_, traces);
 }
 
+/// A table that a process is writing to may be seen before its line is whole.
+std::string RunReader::problem_of(const Followed& file) const {
+  if (file.ending.empty() || life_.alive.value_or(false)) return file.problem;
+  return file.problem.empty() ? file.ending : file.problem + "; " + file.ending;
+}
+
+std::vector<std::string> RunReader::problems() const {
+  std::vector<std::string> all;
+  for (const json::value& file : files()) {
+    if (const json::value& problem = file.at("problem"); problem.is_string())
+      all.push_back(fmt::format("{}: {}", file.at("name").get_string().c_str(), problem.get_string().c_str()));
+  }
+  return all;
+}
+
 json::array RunReader::files() const {
   json::array result;
   for (const Whole& file : whole_) result.push_back(file_entry(file.name, file.mark, file.problem));
-  result.push_back(file_entry("series.csv", series_file_.mark, series_file_.problem));
-  result.push_back(file_entry("layers.csv", layers_file_.mark, layers_file_.problem));
+  result.push_back(file_entry("series.csv", series_file_.mark, problem_of(series_file_)));
+  result.push_back(file_entry("layers.csv", layers_file_.mark, problem_of(layers_file_)));
   return result;
 }
 

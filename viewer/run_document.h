@@ -45,6 +45,8 @@ class RunReader {
   /// Looks at the folder; files are read where they changed.
   void refresh();
   boost::json::object document() const { return changes_since({}); }
+  /// What is wrong with the folder's files, each named once: "series.csv: it is empty".
+  std::vector<std::string> problems() const;
   /// The document without the parts that a reader with this cursor has; `cursor` in it is the next one.
   boost::json::object changes_since(const Cursor& cursor) const;
 
@@ -63,9 +65,10 @@ class RunReader {
   /// What became of a file that is followed.
   struct Followed {
     std::optional<FileMark> mark;
-    std::string problem;
+    std::string problem, ending;
   };
 
+  std::string problem_of(const Followed& file) const;
   void refresh(Whole& file);
   template <class Course>
   void refresh(Course& course, Followed& file);

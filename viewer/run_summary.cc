@@ -5,13 +5,15 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <cmath>
+#include <span>
 
+#include "io/checkpoint_header.h"
 #include "io/json.h"
-#include "qfw/error.h"
 #include "recipe/gather.h"
-#include "recipe/source.h"
-#include "util/text.h"
+#include "recipe/recorded.h"
+#include "viewer/layer_course.h"
 #include "viewer/schemas.h"
+#include "viewer/series_course.h"
 
 namespace qfw::viewer {
 
@@ -23,7 +25,7 @@ namespace fs = std::filesystem;
 /// One of a run's JSON files; all null where it is missing or damaged.
 class Record {
  public:
-  Record(const Folder& folder, const RecordFile& file, std::vector<std::string>& problems) {
+  Record(const Folder& folder, const RecordFile& file, RunSummary& run) {
     std::vector<std::string> faults;
     json::value value = json::object();
     try {
@@ -35,7 +37,8 @@ class Record {
       faults.emplace_back(problem.what());
     }
     content = conform(value, file.fields, faults);
-    for (const std::string& fault : faults) problems.push_back(fmt::format("{}: {}", file.name, fault));
+    for (const std::string& fault : faults) run.problems.push_back(fmt::format("{}: {}", file.name, fault));
+    if (!faults.empty()) run.damaged.emplace_back(file.name);
   }
 
   json::object content;
@@ -79,12 +82,19 @@ void take_status(RunSummary& run, const Record& status) {
   prefer(run.images_per_second, status.number("images_per_second"));
 }
 
-/// The epoch of a run of an earlier version, which does not say it.
+/// The epoch is that of the step, as status.json would say it: with or without that file it is the same.
 void take_setup(RunSummary& run, const Record& setup) {
+  if (!run.total_steps) run.total_steps = setup.whole("total_steps");
   const auto per_epoch = setup.number("steps_per_epoch");
-  if (run.epoch || !per_epoch || *per_epoch < 1) return;
+  if (!per_epoch || *per_epoch < 1) return;
   if (run.step) run.epoch = static_cast<double>(*run.step) / *per_epoch;
-  if (run.total_steps) run.epochs = static_cast<double>(*run.total_steps) / *per_epoch;
+  if (run.total_steps) run.epochs = std::ceil(static_cast<double>(*run.total_steps) / *per_epoch);
+}
+
+void take_damage(RunSummary& run, const std::string& name, const std::string& fault) {
+  if (fault.empty()) return;
+  run.problems.push_back(fmt::format("{}: {}", name, fault));
+  run.damaged.push_back(name);
 }
 
 void take_recipe(RunSummary& run, const Folder& folder) try {
@@ -93,13 +103,40 @@ void take_recipe(RunSummary& run, const Folder& folder) try {
     run.problems.emplace_back("there is no recipe.ini");
     return;
   }
-  recipe::Problems problems;
-  const recipe::Source source = recipe::read_ini(plain_text(open->read_whole(recipe::most_recipe_bytes), "recipe.ini"),
-                                                 "recipe.ini", recipe::recipe_rank, problems);
-  problems.raise();
-  if (const recipe::Entry* entry = source.find("", "description")) run.description = entry->text.value;
-} catch (const std::runtime_error& error) {  // Error or FileProblem
-  run.problems.push_back(fmt::format("recipe.ini: {}", error.what()));
+  const recipe::Recorded recorded = recipe::recorded_recipe(open->read_whole(recipe::most_recipe_bytes));
+  if (!recorded.description.empty()) run.description = recorded.description;
+  take_damage(run, "recipe.ini", recorded.fault);
+} catch (const FileProblem& problem) {
+  take_damage(run, "recipe.ini", problem.what());
+}
+
+/// The newest: by its length, as reading all of each run's would take too long.
+void take_checkpoint(RunSummary& run, const Folder& folder) {
+  if (run.life.checkpoint.empty()) return;
+  const std::string name = "checkpoints/" + run.life.checkpoint;
+  try {
+    const auto open = Folder(folder.path() / "checkpoints").open(run.life.checkpoint);
+    if (!open) return;  // it has made room for a newer one meanwhile
+    const std::string begin = open->read(0, checkpoint_header_bytes);
+    const auto bytes = std::as_bytes(std::span(begin));
+    if (is_checkpoint_version_1(bytes)) return;
+    const CheckpointFault fault = fault_of_checkpoint(bytes, open->mark().bytes);
+    if (!fault.other_version) take_damage(run, name, fault.what);
+  } catch (const FileProblem& problem) {
+    take_damage(run, name, problem.what());
+  }
+}
+
+/// Curves are no result: what is wrong with them is said, and makes no damaged run. Of one at work they are in motion.
+void take_table(RunSummary& run, const Folder& folder, std::string_view name, std::span<const std::string_view> columns) {
+  if (run.life.alive.value_or(false)) return;
+  std::string fault;
+  try {
+    if (const auto open = folder.open(name)) fault = fault_of_table(*open, columns);
+  } catch (const FileProblem& problem) {
+    fault = problem.what();
+  }
+  if (!fault.empty()) run.problems.push_back(fmt::format("{}: {}", name, fault));
 }
 
 double modified(const Folder& folder, std::string_view name) try {
@@ -114,8 +151,7 @@ double modified(const Folder& folder, std::string_view name) try {
 RunSummary summary_of(const fs::path& path) {
   RunSummary run{.folder = path};
   const Folder folder(path);
-  const Record status(folder, status_file(), run.problems), report(folder, report_file(), run.problems),
-      setup(folder, setup_file(), run.problems);
+  const Record status(folder, status_file(), run), report(folder, report_file(), run), setup(folder, setup_file(), run);
   const double series = modified(folder, "series.csv");
   run.life = life_of(
       folder,
@@ -130,16 +166,30 @@ RunSummary summary_of(const fs::path& path) {
     if (run.description.empty()) run.description = record->text("description");
   }
   take_recipe(run, folder);
+  take_checkpoint(run, folder);
+  take_table(run, folder, "series.csv", SeriesCourse::needed_columns);
+  take_table(run, folder, "layers.csv", LayerCourse::needed_columns);
   const double written = std::max(
       {status.modified, report.modified, series, modified(folder, "log.txt"), modified(folder, "recipe.ini"), run.life.saved});
   run.written = static_cast<std::int64_t>(written);
   return run;
 }
 
+std::string RunSummary::state() const { return damaged.empty() || life.alive.value_or(false) ? life.state : "damaged"; }
+
+std::string RunSummary::state_text() const {
+  const std::string state = this->state();
+  if (state == life.state) return state;
+  return damaged.size() == 1 ? fmt::format("{}: {}", state, damaged.front())
+                             : fmt::format("{}: {} files", state, damaged.size());
+}
+
 json::object to_json(const RunSummary& run) {
-  return {{"state", run.life.state},
+  const bool shown = run.state() == run.life.state;
+  return {{"state", run.state()},
+          {"damaged", json::array(run.damaged.begin(), run.damaged.end())},
           {"alive", or_null(run.life.alive)},
-          {"why", run.life.why},
+          {"why", shown ? run.life.why : fmt::format("it would be {}: {}", run.life.state, run.life.why)},
           {"process", or_null(run.life.process)},
           {"step", or_null(run.step)},
           {"total_steps", or_null(run.total_steps)},

@@ -19,13 +19,18 @@ struct RunSummary {
   std::optional<double> epoch, epochs, accuracy, best_accuracy, images_per_second;
   std::int64_t written = 0;  ///< seconds since 1970, of the file that was written last
   std::string description;
-  std::vector<std::string> problems;  ///< files that are not read, and why
+  std::vector<std::string> problems;  ///< what is wrong with its files: "recipe.ini: it is empty"
+  std::vector<std::string> damaged;   ///< of the files that say what a run is and came to, those that are not whole
+
+  /// "damaged" if some of these are and nobody is at work who would write them again, otherwise that of `life`.
+  std::string state() const;
+  std::string state_text() const;  ///< "damaged: status.json"
 };
 
 /// Bounded whatever the folder holds, and no error.
 RunSummary summary_of(const std::filesystem::path& folder);
 
-/// {"state", "alive", "why", "process", "step", "total_steps", "epoch", "epochs", "eval_accuracy", "best_accuracy",
+/// {"state", "damaged", "alive", "why", "process", "step", "total_steps", "epoch", "epochs", "eval_accuracy", "best_accuracy",
 /// "best_step", "images_per_second", "written", "description", "problems"}
 boost::json::object to_json(const RunSummary& run);
 

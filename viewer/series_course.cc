@@ -6,6 +6,8 @@
 #include <cmath>
 #include <map>
 
+#include "util/counted.h"
+
 namespace qfw::viewer {
 
 namespace {
@@ -56,7 +58,9 @@ void SeriesCourse::row(Cells cells) {
 }
 
 std::string SeriesCourse::problem() const {
-  return left_out_ == 0 ? "" : fmt::format("{} lines are none of a series, or out of order, and left out", left_out_);
+  return left_out_ == 0
+             ? ""
+             : fmt::format("{} no part of a series, or out of order, and left out", counted(left_out_, "line is", "lines are"));
 }
 
 }  // namespace qfw::viewer

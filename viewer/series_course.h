@@ -3,6 +3,7 @@
 #include <boost/json/object.hpp>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "viewer/course.h"
 #include "viewer/csv_tail.h"
@@ -13,6 +14,7 @@ namespace qfw::viewer {
 class SeriesCourse {
  public:
   static constexpr std::size_t most_points = 4000;
+  static constexpr std::string_view needed_columns[] = {"step"};
 
   SeriesCourse();
 
@@ -22,6 +24,7 @@ class SeriesCourse {
   const Course& training() const { return training_; }
   const Course& evaluations() const { return evaluations_; }
   std::string problem() const;  ///< lines that were left out; empty if there are none
+  const std::string& ending() const { return tail_.ending(); }
 
  private:
   void begin(Cells header);

@@ -26,6 +26,24 @@ void check_positional(const Verb& verb, const std::vector<std::string>& given) {
                             verb.positional.empty() ? "no such argument" : verb.positional));
 }
 
+/// An empty value is a shell's variable that was not set, and what `-` stands for elsewhere is the default here or is not
+/// there.
+void check_value(const Verb& verb, const Verb::Option& option, const std::string& value) {
+  if (value.empty()) {
+    misused(verb, fmt::format("--{} has an empty value: it wants --{}={}", option.name, option.name, option.value));
+  }
+  const bool is_path = option.value.starts_with("FILE") || option.value == "PATH";
+  if (!is_path || value != "-") return;
+  misused(verb, fmt::format("--{}=- names no file: standard output is not written to by it", option.name),
+          fmt::format("Leave --{} out, or for a file of that name write ./-.", option.name));
+}
+
+/// A dash alone stands for standard input or output elsewhere.
+void check_is_no_stream(const Verb& verb, const std::string& word) {
+  if (word == "-")
+    misused(verb, "'-' is no argument: there is no reading from or writing to a stream", "For a file of that name write ./-.");
+}
+
 }  // namespace
 
 std::string Arguments::get(std::string_view name, std::string_view otherwise) const {
@@ -51,6 +69,7 @@ Arguments parse(const Verb& verb, const std::vector<std::string>& words) {
   for (std::size_t i = 0; i < words.size(); ++i) {
     const std::string& word = words[i];
     if (options_ended || !word.starts_with("-") || word == "-") {
+      if (!options_ended) check_is_no_stream(verb, word);
       arguments.positional.push_back(word);
       continue;
     }
@@ -74,6 +93,7 @@ Arguments parse(const Verb& verb, const std::vector<std::string>& words) {
       } else {
         misused(verb, fmt::format("--{} wants a value: --{}={}", name, name, option->value));
       }
+      if (!option->value.empty()) check_value(verb, *option, arguments.options[name]);
     } else if (verb.takes_overrides && is_recipe_key(name)) {
       if (name.ends_with('.')) {
         const std::string section = name.substr(0, name.size() - 1);

@@ -5,6 +5,7 @@
 
 #include "inspect/benchmark.h"
 #include "io/json.h"
+#include "util/counted.h"
 #include "verbs.h"
 
 namespace qfw {
@@ -12,8 +13,8 @@ namespace qfw {
 namespace {
 
 void print_table(const Benchmark& result, const std::string& backend) {
-  fmt::print("{:.2f} images/s, {:.1f} ms a step of {} images (median of {}; {})\n", result.images_per_second(),
-             result.median_milliseconds(), result.batch, result.milliseconds.size(), result.phase);
+  fmt::print("{:.2f} images/s, {:.1f} ms a step of {} (median of {}; {})\n", result.images_per_second(),
+             result.median_milliseconds(), counted(result.batch, "image"), result.milliseconds.size(), result.phase);
   if (const auto share = result.peak_share()) {
     fmt::print("{:.1f} % of the machine's peak, which would be {:.2f} images/s\n", 100 * *share,
                *result.peak_images_per_second);

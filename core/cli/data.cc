@@ -26,6 +26,7 @@
 #include "recipe/recipe.h"
 #include "recipe/value.h"
 #include "run/open_dataset.h"
+#include "util/counted.h"
 #include "util/interrupt.h"
 #include "util/nearest.h"
 #include "verbs.h"
@@ -208,7 +209,7 @@ int convert_data(const Arguments& arguments, Job& job, const std::vector<std::st
       dataset = std::make_unique<Resized>(std::move(dataset), static_cast<int>(arguments.number(option, 0, 1)), fit);
   }
   const std::int64_t examples = convert(*dataset, *writer, {.folder = folder, .splits = job.splits, .workers = job.workers});
-  fmt::print("{} examples in {}\n", examples, folder.string());
+  fmt::print("{} in {}\n", counted(examples, "example"), folder.string());
   return 0;
 }
 

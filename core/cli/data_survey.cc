@@ -10,6 +10,7 @@
 #include "data_tools/survey.h"
 #include "io/json.h"
 #include "io/printable.h"
+#include "util/counted.h"
 
 namespace qfw {
 
@@ -53,7 +54,7 @@ std::vector<std::string> notes_on(const Dataset& dataset, std::string_view split
 
 int print_info(const SurveyJob& job) {
   boost::json::object splits;
-  std::string text = fmt::format("{}: {} classes, images {}\n", job.name, job.dataset.classes(),
+  std::string text = fmt::format("{}: {}, images {}\n", job.name, counted(job.dataset.classes(), "class", "classes"),
                                  job.dataset.shape().rank() == 3 ? job.dataset.shape().str() : "of various sizes");
   std::vector<std::vector<std::int64_t>> histograms;
   const std::vector<std::string> keys = class_keys(job.dataset);
@@ -74,8 +75,9 @@ int print_info(const SurveyJob& job) {
                      {"encodings", std::move(encodings)},
                      {"classes", std::move(classes)},
                      {"notes", boost::json::array(notes.begin(), notes.end())}};
-    text += fmt::format("{}: {} records, {}, {}{}{}\n", split, found.records, size_text(found.bytes), fmt::join(kinds, ", "),
-                        unlabelled_text(found), found.bad > 0 ? fmt::format(", {} that cannot be read", found.bad) : "");
+    text += fmt::format("{}: {}, {}, {}{}{}\n", split, counted(found.records, "record"), size_text(found.bytes),
+                        fmt::join(kinds, ", "), unlabelled_text(found),
+                        found.bad > 0 ? fmt::format(", {} that cannot be read", found.bad) : "");
     for (const std::string& note : notes) text += fmt::format("  note: {}\n", printable(note));
     histograms.push_back(found.histogram);
   }
@@ -110,7 +112,7 @@ int print_verification(const SurveyJob& job) {
                      {"errors", boost::json::array(found.errors.begin(), found.errors.end())},
                      {"notes", boost::json::array(notes.begin(), notes.end())}};
     if (job.json) continue;
-    fmt::print("{}: {} records, {} bad{}\n", split, found.records, found.bad, unlabelled_text(found));
+    fmt::print("{}: {}, {} bad{}\n", split, counted(found.records, "record"), found.bad, unlabelled_text(found));
     for (const std::string& note : notes) fmt::print("  note: {}\n", printable(note));
     for (const std::string& error : found.errors) fmt::print("  {}\n", printable(error));
     if (const auto shown = static_cast<std::int64_t>(found.errors.size()); found.bad > shown)

@@ -9,6 +9,7 @@
 #include "run/evaluate.h"
 #include "run/same_run.h"
 #include "run_source.h"
+#include "util/counted.h"
 #include "util/interrupt.h"
 #include "verbs.h"
 
@@ -18,7 +19,7 @@ namespace {
 
 int run(const Arguments& arguments, const Catalog& catalog) {
   const RunSource source = find_run(arguments.positional.at(0));
-  if (arguments.has("logits")) refuse_own_file(source, arguments.get("logits"));
+  if (arguments.has("logits")) refuse_file_of_run(source.recipe.parent_path(), arguments.get("logits"));
   const Recipe recipe = load_recipe(source.recipe, arguments.overrides, catalog, Session::Data::required);
   const Checkpoint& checkpoint = *source.checkpoint;
   Session session(recipe, Session::Data::required);
@@ -38,7 +39,10 @@ int run(const Arguments& arguments, const Catalog& catalog) {
   if (arguments.has("logits")) logits = std::make_unique<LogitsFile>(arguments.get("logits"), session.data().classes);
   const InterruptGuard guard("stopping after this batch, without a result");
   const Scores scores = evaluate(session, completed, logits.get());
-  if (logits) logits->commit();
+  if (logits) {
+    logits->commit();
+    logger().info("logits and labels are in {}", arguments.get("logits"));
+  }
   if (!replicas.leads()) return 0;
 
   if (arguments.has("json")) {
@@ -50,9 +54,9 @@ int run(const Arguments& arguments, const Catalog& catalog) {
     fmt::print("{}\n", json_line(result));
   } else {
     const std::int64_t corrupt = session.corrupt().count();
-    fmt::print("top-1 {:.2f} %, top-5 {:.2f} %, loss {:.5f} on {} images (step {}){}\n", 100 * scores.top1(),
-               100 * scores.top5(), scores.loss(), scores.examples(), completed,
-               corrupt > 0 ? fmt::format(", {} corrupt ones left out", corrupt) : "");
+    fmt::print("top-1 {:.2f} %, top-5 {:.2f} %, loss {:.5f} on {} (step {}){}\n", 100 * scores.top1(), 100 * scores.top5(),
+               scores.loss(), counted(scores.examples(), "image"), completed,
+               corrupt > 0 ? fmt::format(", {} left out", counted(corrupt, "corrupt one")) : "");
   }
   return 0;
 }

@@ -14,6 +14,7 @@
 #include "qfw/error.h"
 #include "recipe/sections.h"
 #include "run/notes.h"
+#include "util/counted.h"
 #include "util/nearest.h"
 #include "verbs.h"
 
@@ -64,18 +65,18 @@ void print_table(const Explanation& explanation, Session& session) {
   const auto evaluation =
       std::ranges::count_if(explanation.layers, [](const auto& layer) { return layer.evaluation.integer(); });
   print_paragraph(fmt::format(
-      "{} layers, integer in training: {}, in evaluation: {}; {} multiplications an image, {} weights in them, {} parameters",
-      explanation.layers.size(), training, evaluation, explanation.multiplications, explanation.matmul_weights,
-      explanation.parameters));
+      "{}, integer in training: {}, in evaluation: {}; {} multiplications an image, {} weights in them, {} parameters",
+      counted(explanation.layers.size(), "layer"), training, evaluation, explanation.multiplications,
+      explanation.matmul_weights, explanation.parameters));
   print_paragraph(fmt::format("memory at batch {}: variables {}, intermediate values of a training step {}, total {}",
                               session.train_batch(), mebibytes(explanation.variable_bytes), mebibytes(explanation.arena_bytes),
                               mebibytes(explanation.variable_bytes + explanation.arena_bytes)));
-  print_paragraph(fmt::format("training: {} steps of {} an epoch, backend {}", session.total_steps(), session.steps_per_epoch(),
-                              session.backend().describe()));
+  print_paragraph(fmt::format("training: {} of {} an epoch, backend {}", counted(session.total_steps(), "step"),
+                              session.steps_per_epoch(), session.backend().describe()));
   for (std::size_t i = 0; i < std::min(phases_shown, explanation.phases.size()); ++i) {
     const auto& phase = explanation.phases[i];
-    print_paragraph(fmt::format("from step {}: {}; {} of {} layers integer", phase.first_step, phase.phase, phase.integer,
-                                explanation.layers.size()),
+    print_paragraph(fmt::format("from step {}: {}; {} of {} integer", phase.first_step, phase.phase, phase.integer,
+                                counted(explanation.layers.size(), "layer")),
                     2);
   }
   if (explanation.phases.size() > phases_shown) {
@@ -212,9 +213,9 @@ void print_costs(const CostReport& report, bool json) {
       "the two, rounded up to 4, 8 or 16; a float counts as 16 bits; ratios are to bfloat16");
   if (report.later > 0) {
     print_paragraph(
-        fmt::format("{} layers are quantized like this only after the last step of this recipe (train.steps, "
+        fmt::format("{} quantized like this only after the last step of this recipe (train.steps, "
                     "activation_bound_start_step, weight_quant_start_step)",
-                    report.later));
+                    counted(report.later, "layer is", "layers are")));
   }
 }
 

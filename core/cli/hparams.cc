@@ -22,6 +22,7 @@ namespace {
 void put(const Arguments& arguments, const std::string& text) {
   if (arguments.has("output")) {
     write_text_atomically(arguments.get("output"), text);
+    fmt::print("{}\n", arguments.get("output"));
   } else {
     fmt::print("{}", text);
   }

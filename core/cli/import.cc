@@ -31,6 +31,7 @@ int run(const Arguments& arguments, const Catalog& catalog) {
     fail(Error::Category::usage, "import", "the run folder has checkpoints already", folder.path().string(),
          "choose another --run.dir");
   }
+  folder.prepare();
   const auto per_epoch = static_cast<std::uint64_t>(session.steps_per_epoch()), done = static_cast<std::uint64_t>(step);
   const CheckpointInfo info{.step = step,
                             .data_epoch = done / per_epoch,

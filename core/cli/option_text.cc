@@ -8,6 +8,7 @@
 
 #include "io/printable.h"
 #include "layout.h"
+#include "recipe/value.h"
 
 namespace qfw {
 namespace {
@@ -16,7 +17,7 @@ constexpr std::array type_names = {"none", "boolean", "integer", "number", "text
 
 std::string with_alternatives(const Option& option, std::string type) {
   if (option.or_number) type += " or number";
-  if (option.nullable) type += " or none";
+  if (recipe::takes_none(option)) type += " or none";
   return type;
 }
 

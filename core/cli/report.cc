@@ -5,6 +5,11 @@
 #include <set>
 
 #include "io/json.h"
+#include "io/log.h"
+#include "io/printable.h"
+#include "qfw/atomic_file.h"
+#include "qfw/error.h"
+#include "run_source.h"
 #include "verbs.h"
 #include "viewer/page.h"
 #include "viewer/run_document.h"
@@ -42,9 +47,23 @@ boost::json::array documents_of(const std::vector<std::string>& folders) {
     }
     viewer::RunReader reader(folder);
     reader.refresh();
+    for (const std::string& problem : reader.problems()) {
+      logger().warn("{}: {}", printable(folder), printable(problem));
+    }
     documents.push_back(reader.document());
   }
   return documents;
+}
+
+void write_or_print(const Arguments& arguments, const std::string& json) {
+  if (!arguments.has("out")) {
+    fmt::print("{}", json);
+    return;
+  }
+  const fs::path file = arguments.get("out");
+  for (const std::string& folder : arguments.positional) refuse_file_of_run(folder, file);
+  write_text_atomically(file, json);
+  fmt::print("{}\n", file.string());
 }
 
 int run(const Arguments& arguments, const Catalog&) {
@@ -52,7 +71,7 @@ int run(const Arguments& arguments, const Catalog&) {
   const boost::json::array documents = documents_of(folders);
   const bool alone = documents.size() == 1;
   if (arguments.has("json")) {
-    fmt::print("{}", json_pretty(alone ? documents.front() : boost::json::value(documents)));
+    write_or_print(arguments, json_pretty(alone ? documents.front() : boost::json::value(documents)));
     return 0;
   }
   const fs::path standard = alone ? fs::path(folders.front()) / "report.html" : fs::path(page_of_several);
@@ -74,7 +93,7 @@ Verb report_verb() {
   verb.doc =
       "RUN is a run folder, of a run that is finished, stopped or going on. The page is one file that needs no other and no\n"
       "network. Several runs make compare.html in the current folder, unless --out says otherwise.";
-  verb.options = {{"out", "FILE.html", "where the page goes"},
+  verb.options = {{"out", "FILE", "where the page, or with --json the JSON, goes"},
                   {"json", "", "print what the page shows as JSON (docs/report.md), and make no page"}};
   verb.run = run;
   return verb;

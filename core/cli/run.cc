@@ -1,10 +1,12 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <memory>
 
 #include "interchange/hparams.h"
 #include "io/log.h"
 #include "run/trainer.h"
+#include "util/counted.h"
 #include "verbs.h"
 #include "viewer/report_observer.h"
 
@@ -12,12 +14,27 @@ namespace qfw {
 
 namespace {
 
+/// hparams.json.
+class Hyperparameters final : public RunObserver {
+ public:
+  explicit Hyperparameters(const Catalog& catalog) : catalog_(catalog) {}
+
+  void starting(const RunView& run) override { write_hparams(run.folder.hparams(), run.session, catalog_); }
+  void already_finished(const RunView& run) override {
+    std::error_code error;
+    if (std::filesystem::file_size(run.folder.hparams(), error) == 0 || error) starting(run);
+  }
+
+ private:
+  const Catalog& catalog_;
+};
+
 int run(const Arguments& arguments, const Catalog& catalog) {
   const Recipe recipe = load_recipe(arguments.positional.at(0), arguments.overrides, catalog, Session::Data::required);
   Trainer trainer(recipe);
   const bool leads = trainer.session().replicas().leads();
   if (leads) {
-    write_hparams(trainer.folder().hparams(), trainer.session(), catalog);
+    trainer.add(std::make_unique<Hyperparameters>(catalog));
     trainer.add(viewer::make_report_page());
   }
   const Trainer::Outcome outcome = trainer.run();
@@ -27,14 +44,13 @@ int run(const Arguments& arguments, const Catalog& catalog) {
     return 130;
   }
   if (outcome == Trainer::Outcome::already_finished) {
-    logger().info("this run is finished: {} steps", trainer.completed());
-    if (!std::filesystem::exists(trainer.folder().path() / "report.html")) viewer::write_report_page(trainer.folder().path());
+    logger().info("this run is finished: {}", counted(trainer.completed(), "step"));
   }
   const History& history = trainer.history();
   if (history.eval_accuracy) {
     fmt::print("eval_accuracy {:.4f}", *history.eval_accuracy);
     if (history.best_accuracy) fmt::print(" (best {:.4f} at step {})", *history.best_accuracy, history.best_step);
-    fmt::print(", eval_loss {:.4f}, {} steps", *history.eval_loss, trainer.completed());
+    fmt::print(", eval_loss {:.4f}, {}", *history.eval_loss, counted(trainer.completed(), "step"));
     if (outcome == Trainer::Outcome::finished) {
       fmt::print(", {:.0f} images/s", trainer.images_per_second());
       if (const auto share = trainer.peak_share()) fmt::print(" ({:.1f} % of the machine's peak)", 100 * *share);

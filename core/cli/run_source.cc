@@ -26,10 +26,10 @@ RunSource find_run(const std::filesystem::path& given) {
   return {given / "recipe.ini", checkpoints.back(), open_checkpoint_of_run(checkpoints.back())};
 }
 
-void refuse_own_file(const RunSource& source, const std::filesystem::path& target) {
+void refuse_file_of_run(const std::filesystem::path& folder, const std::filesystem::path& target) {
   namespace fs = std::filesystem;
   std::error_code error;
-  const fs::path run = fs::weakly_canonical(source.recipe.parent_path(), error), file = fs::weakly_canonical(target, error);
+  const fs::path run = fs::weakly_canonical(folder, error), file = fs::weakly_canonical(target, error);
   const bool inside = file.parent_path() == run / "checkpoints";
   if (!inside && !(file.parent_path() == run && fs::exists(file, error))) return;
   fail(Error::Category::usage, "run", "this would replace a file of the run itself", target.string(), "choose another name");

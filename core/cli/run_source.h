@@ -17,7 +17,7 @@ struct RunSource {
 /// and a CheckpointError for one that cannot be used: an older one in its place would give results of another state.
 RunSource find_run(const std::filesystem::path& given);
 
-/// Throws Error::Category::usage for a target that would replace a file of the run, or lie among its checkpoints.
-void refuse_own_file(const RunSource& source, const std::filesystem::path& target);
+/// Throws Error::Category::usage for a target that would replace a file of the run in `folder`, or lie among its checkpoints.
+void refuse_file_of_run(const std::filesystem::path& folder, const std::filesystem::path& target);
 
 }  // namespace qfw

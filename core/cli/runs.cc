@@ -91,7 +91,7 @@ std::vector<Column> columns_for(const std::vector<RunSummary>& runs) {
     const std::string epoch = run.epoch ? fmt::format("{:.1f}", *run.epoch) : "";
     const std::string epochs = run.epochs ? fmt::format("{:g}", *run.epochs) : "";
     const std::array<std::string, 10> cells = {run.folder.string(),
-                                               run.life.state,
+                                               run.state_text(),
                                                of_total(whole(run.step), whole(run.total_steps)),
                                                of_total(epoch, epochs),
                                                percent(run.accuracy),
@@ -170,10 +170,11 @@ Verb runs_verb() {
   verb.summary = "list the runs below a folder (runs): state, step, accuracy, speed";
   verb.doc =
       "The run that was written last comes last. STATE is what a running one does, how an ended one ended, or killed: it was\n"
-      "at work and is no more; unfinished is one of an earlier version, which does not say how it ended. Accuracies are in "
-      "percent,\n"
-      "LAST of the newest evaluation. Links are not followed. Columns that have no room are left out; --json has everything.\n"
-      "Where there is room for hardly any, each run has lines of its own.";
+      "at work and is no more; unfinished is one of an earlier version, which does not say how it ended; damaged one with a "
+      "file\n"
+      "that is not whole. Accuracies are in percent, LAST of the newest evaluation. Links are not followed. Columns that have "
+      "no\n"
+      "room are left out; --json has everything. Where there is room for hardly any, each run has lines of its own.";
   verb.options = {{"json", "", "print JSON"}};
   verb.run = run;
   return verb;

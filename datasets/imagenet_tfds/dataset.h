@@ -23,12 +23,14 @@ class Tfds final : public Dataset {
       option("data_dir", &Options::data_dir,
              "a folder with dataset_info.json, or one above: VERSION, CONFIG/VERSION or DATASET/...");
       option("dataset", &Options::dataset, "the data set's name below data_dir");
-      option("config", &Options::config, "its configuration below that; empty: the only one, or none");
-      option("version", &Options::version, "its version below that; empty: the newest there");
-      option("image", &Options::image, "the feature with the picture; empty: the only one of its kind, or of several `image`");
-      option("label", &Options::label, "the feature with the class; empty: the only class label, or of several `label`");
+      option("config", &Options::config, "its configuration below that; none or empty: the only one, if there is one");
+      option("version", &Options::version, "its version below that; none or empty: the newest there");
+      option("image", &Options::image,
+             "the feature with the picture; none or empty: the only one of its kind, or of several `image`");
+      option("label", &Options::label,
+             "the feature with the class; none or empty: the only class label, or of several `label`");
       option("index_dir", &Options::index_dir,
-             "where offsets of records are kept; empty: qfw/index below the user's cache folder");
+             "where offsets of records are kept; none or empty: qfw/index below the user's cache folder");
       option("verify_crc", &Options::verify_crc, "compare each record that is read with its checksum");
     }
   };

@@ -37,6 +37,11 @@ expect 2 err "there is no folder 'absent'" list --plugin-dir=absent
 expect 2 err 'wants a value' run recipe.ini --train.steps
 expect 2 err '\-\-train\. names no key; .qfw describe train. lists them' run recipe.ini --train.
 
+expect 2 err '^qfw eval: error: .*--logits has an empty value' eval run --logits=
+expect 2 err '^qfw hparams: error: .*--output=- names no file' hparams print recipe.ini --output -
+expect 2 err '^qfw data: error: .*--output=- names no file' data show recipe.ini --output=-
+expect 2 err "^qfw export: error: .*'-' is no argument" export run -
+
 expect 0 out '^quantizer +weights_and_auto_acts .*libqfw_' list
 expect 0 out '^quantizer +weights_and_auto_acts .*libqfw_' list QUANTIZER
 expect 0 out '"kind": "quantizer"' list --json

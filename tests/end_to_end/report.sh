@@ -39,6 +39,14 @@ expect 0 'no report.html: ' "$QFW" run tiny.ini --run.dir=blocked --train.steps=
 [ "$(json_field name < run.json)" = '"run"' ] || fail "$(head -c 300 run.json)"
 grep -q '"loss": \[' run.json || fail "no curve in the document"
 
+expect 0 '^own.json$' "$QFW" report run --json --out=own.json
+[ "$(json_field name < own.json)" = '"run"' ] || fail "$(head -c 300 own.json)"
+expect 2 'would replace a file of the run' "$QFW" report run --json --out=run/recipe.ini
+for json in "" --json; do
+  expect 2 '--out has an empty value' "$QFW" report run $json --out=
+  expect 2 '--out=- names no file' "$QFW" report run $json --out=-
+done
+
 # Side by side.
 "$sample" small && "$sample" large resnet50 && "$sample" other bits=8 accuracy=0.93 seed=3
 expect 0 '^compare.html$' "$QFW" report run small other

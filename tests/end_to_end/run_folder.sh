@@ -10,7 +10,7 @@ evaluations() { awk -F , 'NR > 1 && $9 != "" { print $1 }' "$1/series.csv"; }
 for way in integer fake_quant none; do
   options=(--quantizer.arithmetic=$way)
   [ $way = none ] && options=(--quantizer.name=none)
-  "$QFW" run tiny.ini --run.dir=$way "${options[@]}" > $way.txt 2> $way.log || fail "$(cat $way.log)"
+  "$QFW" run tiny.ini --run.dir=./$way "${options[@]}" > $way.txt 2> $way.log || fail "$(cat $way.log)"
   grep -Eq '^eval_accuracy .* images/s \([0-9.]+ % of the machine.s peak\)$' $way.txt || fail "no share of the peak: $(cat $way.txt)"
   for file in setup.json status.json evaluation.json report.json; do is_json $way/$file; done
   find $way -name '*.qfw-tmp*' | grep . && fail "temporary files are left"

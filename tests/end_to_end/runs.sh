@@ -81,13 +81,43 @@ mkfifo runs/pipe/recipe.ini runs/pipe/report.json
 ln -s .. runs/nothing/here/circle
 ln -s ../tiny runs/again
 listed=$(timeout 60 "$QFW" runs) || fail "the list ended with $?"
-for line in '^runs/damaged +un' '^    report.json: it is no valid JSON' '^    recipe.ini: .*not a section header' '^runs/foreign ' \
+for line in '^runs/damaged +damaged: 2 files' '^    report.json: it is no valid JSON' '^    recipe.ini: .*not a section header' '^runs/foreign ' \
   '^    report.json: it holds no object' '^    report.json: it is a pipe' '^runs/stopped +interrupted'; do
   grep -qE -- "$line" <<< "$listed" || fail "no line /$line/ in"$'\n'"$listed"
 done
 [ "$(grep -c '^runs/\(tiny\|again\) ' <<< "$listed")" = 1 ] || fail "one run, listed twice"$'\n'"$listed"
 "$QFW" runs --json > all.json
 [ "$(grep -c '"folder"' all.json)" = 9 ] || fail "$(grep '"folder"' all.json)"
+
+# A finished run of which a file is lost or cut is not listed as if nothing were.
+for file in status.json recipe.ini checkpoints/step_000000006.h5; do
+  cp runs/tiny/$file kept
+  head -c 100 kept > runs/tiny/$file
+  [ $file != recipe.ini ] || : > runs/tiny/$file
+  grep -qE "^runs/tiny +damaged: $file" <<< "$("$QFW" runs)" || fail "$file is damaged: $("$QFW" runs)"
+  grep -q "^    $file: it " <<< "$("$QFW" runs)" || fail "why $file is damaged: $("$QFW" runs)"
+  says tiny damaged
+  cp kept runs/tiny/$file
+done
+says tiny finished
+cp runs/tiny/series.csv kept
+: > runs/tiny/series.csv
+grep -q '^    series.csv: it is empty' <<< "$("$QFW" runs)" || fail "an empty series: $("$QFW" runs)"
+expect 0 'runs/tiny: series.csv: it is empty' "$QFW" report runs/tiny
+cp kept runs/tiny/series.csv
+
+# What is damaged of what the newest checkpoint tells is made again; settings that have no effect are not announced.
+for file in status.json recipe.ini report.json report.html hparams.json; do : > runs/tiny/$file; done
+expect 0 'this run is finished: 6 steps' "$QFW" run recipes/tiny.ini
+for file in status.json recipe.ini report.json report.html; do [ -s runs/tiny/$file ] || fail "$file is not made again"; done
+says tiny finished
+expect 0 'so what is set otherwise now is not applied: eval.batch_size was 48, is 12$' "$QFW" run recipes/tiny.ini --eval.batch_size=12
+"$QFW" run recipes/tiny.ini --eval.batch_size=12 2>&1 | grep -E 'continuing with|compiling' && fail "a finished run is said to go on"
+
+# A start that is refused changes nothing and compiles nothing.
+find runs/tiny -type f ! -name .lock -exec sha256sum {} + | sort > before.txt
+"$QFW" run recipes/tiny.ini --quantizer.weight_prec=2 2>&1 | grep compiling && fail "it compiled before it was refused"
+find runs/tiny -type f ! -name .lock -exec sha256sum {} + | sort | cmp before.txt || fail "a refused start changed the folder"
 
 # Written last comes last; a folder that is a run itself is listed.
 touch -d '2100-01-01' runs/tiny/log.txt

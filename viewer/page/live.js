@@ -62,7 +62,7 @@ class RunList {
             'Runs',
             [
               {title: 'run', value: (run) => run.name, show: (run) => element('a', {href: `/run/${run.number}`}, run.name)},
-              {title: 'what', value: (run) => run.description || run.problems.join('; ')},
+              {title: 'what', value: (run) => [run.description, ...run.problems].filter(Boolean).join('; ')},
               {title: 'state', value: (run) => run.state, show: (run) => badge(run.state)},
               number('step', (run) => run.step, format.whole),
               number('of', (run) => run.total_steps, format.whole),

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "qfw/error.h"
+#include "util/counted.h"
 
 namespace qfw {
 
@@ -60,9 +61,8 @@ std::string stale_files(const fs::path& folder, const CacheFileName& used) {
   }
   if (stale.empty()) return {};
   std::ranges::sort(stale);
-  return fmt::format(
-      "{} files of earlier states of this data set lie in {} and are used no more: {} of {}. To remove them: rm {}",
-      stale.size(), folder.string(), size_text(unused), size_text(all), fmt::join(stale, " "));
+  return fmt::format("{} of earlier states of this data set, used no more: {} of {} in {}. To make room: rm {}",
+                     counted(stale.size(), "file"), size_text(unused), size_text(all), folder.string(), fmt::join(stale, " "));
 }
 
 }  // namespace qfw

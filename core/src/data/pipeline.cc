@@ -20,6 +20,7 @@
 #include "data/shuffle.h"
 #include "data/with_place.h"
 #include "qfw/error.h"
+#include "util/counted.h"
 #include "util/signals.h"
 
 namespace qfw {
@@ -133,7 +134,7 @@ Pipeline::Impl::Impl(const Dataset& dataset, const Augment& augment, const Pipel
   if (examples_ > std::numeric_limits<std::uint32_t>::max()) usage(fmt::format("{} examples are too many", examples_), {});
   steps_ = qfw::steps_per_epoch(examples_, settings.batch, settings.replicas, settings.training);
   if (steps_ == 0) {
-    usage(fmt::format("split {} has {} examples, a step takes {} x {}", settings.split, examples_, settings.batch,
+    usage(fmt::format("split {} has {}, a step takes {} x {}", settings.split, counted(examples_, "example"), settings.batch,
                       settings.replicas),
           "choose a smaller train.batch_size");
   }
@@ -256,8 +257,9 @@ std::int64_t Pipeline::Impl::decode(std::int64_t index, std::uint64_t epoch, std
   const Example example = dataset_.get(settings_.split, index);
   if (example.label < 0 || example.label >= classes_) {
     fail(Error::Category::data, "pipeline",
-         example.label == -1 ? "the example has no label (-1)"
-                             : fmt::format("label {}, but the data set has {} classes", example.label, classes_),
+         example.label == -1
+             ? "the example has no label (-1)"
+             : fmt::format("label {}, but the data set has {}", example.label, counted(classes_, "class", "classes")),
          dataset_.place(settings_.split, index));
   }
   RandomStream random(settings_.seed, epoch, static_cast<std::uint64_t>(index));

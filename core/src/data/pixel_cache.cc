@@ -14,6 +14,7 @@
 #include "io/progress.h"
 #include "qfw/error.h"
 #include "qfw/random.h"
+#include "util/counted.h"
 #include "util/parallel.h"
 
 namespace qfw {
@@ -49,8 +50,8 @@ constexpr std::int64_t examples_at_a_time = 256;
 /// For data sets that do not tell whether their files changed.
 std::uint64_t digest_of_all(const Dataset& source, std::string_view split, int workers) {
   const std::int64_t count = source.size(split);
-  logger().info("the data set does not tell whether its files changed: all {} examples of {} are read to find out", count,
-                split);
+  logger().info("the data set does not tell whether its files changed: to find out, {} of {} read",
+                counted(count, "example is", "examples are"), split);
   std::vector<std::uint64_t> digests(static_cast<std::size_t>(count));
   parallel_for(workers, count, [&](std::int64_t i) {
     std::uint64_t& digest = digests[static_cast<std::size_t>(i)];
@@ -110,7 +111,7 @@ void PixelCache::make(std::string_view split, const std::filesystem::path& file,
   const std::int64_t count = inner().size(split);
   {
     pixel_file::Writer writer(partial, key, count);
-    logger().info("decoding {} images of {} into {}{}", count, split, file.string(),
+    logger().info("decoding {} of {} into {}{}", counted(count, "image"), split, file.string(),
                   writer.written() > 0 ? fmt::format(", {} are there", writer.written()) : "");
     Progress progress("decoding");
     progress.begin({.step = writer.written(), .total_steps = count});

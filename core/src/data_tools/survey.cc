@@ -10,6 +10,7 @@
 #include "io/progress.h"
 #include "qfw/error.h"
 #include "qfw/image.h"
+#include "util/counted.h"
 #include "util/interrupt.h"
 #include "util/parallel.h"
 
@@ -42,8 +43,8 @@ Finding examine(const Dataset& dataset, std::string_view split, std::int64_t ind
     finding.bytes = static_cast<std::int64_t>(example.bytes.size());
     finding.encoding = encoding_name(example);
     if (example.label < unlabelled || example.label >= dataset.classes()) {
-      finding.error = fmt::format("label {}, but the data set has {} classes ({})", example.label, dataset.classes(),
-                                  dataset.place(split, index));
+      finding.error = fmt::format("label {}, but the data set has {} ({})", example.label,
+                                  counted(dataset.classes(), "class", "classes"), dataset.place(split, index));
       return finding;
     }
     if (depth == Depth::decode && example.encoding != Example::Encoding::pixels) {
@@ -69,7 +70,7 @@ void examine_all(const Dataset& dataset, std::string_view split, Depth depth, in
   std::int64_t bad = 0;
   for (std::int64_t first = 0; first < size; first += examples_at_a_time) {
     if (InterruptGuard::requested())
-      fail(Error::Category::interrupted, "data", fmt::format("after {} examples of {}", first, split));
+      fail(Error::Category::interrupted, "data", fmt::format("after {} of {}", counted(first, "example"), split));
     std::vector<Finding> findings(static_cast<std::size_t>(std::min(examples_at_a_time, size - first)));
     parallel_for(workers, static_cast<std::int64_t>(findings.size()),
                  [&](std::int64_t i) { findings[static_cast<std::size_t>(i)] = examine(dataset, split, first + i, depth); });

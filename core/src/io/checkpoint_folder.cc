@@ -76,8 +76,10 @@ std::unique_ptr<Checkpoint> CheckpointFolder::newest() {
     }
   }
   if (paths.empty()) return nullptr;
-  fail(Error::Category::data, "checkpoint", fmt::format("none of its {} checkpoints is whole", paths.size()), folder_.string(),
-       "bring back one that is, or begin anew in another --run.dir");
+  fail(Error::Category::data, "checkpoint",
+       paths.size() == 1 ? std::string("its only checkpoint is not whole")
+                         : fmt::format("none of its {} checkpoints is whole", paths.size()),
+       folder_.string(), "bring back one that is, or begin anew in another --run.dir");
 }
 
 void CheckpointFolder::prune(int keep) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 
@@ -20,6 +21,8 @@ struct CheckpointFault {
   explicit operator bool() const { return !what.empty(); }
 };
 CheckpointFault fault_of_checkpoint(std::span<const std::byte> file);
+/// As far as its first checkpoint_header_bytes tell, and its length: that it was cut, not that a byte was changed.
+CheckpointFault fault_of_checkpoint(std::span<const std::byte> begin, std::uint64_t file_bytes);
 
 /// Whether it is of version 1, which is plain HDF5 with a sum inside.
 bool is_checkpoint_version_1(std::span<const std::byte> file);

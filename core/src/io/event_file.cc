@@ -16,6 +16,7 @@
 #include "event.pb.h"
 #include "io/log.h"
 #include "qfw/error.h"
+#include "util/counted.h"
 #include "util/host.h"
 
 namespace qfw {
@@ -140,7 +141,7 @@ EventFile::EventFile(const fs::path& folder, std::int64_t resumed_at, double flu
 EventFile::~EventFile() {
   impl_->flush();
   if (const std::uint64_t lost = impl_->dropped + impl_->pending.size(); lost > 0) {
-    logger().warn("{} lacks {} bytes of curves that could not be written", impl_->path.string(), lost);
+    logger().warn("{} lacks {} of curves that could not be written", impl_->path.string(), counted(lost, "byte"));
   }
 }
 

@@ -1,6 +1,7 @@
 #include "io/log.h"
 
 #include <fmt/format.h>
+#include <spdlog/details/log_msg_buffer.h>
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/basic_file_sink.h>
 
@@ -9,6 +10,8 @@
 #include <memory>
 #include <mutex>
 #include <stdexcept>
+#include <utility>
+#include <vector>
 
 #include "io/printable.h"
 #include "io/terminal.h"
@@ -35,10 +38,24 @@ class OptionalFileSink final : public spdlog::sinks::base_sink<std::mutex> {
     const std::lock_guard lock(mutex_);
     guarded([&] { file_->flush(); });
     file_ = std::move(file);
+    holds_ = false;
+    for (const auto& message : std::exchange(held_, {})) write(message);
+    guarded([&] { file_->flush(); });
+  }
+  void hold() {
+    const std::lock_guard lock(mutex_);
+    holds_ = true;
   }
 
  private:
   void sink_it_(const spdlog::details::log_msg& message) override {
+    if (holds_) {
+      held_.emplace_back(message);
+    } else {
+      write(message);
+    }
+  }
+  void write(const spdlog::details::log_msg& message) {
     guarded([&] {
       const std::string text = printable({message.payload.data(), message.payload.size()}, line_breaks);
       spdlog::details::log_msg clean = message;
@@ -58,6 +75,8 @@ class OptionalFileSink final : public spdlog::sinks::base_sink<std::mutex> {
     file_ = nullptr;
   }
   std::shared_ptr<spdlog::sinks::sink> file_;
+  bool holds_ = false;
+  std::vector<spdlog::details::log_msg_buffer> held_;
 };
 
 struct Logging {
@@ -86,6 +105,8 @@ Logging& logging() {
 
 spdlog::logger& logger() { return logging().logger; }
 
+void hold_log() { logging().file->hold(); }
+
 void log_to_file(const std::filesystem::path& path) {
   try {
     std::error_code unknown;
@@ -95,6 +116,7 @@ void log_to_file(const std::filesystem::path& path) {
     file->set_pattern("%Y-%m-%d %H:%M:%S.%e [%l] %v");
     logging().file->use(std::move(file));
   } catch (const std::exception& error) {
+    stop_log_to_file();
     logger().warn("there will be no log file: {}", error.what());
   }
 }

@@ -13,6 +13,7 @@
 #include "qfw/atomic_file.h"
 #include "qfw/error.h"
 #include "qfw/regular_file.h"
+#include "util/counted.h"
 
 namespace qfw {
 
@@ -24,7 +25,8 @@ constexpr std::uint64_t most_bytes = std::uint64_t{1} << 30;
 std::string text_of(const std::filesystem::path& path) {
   const RegularFile file(path, "take it away");
   if (file.size() > most_bytes) {
-    fail(Error::Category::data, "run", fmt::format("{} has {} bytes", path.string(), file.size()), {}, "take it away");
+    fail(Error::Category::data, "run", fmt::format("{} has {}", path.string(), counted(file.size(), "byte")), {},
+         "take it away");
   }
   std::string text(static_cast<std::size_t>(file.size()), '\0');
   file.read(0, std::as_writable_bytes(std::span(text)));
@@ -72,7 +74,7 @@ void RowFile::keep(const Kind& kind, const std::function<Line(std::string_view)>
 RowFile::~RowFile() {
   write();
   if (const std::uint64_t lost = dropped_ + pending_.size(); lost > 0) {
-    logger().warn("{} lacks {} bytes that could not be written", path_.string(), lost);
+    logger().warn("{} lacks {} that could not be written", path_.string(), counted(lost, "byte"));
   }
   close(descriptor_);
 }

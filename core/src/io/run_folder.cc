@@ -40,22 +40,31 @@ int lock(const fs::path& path) {
   return descriptor;
 }
 
+void make(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (!error) return;
+  fail(Error::Category::data, "run", fmt::format("cannot create {}: {}", folder.string(), error.message()), {},
+       "choose another --run.dir");
+}
+
 }  // namespace
 
 RunFolder::RunFolder(fs::path folder, Access access) : folder_(std::move(folder)) {
-  std::error_code error;
   if (access == Access::read) {
+    std::error_code error;
     if (!fs::is_directory(folder_, error)) {
       fail(Error::Category::usage, "run", fmt::format("there is no folder {}", folder_.string()), {},
            "give the folder of a run");
     }
     return;
   }
-  fs::create_directories(folder_ / "checkpoints", error);
-  if (error)
-    fail(Error::Category::data, "run",
-         fmt::format("cannot create {}: {}", (folder_ / "checkpoints").string(), error.message()));
+  make(folder_);
   lock_ = lock(folder_ / ".lock");
+}
+
+void RunFolder::prepare() const {
+  make(checkpoints());
   remove_stale_temporaries(folder_);
   remove_stale_temporaries(checkpoints());
 }

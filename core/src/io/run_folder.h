@@ -8,12 +8,15 @@ namespace qfw {
 class RunFolder {
  public:
   enum class Access { write, read };
-  /// `write` creates the folder (and checkpoints/) where missing and clears what a killed process left; `read` wants it to
-  /// exist.
+  /// `write` creates the folder where missing; `read` wants it to exist.
   RunFolder(std::filesystem::path folder, Access access);
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;
   ~RunFolder();
+
+  /// Makes checkpoints/ and clears what a killed process left. Of its own, so that a start that is refused changes nothing but
+  /// the lock.
+  void prepare() const;
 
   const std::filesystem::path& path() const { return folder_; }
   std::filesystem::path recipe() const { return folder_ / "recipe.ini"; }

@@ -9,6 +9,7 @@
 #include "qfw/error.h"
 #include "qfw/format.h"
 #include "recipe/sections.h"
+#include "recipe/value.h"
 #include "util/nearest.h"
 #include "util/text.h"
 
@@ -52,7 +53,7 @@ std::string joined(const std::vector<fs::path>& chain) {
 void gather_includes(const Source& source, std::vector<fs::path>& chain, int rank, std::vector<Source>& sources,
                      Problems& problems) {
   const Entry* include = source.find("", "include");
-  if (include == nullptr || include->text.value.empty()) return;
+  if (include == nullptr || is_left_out(include->text)) return;
   const fs::path file = beside(source.label, include->text.value);
   chain.push_back(file);
   const auto same = [&](const fs::path& other) { return identity(other) == identity(file); };
@@ -207,7 +208,7 @@ std::vector<Source> gather(std::string_view text, const fs::path& label, const s
   sources.push_back(read_overrides(overrides, override_rank, problems));
   check_top(sources, problems);
   const Entry* base = top(sources, "base_config_filename");
-  if (base != nullptr && (base->text.value.empty() || (!base->text.quoted && base->text.value == "none"))) base = nullptr;
+  if (base != nullptr && is_left_out(base->text)) base = nullptr;
   const Place whole{label.string(), 0, {}, recipe_rank};
   const Entry* asked = top(sources, "base_config_format");
   const Place place = asked == nullptr ? whole : asked->place;

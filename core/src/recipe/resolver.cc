@@ -8,6 +8,7 @@
 #include <set>
 
 #include "recipe/gather.h"
+#include "recipe/value.h"
 #include "util/nearest.h"
 
 namespace qfw::recipe {
@@ -112,7 +113,7 @@ void Resolver::drop_replaced(Draft& draft, const Source& source) {
     if (entry.section != draft.kind->name) continue;
     for (const Option& option : draft.own) {
       if (option.name != entry.key || option.replaces.empty()) continue;
-      if (option.nullable && entry.text.value == "none" && !entry.text.quoted) continue;  // which takes nobody's place
+      if (takes_none(option) && entry.text.value == "none" && !entry.text.quoted) continue;  // which takes nobody's place
       if (const auto before = draft.given.find(option.replaces); before != draft.given.end()) {
         notes_.push_back(fmt::format("{} ({}) is dropped: {} ({}) takes its place", before->second->full_name(),
                                      before->second->place.str(), entry.full_name(), entry.place.str()));

@@ -46,7 +46,8 @@ std::vector<Option> top_options() {
       option("description", &Top::description, "one line on the recipe, shown in logs, reports and lists of runs");
       option(
           "include", &Top::include,
-          "another recipe as a base: its keys hold where this one is silent; the path is relative to this file; empty: none");
+          "another recipe as a base: its keys hold where this one is silent; the path is relative to this file; none or empty: "
+          "none");
       option(
           "base_config_filename", &Top::base_config_filename,
           "another system's configuration as a base, below all recipes (for aqt the original's JSON hyperparameters), relative "

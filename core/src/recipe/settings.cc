@@ -10,7 +10,7 @@ constexpr double most_batch = 1 << 20;  ///< more is a slip
 
 void RunSettings::declare(Declare<RunSettings>& option) {
   option("dir", &RunSettings::dir,
-         "folder that the run is written to, and goes on from; empty: below runs/, by the recipe's path "
+         "folder that the run is written to, and goes on from; none or empty: below runs/, by the recipe's path "
          "(recipes/fashion_mnist/none.ini: runs/fashion_mnist/none)");
   option("seed", &RunSettings::seed, "of initial values, shuffling, augmentation and random ops; another seed draws others",
          {.min = 0});
@@ -36,9 +36,11 @@ void EvalSettings::declare(Declare<EvalSettings>& option) {
          {.min = 0});
   option("per_epoch_late", &EvalSettings::per_epoch_late, "in place of per_epoch in the last tenth of the run; 0: none",
          {.min = 0});
-  option("after_first_step", &EvalSettings::after_first_step,
-         "per_epoch evaluates after the first step of each part of an epoch, not after its last: so first after step 1, as the "
-         "original does");
+  option(
+      "after_first_step", &EvalSettings::after_first_step,
+      "per_epoch and per_epoch_late evaluate after the first step of each part of an epoch, not after its last: so first after "
+      "step 1, as the original does. A part then has as many whole steps as fit, and what is left of the epoch begins further "
+      "parts: 10 steps and 4 parts evaluate five times, after steps 1, 3, 5, 7 and 9");
   option("every_epochs", &EvalSettings::every_epochs, "one more at the end of every so many epochs; none: no more", {.min = 1});
   option("examples", &EvalSettings::examples, "evaluate the first so many images of the split; none: all", {.min = 1});
 }
@@ -118,7 +120,8 @@ void DatasetSettings::declare(Declare<DatasetSettings>& option) {
          "cache = disk: pixels of the shorter side of what is kept; smaller images stay as they are", {.min = 1, .max = 65500});
   option("train_split", &DatasetSettings::train_split, "the split to train on; `qfw data info RECIPE` lists them");
   option("validation_split", &DatasetSettings::validation_split, "the split to evaluate on, for example test");
-  option("cache_dir", &DatasetSettings::cache_dir, "cache = disk: its folder; empty: qfw below the user's cache folder");
+  option("cache_dir", &DatasetSettings::cache_dir,
+         "cache = disk: its folder; none or empty: qfw below the user's cache folder");
 }
 
 }  // namespace qfw

@@ -64,6 +64,14 @@ bool is_choice(const Option& option, std::string_view text) {
   return false;
 }
 
+bool is_empty(const OptionValue& value) {
+  const auto* text = std::get_if<std::string>(&value);
+  const auto* integers = std::get_if<std::vector<std::int64_t>>(&value);
+  const auto* numbers = std::get_if<std::vector<double>>(&value);
+  return (text != nullptr && text->empty()) || (integers != nullptr && integers->empty()) ||
+         (numbers != nullptr && numbers->empty());
+}
+
 /// A number in the place of a text that may be one, in its shortest form.
 std::optional<std::string> as_number(const Option& option, const Text& text) {
   double number = 0;
@@ -98,10 +106,15 @@ std::string read_text(const Option& option, const Text& text, OptionValue& value
 
 }  // namespace
 
+bool takes_none(const Option& option) {
+  if (option.nullable) return !is_choice(option, "none");
+  return option.choices.empty() && !option.or_number && is_empty(option.default_value);
+}
+
 std::string read_value(const Option& option, const Text& text, OptionValue& value) {
   const bool none = text.value == "none" && !text.quoted;
-  if (none && option.nullable && !is_choice(option, "none")) {
-    value = std::monostate();
+  if (none && takes_none(option)) {
+    value = option.nullable ? OptionValue() : option.default_value;
     return {};
   }
   if (none && option.type != Option::Type::text) return "may not be none";
@@ -146,7 +159,7 @@ std::string write_value(const Option& option, const OptionValue& value) {
     const std::string plain = to_string(value);
     return plain.empty() ? "\"\"" : plain;  // a list of nothing
   }
-  const bool taken_for_none = *text == "none" && option.nullable && !is_choice(option, "none");
+  const bool taken_for_none = *text == "none" && takes_none(option);
   return quote(*text, taken_for_none);
 }
 

@@ -10,6 +10,7 @@
 #include "qfw/error.h"
 #include "qfw/random.h"
 #include "run/same_run.h"
+#include "util/counted.h"
 
 namespace qfw {
 
@@ -65,15 +66,16 @@ void check_same_data(std::string_view recorded, std::string_view found, const Re
   const Record then = Record::parse(recorded), now = Record::parse(found);
   if (then.classes != now.classes) {
     fail(Error::Category::usage, "resume",
-         fmt::format("the run was trained on {} classes, the data set has {}", then.classes, now.classes), checkpoint.string(),
-         "restore the data, or for a run of its own add " + own_folder_option(recipe, {"data"}));
+         fmt::format("the run was trained on {}, the data set has {}", counted(then.classes, "class", "classes"), now.classes),
+         checkpoint.string(), "restore the data, or for a run of its own add " + own_folder_option(recipe, {"data"}));
   }
   std::vector<std::string> differing;
   if (then.names != now.names) differing.emplace_back("class names or their order");
   const auto compare = [&](const Record::Split& before, const Record::Split& after) {
     if (before.name != after.name) return;  // chosen by the recipe, which is compared by itself
     if (before.examples != after.examples) {
-      differing.push_back(fmt::format("split {} had {} images, has {}", after.name, before.examples, after.examples));
+      differing.push_back(
+          fmt::format("split {} had {}, has {}", after.name, counted(before.examples, "image"), after.examples));
     } else if (before.content != after.content) {
       differing.push_back(fmt::format("names, sizes or labels of the images of split {}", after.name));
     }

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "qfw/error.h"
+#include "util/counted.h"
 
 namespace qfw {
 
@@ -65,8 +66,8 @@ DataShape shape_of(const Recipe& recipe, const Dataset* dataset, const Augment& 
   }
   if (stated_classes && *stated_classes != dataset->classes()) {
     fail(Error::Category::data, "dataset",
-         fmt::format("it has {} classes, dataset.classes says {}", dataset->classes(), *stated_classes), recipe.name("dataset"),
-         "mend or leave out dataset.classes");
+         fmt::format("it has {}, dataset.classes says {}", counted(dataset->classes(), "class", "classes"), *stated_classes),
+         recipe.name("dataset"), "mend or leave out dataset.classes");
   }
   shape.image = augment.output(found);
   shape.classes = dataset->classes();
@@ -74,8 +75,8 @@ DataShape shape_of(const Recipe& recipe, const Dataset* dataset, const Augment& 
   shape.train_examples = dataset->size(recipe.dataset().train_split);
   if (shape.classes < 1 || shape.train_examples < 0 || shape.image.rank() != 3 || shape.image.count() < 1) {
     fail(Error::Category::data, "dataset",
-         fmt::format("{} classes, {} training images, which augment {} makes {}", shape.classes, shape.train_examples,
-                     recipe.name("augment"), shape.image.str()),
+         fmt::format("{}, {}, which augment {} makes {}", counted(shape.classes, "class", "classes"),
+                     counted(shape.train_examples, "training image"), recipe.name("augment"), shape.image.str()),
          recipe.name("dataset"), "there must be some, of [height, width, channels]");
   }
   return shape;

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "run/phase_check.h"
+#include "util/counted.h"
 
 namespace qfw {
 
@@ -92,8 +93,8 @@ class Notes {
         return quantized_in(end, site, operands) && !quantized_in(middle, site, operands);
       });
       if (!late.empty()) {
-        notes_.push_back(fmt::format("{} of {} stay floats for more than half of the run's {} steps{}", operands.name,
-                                     layers_text(late), total_, starts(late.front())));
+        notes_.push_back(fmt::format("{} of {} stay floats for more than half of the run's {}{}", operands.name,
+                                     layers_text(late), counted(total_, "step"), starts(late.front())));
       }
     }
   }

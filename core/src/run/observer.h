@@ -87,14 +87,16 @@ const char* name_of(Ending ending);
 /// Someone who writes down or shows what happens in a run. Told in the trainer's thread and in this order, by the process that
 /// leads the run alone:
 ///
+///     already_finished, or
 ///     starting  started  ( step  [ saved  evaluated  [ saved ] ]  [ saved ] )...  ended
 ///
-/// `starting` comes once it is sure that this recipe goes on with what is in the folder, and before all that takes long; if one
-/// of these steps fails, `failed_to_start` follows and nothing else. `busy` may come anywhere behind `starting`, several times
-/// for one thing. A run that goes on may begin with an evaluation that was cut short, and ends with one and with a checkpoint;
-/// an evaluation that an interrupt cuts short is not told. `ended` comes once, whatever ends the run after `started`.
-/// Whoever throws Error stops the run, as is right where its result cannot be written; what can be done without is warned of
-/// and left out.
+/// `already_finished` comes where nothing is left to train or to evaluate, and nothing else does then: what can be made of the
+/// newest checkpoint is made again where it is missing or damaged. `starting` comes once it is sure that this recipe goes on
+/// with what is in the folder, and before all that takes long; if one of these steps fails, `failed_to_start` follows and
+/// nothing else. `busy` may come anywhere behind `starting`, several times for one thing. A run that goes on may begin with an
+/// evaluation that was cut short, and ends with one and with a checkpoint; an evaluation that an interrupt cuts short is not
+/// told. `ended` comes once, whatever ends the run after `started`. Whoever throws Error stops the run, as is right where its
+/// result cannot be written; what can be done without is warned of and left out.
 class RunObserver {
  public:
   RunObserver() = default;
@@ -102,6 +104,7 @@ class RunObserver {
   RunObserver& operator=(const RunObserver&) = delete;
   virtual ~RunObserver();
 
+  virtual void already_finished(const RunView&) {}
   virtual void starting(const RunView&) {}
   virtual void failed_to_start(const RunView&, const std::string& /*error*/) {}
   virtual void started(const RunView&) {}

@@ -10,6 +10,7 @@
 #include "io/checkpoint_folder.h"
 #include "qfw/atomic_file.h"
 #include "qfw/error.h"
+#include "util/counted.h"
 
 namespace qfw {
 
@@ -33,7 +34,7 @@ void check_an_image(Session& session, const std::string& split, bool training) {
     }
   }
   fail(Error::Category::data, "dataset",
-       fmt::format("none of the {} examples of split {} can be read", dataset.size(split), split), {},
+       fmt::format("none of {} of split {} can be read", counted(dataset.size(split), "example"), split), {},
        "look at them with `qfw data verify`");
 }
 

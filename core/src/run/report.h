@@ -11,7 +11,7 @@ namespace qfw {
 /// run, where that was an error.
 void write_run_report(const RunView& run, Ending ending, const std::string& error = {});
 
-/// Whether report.json says that the run is finished after so many steps: it may have been killed before that was written.
+/// Whether report.json says that the run is finished after so many steps.
 bool report_says_finished(const RunFolder& folder, std::int64_t steps);
 
 /// environment.json: versions, machine, backend.

@@ -201,13 +201,16 @@ std::string own_folder_option(const Recipe& recipe, const std::vector<std::strin
   return in_shell("--run.dir=" + free.string());
 }
 
-void check_same_run(std::string_view checkpoint_recipe, const Recipe& recipe, const std::filesystem::path& checkpoint) {
+std::vector<std::string> check_same_run(std::string_view checkpoint_recipe, const Recipe& recipe,
+                                        const std::filesystem::path& checkpoint) {
   const Differences found = differences(checkpoint_recipe, recipe);
   if (!found.decisive.empty()) {
     fail(Error::Category::usage, "resume", fmt::format("the run was started with another recipe: {}", listed(found.decisive)),
          checkpoint.string(), "for a run of its own add " + own_folder_option(recipe, words_for(found.decisive)));
   }
-  for (const Difference& each : found.harmless) logger().info("continuing with another setting: {}", each.str());
+  std::vector<std::string> others;
+  for (const Difference& each : found.harmless) others.push_back(each.str());
+  return others;
 }
 
 void say_if_of_another_file(const std::filesystem::path& folder, const Recipe& recipe) {

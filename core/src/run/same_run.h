@@ -16,9 +16,10 @@ namespace qfw {
 /// Whether a checkpoint, whose resolved recipe is given, may be continued under another. What decides the course of training
 /// (model, quantizer, layers, schedule, optimizer, data set, augmentation, batch size) must be equal; else throws
 /// Error::Category::usage listing differing keys with both values, and an option for a folder of its own. Length, evaluation,
-/// checkpoints, metrics and backend may differ, and are logged. An option that the checkpoint's program did not know counts as
-/// its default.
-void check_same_run(std::string_view checkpoint_recipe, const Recipe& recipe, const std::filesystem::path& checkpoint);
+/// checkpoints, metrics and backend may differ: those that do are returned ("train.steps was 5, is 6"). An option that the
+/// checkpoint's program did not know counts as its default.
+std::vector<std::string> check_same_run(std::string_view checkpoint_recipe, const Recipe& recipe,
+                                        const std::filesystem::path& checkpoint);
 
 /// check_same_run for a checkpoint that is to be evaluated, where it may be meant: said in a warning.
 void say_how_runs_differ(std::string_view checkpoint_recipe, const Recipe& recipe, const std::filesystem::path& checkpoint);
@@ -39,11 +40,11 @@ void say_where_older_run_is(const Recipe& recipe);
 void check_same_variables(const std::vector<CheckpointVariable>& stored, const std::vector<CheckpointVariable>& wanted,
                           const Recipe& recipe, const std::filesystem::path& checkpoint);
 
-/// Initial values, batches and random ops come from run.seed, where the checkpoint tells it: throws Error::Category::usage for
-/// another one.
 /// Throws Error::Category::usage for a folder in which a run has left results, but no checkpoint.
 void refuse_run_without_checkpoint(const std::filesystem::path& folder, const Recipe& recipe);
 
+/// Initial values, batches and random ops come from run.seed, where the checkpoint tells it: throws Error::Category::usage for
+/// another one.
 void check_same_seed(const std::optional<std::int64_t>& checkpoint_seed, const Recipe& recipe,
                      const std::filesystem::path& checkpoint);
 

@@ -19,6 +19,7 @@
 #include "run/feeds.h"
 #include "run/open_dataset.h"
 #include "run/phase_check.h"
+#include "util/counted.h"
 
 namespace qfw {
 
@@ -84,8 +85,8 @@ void Session::count_steps() {
     steps_per_epoch_ = qfw::steps_per_epoch(data_.train_examples, train_batch(), replicas_.size(), true);
     if (steps_per_epoch_ == 0) {
       fail(Error::Category::usage, "train",
-           fmt::format("a batch of {} is more than the {} training images", train.batch_size, data_.train_examples), {},
-           "make train.batch_size smaller");
+           fmt::format("a batch of {} is more than the {}", train.batch_size, counted(data_.train_examples, "training image")),
+           {}, "make train.batch_size smaller");
     }
   }
   const double epochs = train.epochs.value_or(1);

@@ -9,6 +9,7 @@
 #include "io/progress.h"
 #include "passes/code_checks.h"
 #include "qfw/error.h"
+#include "util/counted.h"
 
 namespace qfw {
 
@@ -103,7 +104,9 @@ void check_variables(const Session& session, std::span<const Variable> variables
     const auto bad = std::ranges::count_if(values, [](float value) { return !std::isfinite(value); });
     if (bad == 0) continue;
     fail(Error::Category::data, "variables",
-         fmt::format("{} of {} values of {} are not finite after {} steps", bad, values.size(), variable.name, completed), {},
+         fmt::format("{} of {} values of {} are not finite after {}", bad, values.size(), variable.name,
+                     counted(completed, "step")),
+         {},
          "the statistics or updates that make it went beyond what a float holds: lower the learning rate, or look at the "
          "images");
   }

@@ -1,6 +1,7 @@
 #include "run/trainer.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <chrono>
@@ -53,7 +54,7 @@ Trainer::Trainer(const Recipe& recipe) : session_(recipe, Session::Data::require
     logger().set_level(spdlog::level::err);  // one of them tells of the run
     return;
   }
-  log_to_file(folder_->log());
+  hold_log();  // a start that is refused leaves the run's log as it was
   observers_ = observers_of(session_.recipe());
 }
 
@@ -74,10 +75,7 @@ void Trainer::open_folder() try {
 Trainer::Outcome Trainer::run() try {
   start();
   if (is_complete()) {
-    if (session_.replicas().leads() && !report_says_finished(*folder_, completed_)) {
-      notes_ = notes_on(session_);
-      write_run_report(view(), Ending::finished);
-    }
+    tell(&RunObserver::already_finished);
     return Outcome::already_finished;
   }
   doing_.begin(Doing::What::starting, completed_);
@@ -169,13 +167,24 @@ void Trainer::start() {
   const Recipe& recipe = session_.recipe();
   logger().info("{} in {}", recipe.description().empty() ? recipe.run_name() : recipe.description(), folder_->path().string());
   logger().info("backend {}", session_.backend().describe());
-  session_.training(0);  // declares all variables
   data_record_ = data_record(session_);
-  const bool resumed = resume();
+  auto checkpoint = accepted_checkpoint();
   history_.ends_in(session_.evaluation_phase(session_.total_steps()));
-  if (resumed && is_complete()) return;
+  if (session_.replicas().leads()) {
+    folder_->prepare();
+    log_to_file(folder_->log());
+  }
+  say_how_it_goes_on();
+  if (is_complete()) {
+    if (session_.replicas().leads() && !report_says_finished(*folder_, completed_)) notes_ = notes_on(session_);
+    return;
+  }
   starting_ = true;
   tell(&RunObserver::starting);
+  tell(&RunObserver::busy, Busy{Busy::With::compiling});  // until the first step
+  session_.training(0);                                   // declares all variables
+  checkpoint ? session_.restore(*checkpoint, session_.variables()) : session_.initialize_variables();
+  checkpoint.reset();  // it holds a copy of them
   {
     const Activity checking("checking the phases of the run");
     check_phases(session_);
@@ -183,7 +192,6 @@ void Trainer::start() {
   const Activity checking("looking at the data, the disk and the recipe");
   if (session_.replicas().leads()) check_before_training(session_, *folder_, session_.variable_bytes());
   notes_ = notes_on(session_);
-  if (!resumed) session_.initialize_variables();
   if (session_.replicas().leads()) look_ahead();
 }
 
@@ -202,26 +210,37 @@ void Trainer::open_feeds() {
   }
 }
 
-bool Trainer::resume() {
-  const auto checkpoint = checkpoints_->newest();
+/// Compiles nothing, writes nothing: who is refused is told at once, and the folder stays as it was.
+std::unique_ptr<Checkpoint> Trainer::accepted_checkpoint() {
+  auto checkpoint = checkpoints_->newest();
   check_same_start(session_.replicas(), checkpoint ? checkpoint->info().step : -1);
   if (!checkpoint) {
     if (session_.replicas().leads()) refuse_run_without_checkpoint(folder_->path(), session_.recipe());
-    return false;
+    return nullptr;
   }
   const auto& path = checkpoints_->newest_path();
-  check_same_run(checkpoint->info().recipe, session_.recipe(), path);
+  other_settings_ = check_same_run(checkpoint->info().recipe, session_.recipe(), path);
   check_same_data(checkpoint->info().data, data_record_, session_.recipe(), path);
   check_same_seed(checkpoint->info().seed, session_.recipe(), path);
-  check_same_variables(checkpoint->variables(), for_checkpoint(session_.variables()), session_.recipe(), path);
-  if (session_.replicas().leads()) say_if_of_another_file(folder_->path(), session_.recipe());
-  session_.restore(*checkpoint, session_.variables());
   session_.continue_from(checkpoint->info());
+  const Graph graph = session_.prepared(session_.training_graph_at(0));
+  check_same_variables(checkpoint->variables(), for_checkpoint(graph.variables), session_.recipe(), path);
+  if (session_.replicas().leads()) say_if_of_another_file(folder_->path(), session_.recipe());
   completed_ = saved_at_ = checkpoint->info().step;
   history_ = History::from_metrics(checkpoint->info().metrics);
   saved_evaluation_ = history_.eval_step;
-  logger().info("resuming after step {} from {}", completed_, path.filename().string());
-  return true;
+  return checkpoint;
+}
+
+void Trainer::say_how_it_goes_on() {
+  if (saved_at_ < 0) return;
+  if (is_complete()) {
+    if (other_settings_.empty()) return;
+    logger().warn("this run is finished, so what is set otherwise now is not applied: {}", fmt::join(other_settings_, "; "));
+    return;
+  }
+  for (const std::string& each : other_settings_) logger().info("continuing with another setting: {}", each);
+  logger().info("resuming after step {} from {}", completed_, checkpoints_->newest_path().filename().string());
 }
 
 StepResult Trainer::step(std::int64_t number) {

@@ -49,7 +49,8 @@ class Trainer {
   void open_folder();
   void start();
   void look_ahead();
-  bool resume();
+  std::unique_ptr<Checkpoint> accepted_checkpoint();
+  void say_how_it_goes_on();
   void open_feeds();
   bool is_complete() const;
   Outcome train();
@@ -77,6 +78,7 @@ class Trainer {
   std::vector<std::string> notes_;
   Course course_;
   std::string data_record_;
+  std::vector<std::string> other_settings_;  ///< that the run went on without so far
   std::vector<std::unique_ptr<RunObserver>> observers_;
   std::vector<std::unique_ptr<TrainingFeed>> feeds_;  ///< one for each replica of this process
 

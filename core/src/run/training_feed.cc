@@ -6,6 +6,7 @@
 
 #include "qfw/error.h"
 #include "run/feeds.h"
+#include "util/counted.h"
 
 namespace qfw {
 
@@ -36,7 +37,8 @@ void TrainingFeed::next() {
   for (std::size_t i = 0; i < batch_.labels.size(); ++i) {
     const auto label = static_cast<std::size_t>(batch_.labels[i]);
     if (label >= classes)
-      fail(Error::Category::data, "trainer", fmt::format("label {} of {} classes", batch_.labels[i], classes));
+      fail(Error::Category::data, "trainer",
+           fmt::format("label {} of {}", batch_.labels[i], counted(classes, "class", "classes")));
     targets_[i * classes + label] = 1;
   }
 }

@@ -30,7 +30,8 @@ class ResNet final : public Layer {
              "layers: 29, 50, 101, 152 or 200, each standing for its number of blocks; stages take its place",
              {.replaces = "stages"});
       option("stages", &Options::stages,
-             "number of bottleneck blocks of each stage, as 3,4,6,3 (depth = 50), in place of depth; empty: as depth says",
+             "number of bottleneck blocks of each stage, as 3,4,6,3 (depth = 50), in place of depth; none or empty: as depth "
+             "says",
              {.replaces = "depth"});
       option(
           "num_filters", &Options::num_filters,

@@ -191,7 +191,7 @@ TEST_F(PixelCacheTest, says_which_files_are_used_no_more) {
   EXPECT_THAT(logged([&] { cache(fails_, {.settings = "others"})->prepare("train"); }), Not(HasSubstr("used no more")));
   const std::string said = logged([&] { cache(fails_, {.storage = 2})->prepare("train"); });
   EXPECT_THAT(said,
-              AllOf(HasSubstr("1 files of earlier states"), HasSubstr("MiB"), HasSubstr("rm '" + folder_.path().string())));
+              AllOf(HasSubstr("1 file of earlier states"), HasSubstr("MiB"), HasSubstr("rm '" + folder_.path().string())));
   std::ofstream(folder_.path() / "0123456789abcdef_train.pixels") << "of an older version";
   std::ofstream(folder_.path() / "notes.txt") << "of somebody";
   EXPECT_THAT(logged([&] { cache(fails_)->prepare("train"); }),

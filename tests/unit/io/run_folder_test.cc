@@ -21,6 +21,8 @@ class RunFolderTest : public testing::Test {
 
 TEST_F(RunFolderTest, IsMadeAndKnowsItsFiles) {
   const RunFolder run(path_, RunFolder::Access::write);
+  EXPECT_EQ(test::entries(path_), 1u) << "the lock alone: the start may still be refused";
+  run.prepare();
   EXPECT_TRUE(fs::is_directory(run.checkpoints()));
   EXPECT_EQ(run.recipe(), path_ / "recipe.ini");
   EXPECT_EQ(run.environment(), path_ / "environment.json");
@@ -45,6 +47,7 @@ TEST_F(RunFolderTest, TheLockGoesWithAKilledProcess) {
   const pid_t child = fork();
   if (child == 0) {
     const RunFolder run(path_, RunFolder::Access::write);
+    run.prepare();
     if (write(ready[1], "x", 1) != 1) _exit(1);
     for (;;) pause();
   }
@@ -58,6 +61,8 @@ TEST_F(RunFolderTest, TheLockGoesWithAKilledProcess) {
   close(ready[0]);
   close(ready[1]);
   const RunFolder run(path_, RunFolder::Access::write);
+  EXPECT_EQ(test::entries(run.checkpoints()), 1u);
+  run.prepare();
   EXPECT_EQ(test::entries(run.checkpoints()), 0u) << "the killed process's half-written file is gone";
 }
 

@@ -358,6 +358,16 @@ TEST(Log, AppendsToTheFileOfTheRun) {
   stop_log_to_file();
   logger().info("not in the file");
   EXPECT_THAT(test::slurp(path), testing::MatchesRegex("before\n....-..-.. ..:..:..\\.... .info. a message 42\n"));
+  hold_log();
+  logger().info("refused");
+  stop_log_to_file();
+  hold_log();
+  logger().info("held");
+  EXPECT_THAT(test::slurp(path), testing::Not(testing::HasSubstr("held")));
+  log_to_file(path);
+  logger().info("after it");
+  stop_log_to_file();
+  EXPECT_THAT(test::slurp(path), testing::MatchesRegex("before\n.*a message 42\n[^\n]*held\n[^\n]*after it\n"));
   log_to_file(folder.path());  // a folder: said, and there is no log file
   logger().info("not in a file");
 }

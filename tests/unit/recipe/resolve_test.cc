@@ -98,6 +98,21 @@ TEST(Recipe, BaseIncludeRecipeAndCommandLineOverrideEachOtherInThisOrder) {
   EXPECT_EQ(load(file, {"base_config_filename=none"}).train().steps, std::nullopt);
 }
 
+/// A name that is empty unless it is set is left out by `none` as any value that may be none, and never a file of that name.
+TEST(Recipe, NoneLeavesOutWhatIsEmptyByDefault) {
+  const Folder folder;
+  const auto file = folder.write("r.ini", "include = none\n" + minimal + "[run]\ndir = none\n[dataset]\ncache_dir = none\n");
+  const Recipe recipe = load(file);
+  EXPECT_EQ(recipe.run_dir().filename(), "r");
+  EXPECT_TRUE(recipe.dataset_cache_dir().empty());
+  EXPECT_EQ(recipe.text(), load(folder.write("q/r.ini", minimal)).text());
+  const Recipe named = load(file, {"run.dir=\"none\"", "dataset.cache_dir=./none"});
+  EXPECT_EQ(named.run_dir(), "none");
+  EXPECT_EQ(named.dataset_cache_dir(), "./none");
+  EXPECT_THAT(named.text(), HasSubstr("dir = \"none\"\n"));
+  EXPECT_EQ(load(file, {"run.dir=somewhere", "run.dir=none"}).run_dir(), recipe.run_dir());
+}
+
 TEST(Recipe, KeepsKeysThatCameBeforeThePluginsName) {
   const Folder folder;
   folder.write("bits.ini", "[quantizer]\nweight_prec = 4\n[layer:dense]\nweight_prec = 8\n");

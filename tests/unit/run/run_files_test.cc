@@ -37,7 +37,9 @@ class Reader final : public RunObserver {
 
   void starting(const RunView& run) override { note(run, "starting"); }
   void failed_to_start(const RunView& run, const std::string&) override { note(run, "failed to start"); }
-  void busy(const RunView& run, const Busy&) override { note(run, "busy"); }
+  void busy(const RunView& run, const Busy& busy) override {
+    note(run, busy.with == Busy::With::evaluating ? "evaluating" : "busy");
+  }
   void step(const RunView& run, const StepResult& step) override {
     note(run, fmt::format("step {}", run.completed));
     const json::value status = read_json(run.folder.status());
@@ -176,7 +178,7 @@ TEST_F(RunFilesTest, TheEvaluationAddsUp) {
 TEST_F(RunFilesTest, AnInterruptedRunEndsWithTheFilesOfAWholeOne) {
   run();
   const std::string wanted_layers = text("layers.csv"), wanted_evaluation = text("evaluation.json");
-  for (const std::string at : {"step 1", "step 2", "busy", "evaluated", "step 3", "step 5"}) {
+  for (const std::string at : {"step 1", "step 2", "evaluating", "evaluated", "step 3", "step 5"}) {
     fs::remove_all(folder_.path() / "r");
     EXPECT_EQ(run({}, at, interrupt), Trainer::Outcome::interrupted) << at;
     EXPECT_EQ(states_.back(), "interrupted") << at;

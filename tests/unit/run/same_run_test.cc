@@ -13,8 +13,10 @@ namespace qfw {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Not;
 
 const std::vector<CheckpointVariable> stored = {{"dense/bias", {{10}, DType::f32}}, {"dense/kernel", {{8, 10}, DType::f32}}};
@@ -48,7 +50,7 @@ const std::filesystem::path checkpoint = "r/checkpoints/step_000000009.h5";
 TEST(SameRun, WhatDecidesTheCourseOfTrainingMustBeEqual) {
   const test::TemporaryFolder folder;
   const std::string then = test::micro_recipe(folder.path()).text(false);
-  check_same_run(then, test::micro_recipe(folder.path()), checkpoint);
+  EXPECT_THAT(check_same_run(then, test::micro_recipe(folder.path()), checkpoint), IsEmpty());
   const auto refusal = [&](const std::vector<std::string>& overrides) {
     return test::message_of(Error::Category::usage,
                             [&] { check_same_run(then, test::micro_recipe(folder.path(), overrides), checkpoint); });
@@ -67,10 +69,11 @@ TEST(SameRun, WhatDecidesTheCourseOfTrainingMustBeEqual) {
 TEST(SameRun, LengthEvaluationAndBackendMayDiffer) {
   const test::TemporaryFolder folder;
   const std::string then = test::micro_recipe(folder.path()).text(false);
-  check_same_run(then,
-                 test::micro_recipe(folder.path(), {"train.steps=5", "eval.batch_size=4", "checkpoint.keep=2",
-                                                    "metrics.every_steps=7", "backend.threads=2"}),
-                 checkpoint);
+  const Recipe other = test::micro_recipe(
+      folder.path(), {"train.steps=5", "eval.batch_size=4", "checkpoint.keep=2", "metrics.every_steps=7", "backend.threads=2"});
+  EXPECT_THAT(check_same_run(then, other, checkpoint),
+              ElementsAre("backend.threads was 1, is 2", "checkpoint.keep was 9, is 2", "eval.batch_size was 8, is 4",
+                          "metrics.every_steps was 1, is 7", "train.steps was 6, is 5"));
 }
 
 TEST(SameRun, AnotherSeedIsRefusedWhereOneIsRecorded) {

@@ -5,6 +5,7 @@
 
 #include <csignal>
 #include <cstring>
+#include <map>
 #include <sstream>
 
 #include "io/checkpoint_folder.h"
@@ -14,8 +15,10 @@
 namespace qfw {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 namespace fs = std::filesystem;
 using Told = std::vector<std::string>;
 
@@ -24,6 +27,9 @@ class Witness final : public RunObserver {
  public:
   Witness(Told& told, std::string at, std::function<void()> act) : told_(told), at_(std::move(at)), act_(std::move(act)) {}
 
+  void busy(const RunView& run, const Busy& busy) override {
+    if (busy.with == Busy::With::compiling && !run.session.has_training(0)) note("compiling");
+  }
   void started(const RunView& run) override { note(fmt::format("started after {}", run.completed)); }
   void step(const RunView& run, const StepResult& step) override {
     EXPECT_EQ(run.completed, step.number + 1);
@@ -80,11 +86,22 @@ class TrainerTest : public ::testing::Test {
     }
     return lines;
   }
-  std::string report() const {
-    std::ifstream file(folder_.path() / "r/report.json");
+  std::string text_of(const fs::path& name) const {
+    std::ifstream file(folder_.path() / "r" / name);
     std::stringstream text;
     text << file.rdbuf();
     return text.str();
+  }
+  std::string report() const { return text_of("report.json"); }
+  /// Of all files but the lock, by their names.
+  std::map<std::string, std::string> contents() const {
+    const fs::path top = folder_.path() / "r";
+    std::map<std::string, std::string> all;
+    for (const auto& entry : fs::recursive_directory_iterator(top)) {
+      const fs::path name = entry.path().lexically_relative(top);
+      if (entry.is_regular_file() && name != ".lock") all[name.string()] = text_of(name);
+    }
+    return all;
   }
 
   test::TemporaryFolder folder_;
@@ -92,8 +109,8 @@ class TrainerTest : public ::testing::Test {
 };
 
 const Told whole{
-    "started after 0",   "step 1", "step 2", "saved 2", "evaluated after 2", "step 3",  "step 4",          "saved 4",
-    "evaluated after 4", "step 5", "step 6", "saved 6", "evaluated after 6", "saved 6", "finished after 6"};
+    "compiling", "started after 0",   "step 1", "step 2", "saved 2", "evaluated after 2", "step 3",  "step 4",
+    "saved 4",   "evaluated after 4", "step 5", "step 6", "saved 6", "evaluated after 6", "saved 6", "finished after 6"};
 
 TEST_F(TrainerTest, ObserversAreToldInThePromisedOrder) {
   EXPECT_EQ(run(), Trainer::Outcome::finished);
@@ -110,6 +127,7 @@ TEST_F(TrainerTest, AnInterruptedRunGoesOnAndItsSeriesIsThatOfAWholeOne) {
   for (const std::string at : {"started after 0", "step 1", "step 2", "saved 2", "evaluated after 2", "step 3", "saved 6"}) {
     fs::remove_all(folder_.path() / "r");
     EXPECT_EQ(run({}, at, interrupt), Trainer::Outcome::interrupted) << at;
+    EXPECT_EQ(told_.front(), "compiling");
     EXPECT_THAT(told_.back(), ::testing::StartsWith("interrupted after")) << at;
     EXPECT_EQ(std::ranges::count_if(told_, [](const auto& what) { return what.starts_with("interrupted"); }), 1);
     EXPECT_EQ(run(), Trainer::Outcome::finished) << at;
@@ -119,11 +137,11 @@ TEST_F(TrainerTest, AnInterruptedRunGoesOnAndItsSeriesIsThatOfAWholeOne) {
 
 TEST_F(TrainerTest, AResumedRunBeginsWithTheEvaluationThatWasCutShort) {
   EXPECT_EQ(run({}, "saved 4", interrupt), Trainer::Outcome::interrupted);
-  EXPECT_EQ(told_, (Told{"started after 0", "step 1", "step 2", "saved 2", "evaluated after 2", "step 3", "step 4", "saved 4",
-                         "interrupted after 4"}));
+  EXPECT_EQ(told_, (Told{"compiling", "started after 0", "step 1", "step 2", "saved 2", "evaluated after 2", "step 3", "step 4",
+                         "saved 4", "interrupted after 4"}));
   run();
-  EXPECT_EQ(told_, (Told{"started after 4", "evaluated after 4", "step 5", "step 6", "saved 6", "evaluated after 6", "saved 6",
-                         "finished after 6"}));
+  EXPECT_EQ(told_, (Told{"compiling", "started after 4", "evaluated after 4", "step 5", "step 6", "saved 6",
+                         "evaluated after 6", "saved 6", "finished after 6"}));
 }
 
 TEST_F(TrainerTest, FromAnOlderCheckpointTheSeriesHasEachLineOnce) {
@@ -134,7 +152,7 @@ TEST_F(TrainerTest, FromAnOlderCheckpointTheSeriesHasEachLineOnce) {
     fs::remove(checkpoint_path(folder_.path() / "r/checkpoints", left + 1));
     std::ofstream(folder_.path() / "r/series.csv", std::ios::app) << "7,9.1";  // and what a kill left
     EXPECT_EQ(run(each_step), Trainer::Outcome::finished);
-    EXPECT_EQ(told_.front(), fmt::format("started after {}", left));
+    EXPECT_EQ(told_.at(1), fmt::format("started after {}", left));
     EXPECT_EQ(series(), wanted) << left;
     for (int step = left + 1; step <= 6; ++step) fs::remove(checkpoint_path(folder_.path() / "r/checkpoints", step));
     if (left > 1) continue;
@@ -143,6 +161,59 @@ TEST_F(TrainerTest, FromAnOlderCheckpointTheSeriesHasEachLineOnce) {
     EXPECT_EQ(run(each_step), Trainer::Outcome::finished);
     EXPECT_EQ(series(), wanted);
   }
+}
+
+/// Whoever looks on while the first step is compiled finds a run, and what it does.
+TEST_F(TrainerTest, TheFolderIsThatOfARunBeforeAnythingIsCompiled) {
+  std::string recipe, status;
+  run({}, "compiling", [&] {
+    recipe = text_of("recipe.ini");
+    status = text_of("status.json");
+  });
+  EXPECT_EQ(recipe, text_of("recipe.ini"));
+  EXPECT_THAT(status, HasSubstr("\"state\": \"compiling\""));
+}
+
+TEST_F(TrainerTest, ARefusedStartChangesNothingButTheLockAndCompilesNothing) {
+  run();
+  std::ofstream(folder_.path() / "r/.report.json.qfw-tmp.1.0") << "what a killed process left";
+  const auto before = contents();
+  for (const std::vector<std::string>& other : {std::vector<std::string>{"quantizer.weight_prec=2"}, {"run.seed=5"}}) {
+    ::testing::internal::CaptureStderr();
+    test::message_of(Error::Category::usage, [&] { run(other); });
+    EXPECT_THAT(::testing::internal::GetCapturedStderr(), Not(HasSubstr("compiling")));
+    EXPECT_THAT(told_, ElementsAre());
+    EXPECT_EQ(contents(), before);
+  }
+  fs::remove_all(folder_.path() / "r/checkpoints");
+  const auto results = contents();
+  test::message_of(Error::Category::usage, [&] { run(); });
+  EXPECT_EQ(contents(), results);
+  EXPECT_FALSE(fs::exists(folder_.path() / "r/checkpoints"));
+}
+
+TEST_F(TrainerTest, AFinishedRunSaysWhatItDoesNotApplyAndMendsItsFiles) {
+  run();
+  const std::string recipe = text_of("recipe.ini");
+  for (const char* name : {"report.json", "status.json", "recipe.ini"}) {
+    std::ofstream(folder_.path() / "r" / name) << "";
+    ::testing::internal::CaptureStderr();
+    EXPECT_EQ(run(), Trainer::Outcome::already_finished);
+    EXPECT_THAT(::testing::internal::GetCapturedStderr(), AllOf(Not(HasSubstr("not applied")), Not(HasSubstr("compiling"))));
+    EXPECT_THAT(text_of("report.json"), HasSubstr("\"status\": \"finished\""));
+    EXPECT_THAT(text_of("status.json"), HasSubstr("\"state\": \"finished\""));
+    EXPECT_EQ(text_of("recipe.ini"), recipe);
+  }
+  const auto before = contents();
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(run({"eval.batch_size=4", "train.steps=5"}), Trainer::Outcome::already_finished);
+  EXPECT_THAT(
+      ::testing::internal::GetCapturedStderr(),
+      AllOf(HasSubstr("not applied: eval.batch_size was 8, is 4; train.steps was 6, is 5"), Not(HasSubstr("continuing with"))));
+  EXPECT_EQ(contents()["recipe.ini"], before.at("recipe.ini"));
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(run({"train.steps=7", "train.epochs=4"}), Trainer::Outcome::finished);
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("continuing with another setting: train.steps was 6, is 7"));
 }
 
 TEST_F(TrainerTest, TheSeriesIsSampledAsTheRecipeSays) {
@@ -161,7 +232,7 @@ TEST_F(TrainerTest, ASeriesThatCannotBeWrittenStopsNoRun) {
 TEST_F(TrainerTest, ADivergedRunIsToldOnce) {
   const std::vector<std::string> diverging{"schedule.base_learning_rate=1e30", "schedule.warmup_epochs=0"};
   EXPECT_THAT(test::message_of(Error::Category::data, [&] { run(diverging); }), HasSubstr("the loss of step 1 is"));
-  EXPECT_EQ(told_, (Told{"started after 0", "step 1", "diverged after 1"}));
+  EXPECT_EQ(told_, (Told{"compiling", "started after 0", "step 1", "diverged after 1"}));
   EXPECT_THAT(report(), HasSubstr("\"status\": \"diverged\""));
 }
 

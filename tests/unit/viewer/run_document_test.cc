@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "io/checkpoint.h"
 #include "io/json.h"
 #include "io/run_folder.h"
 #include "support.h"
@@ -81,12 +82,16 @@ TEST_F(RunDocumentTest, NamesWhatIsDamaged) {
   for (const std::string_view name : files) {
     const fs::path file = run_ / name;
     const std::string whole = test::read_file(file);
-    const bool is_json = name.ends_with(".json");
     for (const std::string& text : {whole.substr(0, whole.size() / 2), std::string("\x00\xff\xfe{]", 5),
                                     std::string("[[[[1]]]]"), std::string(100'000, '['), std::string()}) {
       test::write_file(file, text);
       const auto damaged = document();
-      EXPECT_EQ(is_json && problem_of(damaged, name).empty(), false) << name << ": " << text.substr(0, 20);
+      EXPECT_NE(problem_of(damaged, name), "") << name << ": " << text.substr(0, 20);
+      RunReader reader(run_);
+      reader.refresh();
+      EXPECT_THAT(reader.problems(), ElementsAre(testing::StartsWith(std::string(name) + ": ")));
+      const bool listed = name != "evaluation.json" && name != "environment.json";
+      EXPECT_EQ(!summary_of(run_).problems.empty(), listed) << name << ": " << text.substr(0, 20);
     }
     fs::remove(file);
     fs::create_symlink("/etc/passwd", file);
@@ -305,6 +310,50 @@ TEST_F(LifeTest, ARowTellsWhatIsDamagedAndKeepsTheRest) {
   EXPECT_THAT(row.problems, ElementsAre(HasSubstr("status.json: step is not a finite number"),
                                         HasSubstr("setup.json: it is no valid JSON"), HasSubstr("recipe.ini: it is a pipe")));
   EXPECT_EQ(row.total_steps, 7);
+  EXPECT_THAT(row.damaged, ElementsAre("status.json", "setup.json", "recipe.ini"));
+  EXPECT_EQ(row.state(), "damaged");
+  EXPECT_EQ(row.state_text(), "damaged: 3 files");
+}
+
+TEST_F(LifeTest, ADamagedRunIsOneByItsState) {
+  EXPECT_EQ(summary_of(run_).state_text(), "finished");
+  for (const char* name : {"status.json", "report.json", "setup.json", "recipe.ini"}) {
+    const std::string whole = test::read_file(run_ / name), status = test::read_file(run_ / "status.json");
+    test::write_file(run_ / name, "");
+    EXPECT_EQ(summary_of(run_).state_text(), fmt::format("damaged: {}", name));
+    EXPECT_EQ(to_json(summary_of(run_)).at("state"), "damaged");
+    const RunFolder held(run_, RunFolder::Access::write);
+    if (name != std::string_view("status.json")) write_status("training", 0);
+    EXPECT_NE(summary_of(run_).state(), "damaged") << "whoever is at work writes it again";
+    test::write_file(run_ / "status.json", status);
+    test::write_file(run_ / name, whole);
+  }
+  test::write_file(run_ / "series.csv", "");
+  EXPECT_EQ(summary_of(run_).state_text(), "finished");
+  EXPECT_THAT(summary_of(run_).problems, ElementsAre("series.csv: it is empty"));
+}
+
+TEST_F(LifeTest, ACheckpointThatWasCutIsDamage) {
+  fs::create_directories(run_ / "checkpoints");
+  const fs::path file = run_ / "checkpoints" / "step_000002808.h5";
+  const CheckpointInfo info{.step = 2808, .recipe = "", .data = {}, .seed = {}, .metrics = {}};
+  save_checkpoint(file, info, {}, [](std::string_view, HostTensor) {});
+  EXPECT_THAT(summary_of(run_).problems, ElementsAre());
+  for (const std::uintmax_t bytes : {fs::file_size(file) - 1, std::uintmax_t{512}, std::uintmax_t{100}, std::uintmax_t{0}}) {
+    fs::resize_file(file, bytes);
+    EXPECT_EQ(summary_of(run_).state_text(), "damaged: checkpoints/step_000002808.h5") << bytes;
+  }
+}
+
+TEST_F(LifeTest, TheEpochIsTheSameWithAndWithoutAStatus) {
+  const RunSummary with = summary_of(run_);
+  fs::remove(run_ / "status.json");
+  const RunSummary without = summary_of(run_);
+  EXPECT_EQ(with.epoch, without.epoch);
+  EXPECT_EQ(with.epochs, without.epochs);
+  EXPECT_EQ(with.total_steps, without.total_steps);
+  fs::remove(run_ / "report.json");
+  EXPECT_EQ(summary_of(run_).total_steps, with.total_steps) << "from setup.json";
 }
 
 TEST_F(RunDocumentTest, RunsAreFoundBelowAFolderAndNoLinkIsFollowed) {

@@ -39,6 +39,21 @@ TEST_F(SeriesTest, FollowsAGrowingFileLineByLine) {
   EXPECT_EQ(series_.problem(), "");
 }
 
+TEST_F(SeriesTest, SaysHowATableEndsThatNobodyWritesTo) {
+  const auto ending = [&](const std::string& text) {
+    test::write_file(file_, text);
+    series_.refresh(folder_);
+    EXPECT_EQ(fault_of_table(*folder_.open("series.csv"), SeriesCourse::needed_columns), series_.ending()) << text;
+    return series_.ending();
+  };
+  EXPECT_EQ(ending(""), "it is empty");
+  EXPECT_EQ(ending(std::string("\0\xff{", 3)), "it is no table: it has no whole line");
+  EXPECT_EQ(ending("step,sec"), "it is no table: it has no whole line");
+  EXPECT_EQ(ending(std::string(header) + line(1) + "2,4"), "its last line is cut off");
+  EXPECT_EQ(ending(std::string(header)), "");
+  EXPECT_EQ(ending(std::string(header) + line(1)), "");
+}
+
 /// A run that goes on from a checkpoint cuts what lies beyond it, and may be as long again before anyone looks.
 TEST_F(SeriesTest, NoticesAFileThatWasCutAndGrewAgain) {
   test::write_file(file_, std::string(header) + line(1) + line(2) + line(3));

@@ -3,6 +3,7 @@
 #include "io/log.h"
 #include "io/progress.h"
 #include "run/observers/observers.h"
+#include "util/counted.h"
 
 namespace qfw {
 
@@ -21,8 +22,8 @@ class ProgressLine final : public RunObserver {
 
   void evaluated(const RunView& run, const EvaluationResult& evaluation) override {
     const Scores& scores = evaluation.scores;
-    logger().info("step {}: eval accuracy {:.2f} %, top-5 {:.2f} %, loss {:.4f} on {} images{}", run.completed,
-                  100 * scores.top1(), 100 * scores.top5(), scores.loss(), scores.examples(), evaluation.best ? " (best)" : "");
+    logger().info("step {}: eval accuracy {:.2f} %, top-5 {:.2f} %, loss {:.4f} on {}{}", run.completed, 100 * scores.top1(),
+                  100 * scores.top5(), scores.loss(), counted(scores.examples(), "image"), evaluation.best ? " (best)" : "");
     if (std::exchange(last_.evaluation_follows, false)) progress_->update(figures(run));
   }
 

@@ -9,6 +9,10 @@ namespace qfw {
 namespace {
 
 class Report final : public RunObserver {
+  /// It may have been killed before it was written.
+  void already_finished(const RunView& run) override {
+    if (!report_says_finished(run.folder, run.completed)) write_run_report(run, Ending::finished);
+  }
   void ended(const RunView& run, Ending ending, const std::string& error) override {
     if (ending == Ending::finished || ending == Ending::interrupted) return write_run_report(run, ending);
     try {

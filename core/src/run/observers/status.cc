@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 #include <chrono>
+#include <exception>
 #include <utility>
 
 #include "io/json.h"
@@ -34,12 +35,24 @@ const char* name_of(Busy::With with) {
   return "";
 }
 
+bool says_finished(const std::filesystem::path& file, std::int64_t steps) try {
+  const auto status = read_json(file);
+  return status.at("state") == qfw::name_of(Ending::finished) && status.at("step").to_number<std::int64_t>() == steps;
+} catch (const std::exception&) {
+  return false;
+}
+
 /// Cheap enough for steps of a millisecond: twice a second and where the state changes, without waiting for the disk.
 class Status final : public RunObserver {
+  void already_finished(const RunView& run) override {
+    last_checkpoint_ = run.completed;
+    if (!says_finished(run.folder.status(), run.completed)) ended(run, Ending::finished, {});
+  }
   void starting(const RunView& run) override {
     if (run.completed > 0) last_checkpoint_ = run.completed;
     now(run, "starting");
   }
+  void started(const RunView& run) override { now(run, "training"); }
   void failed_to_start(const RunView& run, const std::string& error) override { now(run, "failed", error); }
   void busy(const RunView& run, const Busy& busy) override {
     busy_ = busy;
@@ -56,7 +69,7 @@ class Status final : public RunObserver {
   }
   void ended(const RunView& run, Ending ending, const std::string& error) override {
     ended_ = true;
-    now(run, name_of(ending), error);
+    now(run, qfw::name_of(ending), error);
   }
 
   void now(const RunView& run, const char* state, const std::string& error = {}) {
