@@ -807,8 +807,14 @@ class Emitter {
   std::vector<Home> homes_;
   std::vector<Kept> kept_;
   std::vector<Sums> sums_;
-  const Reg64 args_ = Xbyak::util::rdi, index_ = Xbyak::util::rax, row_ = Xbyak::util::rcx, column_ = Xbyak::util::rdx,
-              pitch_ = Xbyak::util::rsi, block_ = Xbyak::util::rbp, block_end_ = Xbyak::util::rbx, scratch_ = Xbyak::util::r15;
+  const Reg64 args_ = Xbyak::util::rdi;
+  const Reg64 index_ = Xbyak::util::rax;  ///< of an element, in dense operands
+  const Reg64 row_ = Xbyak::util::rcx;
+  const Reg64 column_ = Xbyak::util::rdx;
+  const Reg64 pitch_ = Xbyak::util::rsi;
+  const Reg64 block_ = Xbyak::util::rbp;  ///< index of its first element
+  const Reg64 block_end_ = Xbyak::util::rbx;
+  const Reg64 scratch_ = Xbyak::util::r15;
   std::vector<Reg64> spare_{Xbyak::util::r14, Xbyak::util::r13, Xbyak::util::r12, Xbyak::util::r11,
                             Xbyak::util::r10, Xbyak::util::r9,  Xbyak::util::r8};
   std::map<int, Reg64> input_bases_, output_bases_;
