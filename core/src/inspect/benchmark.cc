@@ -89,6 +89,7 @@ double Benchmark::median_milliseconds() const {
 
 Benchmark benchmark(Session& session, std::int64_t steps, bool training) {
   const InterruptGuard guard("stopping after this step");
+  if (!training) session.limit_train_batch(2);  // its steps set nothing but statistics and bounds
   session.initialize_variables();
   const std::int64_t last = session.total_steps() - 1;
   std::unique_ptr<RandomStep> feed;

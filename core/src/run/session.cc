@@ -81,6 +81,7 @@ void Session::count_steps() {
          fmt::format("a batch of {} cannot be shared evenly by {} replicas", train.batch_size, replicas), {},
          "choose a multiple for train.batch_size");
   }
+  train_batch_ = train.batch_size / replicas_.size();
   if (data_.train_examples > 0) {
     steps_per_epoch_ = qfw::steps_per_epoch(data_.train_examples, train_batch(), replicas_.size(), true);
     if (steps_per_epoch_ == 0) {

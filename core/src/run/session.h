@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
@@ -46,8 +47,11 @@ class Session {
   Replicas& replicas() { return replicas_; }
   const DataShape& data() const { return data_; }
 
-  std::int64_t train_batch() const { return recipe_.train().batch_size / replicas_.size(); }  ///< of one replica
-  std::int64_t eval_batch() const;                                                            ///< of one replica
+  std::int64_t train_batch() const { return train_batch_; }  ///< of one replica
+  /// Training steps that are made from now on have no more than so many images: where statistics are all that is wanted of
+  /// them.
+  void limit_train_batch(std::int64_t images) { train_batch_ = std::min(train_batch_, images); }
+  std::int64_t eval_batch() const;                                   ///< of one replica
   static constexpr std::int64_t long_after = std::int64_t{1} << 40;  ///< more steps than any schedule waits for
   std::int64_t steps_per_epoch() const { return steps_per_epoch_; }
   std::int64_t total_steps() const {
@@ -134,6 +138,7 @@ class Session {
   Recipe recipe_;
   std::unique_ptr<Dataset> dataset_;
   std::unique_ptr<CorruptExamples> corrupt_;
+  std::int64_t train_batch_ = 0;
   std::set<std::string> noted_;  ///< splits whose notes were logged
   std::unique_ptr<Augment> augment_;
   std::unique_ptr<Layer> model_;
