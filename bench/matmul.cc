@@ -48,6 +48,8 @@ constexpr Column columns[] = {
     {"bf16", Op::conv2d, DType::bf16},
     {"bf16.bd", Op::conv2d_grad_src, DType::bf16},
     {"bf16.bw", Op::conv2d_grad_weights, DType::bf16},
+    {"bf16.bw.own", Op::conv2d_grad_weights, DType::bf16, 0, 0, Implementation::own},
+    {"bf16.bw.lib", Op::conv2d_grad_weights, DType::bf16, 0, 0, Implementation::library},
     {"w8a8", Op::conv2d, DType::u8, 255, 127},
     {"w8a4", Op::conv2d, DType::u8, 15, 127},
     {"w4a8", Op::conv2d, DType::u8, 255, 7},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "matmul/bf16_pairs.h"
 #include "matmul/grad_weights_gemm.h"
 #include "matmul/make.h"
 #include "scratch.h"
@@ -19,6 +20,7 @@ class GradWeights final : public Kernel {
   GradWeights(const Graph& graph, const Node& node, Context& context) : context_(context) {
     product_.geometry = geometry_of(graph, node);
     product_.bf16 = graph.type(node.inputs[0]).dtype == DType::bf16;
+    product_.pairs = product_.bf16 && has_bf16_pairs();
     const Geometry& g = product_.geometry;
     count_ = g.depth() * g.o;
     depth_tiles_ = ceil_div(g.depth(), gradient_tile);
@@ -59,7 +61,9 @@ class GradWeights final : public Kernel {
   }
 
   const char* kind() const override { return "conv2d backward weights"; }
-  std::string implementation() const override { return fmt::format("own f32 {}", gradient_target()); }
+  std::string implementation() const override {
+    return product_.pairs ? "own bf16 pairs" : fmt::format("own f32 {}", gradient_target());
+  }
 
  private:
   void add(const float* sums, float* dst) const {

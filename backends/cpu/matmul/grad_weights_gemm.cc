@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "matmul/bf16_pairs.h"
 #include "qfw/tensor.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -152,8 +153,86 @@ void multiply_as(const GradientProduct& product, const GradientBlock& block) {
   }
 }
 
+// The same in pairs of rows. What is gathered lies in the second-level cache, a panel of grad in the first.
+constexpr std::int64_t pair_slice_rows = 256, pair_slice_depth = 8 * pair_depth, pair_gap = 16;
+
+struct Same {
+  BFloat16 padding() const { return BFloat16(0.0f); }
+  HWY_INLINE void operator()(const BFloat16* from, std::int64_t count, BFloat16* to) const {
+    std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(BFloat16));
+  }
+};
+
+/// Rows [row, row_end) of src, elements [k, k_end) of each, as pairs[pair][k].
+void gather_pairs(const Rows<BFloat16>& rows, BFloat16* staged, std::uint32_t* pairs) {
+  const Geometry& g = rows.g;
+  const std::int64_t count = rows.row_end - rows.row, depth = rows.k_end - rows.k, stride = pair_slice_depth + pair_gap;
+  const BFloat16* from = rows.src + rows.row * g.c + rows.group * g.cg() + rows.k;
+  std::int64_t from_stride = g.c;
+  if (!g.rows_are_pixels()) {
+    copy_rows(rows, Same(), staged, stride);
+    from = staged;
+    from_stride = stride;
+  }
+  for (std::int64_t r = 0; r < count; r += 2, from += 2 * from_stride, pairs += stride) {
+    pair_up(from, r + 1 < count ? from + from_stride : nullptr, depth, pairs);
+  }
+}
+
+/// Rows of grad, as panels [panel][pair][pair_channels], padded with zeros.
+void pack_pairs(const BFloat16* grad, std::int64_t stride, std::int64_t rows, std::int64_t channels, std::uint32_t* panels) {
+  const std::int64_t pairs = (rows + 1) / 2;
+  for (std::int64_t r = 0; r < rows; r += 2, grad += 2 * stride) {
+    for (std::int64_t o = 0; o < channels; o += pair_channels) {
+      std::uint32_t* at = panels + o * pairs + r / 2 * pair_channels;
+      const std::int64_t count = std::min(pair_channels, channels - o);
+      pair_up(grad + o, r + 1 < rows ? grad + stride + o : nullptr, count, at);
+      std::fill(at + count, at + pair_channels, 0U);
+    }
+  }
+}
+
+struct PairBuffers {
+  std::int64_t staged = 0, pairs = 0, panels = 0, bytes = 0;  ///< offsets
+  explicit PairBuffers(const Geometry& g) {
+    const std::int64_t stride = pair_slice_depth + pair_gap;
+    const std::int64_t channels = (std::min(slice_channels, g.og()) + pair_channels - 1) / pair_channels * pair_channels;
+    pairs = pair_slice_rows * stride * 2;
+    panels = pairs + pair_slice_rows / 2 * stride * 4;
+    bytes = panels + pair_slice_rows / 2 * channels * 4;
+  }
+};
+
+void multiply_in_pairs(const GradientProduct& product, const GradientBlock& block) {
+  const Geometry& g = product.geometry;
+  const PairBuffers places(g);
+  auto* staged = reinterpret_cast<BFloat16*>(block.buffer + places.staged);
+  auto* pairs = reinterpret_cast<std::uint32_t*>(block.buffer + places.pairs);
+  auto* panels = reinterpret_cast<std::uint32_t*>(block.buffer + places.panels);
+  for (std::int64_t o = 0; o < g.og(); o += slice_channels) {
+    const std::int64_t channels = std::min(slice_channels, g.og() - o), first = block.group * g.og() + o;
+    for (std::int64_t row = block.row; row < block.row_end; row += pair_slice_rows) {
+      const std::int64_t rows = std::min(pair_slice_rows, block.row_end - row), pair_count = (rows + 1) / 2;
+      pack_pairs(static_cast<const BFloat16*>(product.grad) + row * g.o + first, g.o, rows, channels, panels);
+      for (std::int64_t k = block.k; k < block.k_end; k += pair_slice_depth) {
+        const std::int64_t k_end = std::min(block.k_end, k + pair_slice_depth);
+        gather_pairs({g, static_cast<const BFloat16*>(product.src), block.group, row, row + rows, k, k_end}, staged, pairs);
+        for (std::int64_t p = 0; p < channels; p += pair_channels) {
+          for (std::int64_t i = k; i < k_end; i += pair_depth) {
+            multiply_pairs(std::min(pair_depth, k_end - i), pairs + (i - k), pair_slice_depth + pair_gap,
+                           panels + p * pair_count, pair_count, block.dst + i * g.o + first + p, g.o,
+                           std::min(pair_channels, channels - p), row > block.row);
+          }
+        }
+      }
+    }
+  }
+}
+
 void multiply_gradient(const GradientProduct& product, const GradientBlock& block) {
-  if (product.bf16) {
+  if (product.bf16 && product.pairs) {
+    multiply_in_pairs(product, block);
+  } else if (product.bf16) {
     multiply_as<Widened, BFloat16>(product, block);
   } else {
     multiply_as<Plain, float>(product, block);
@@ -162,7 +241,8 @@ void multiply_gradient(const GradientProduct& product, const GradientBlock& bloc
 
 std::size_t buffer_bytes(const Geometry& g) {
   const std::int64_t width = 2 * lanes(), channels = (std::min(slice_channels, g.og()) + width - 1) / width * width;
-  return static_cast<std::size_t>(slice_rows * (slice_depth + row_gap + channels)) * sizeof(float) + 64;
+  const auto floats = static_cast<std::size_t>(slice_rows * (slice_depth + row_gap + channels)) * sizeof(float) + 64;
+  return std::max(floats, static_cast<std::size_t>(PairBuffers(g).bytes));
 }
 
 const char* target() { return hwy::TargetName(HWY_TARGET); }

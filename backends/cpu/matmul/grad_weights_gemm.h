@@ -11,7 +11,8 @@ inline constexpr std::int64_t gradient_tile = 6;  ///< elements of the depth in 
 
 struct GradientProduct {
   Geometry geometry;
-  bool bf16 = false;  ///< src and grad, else f32
+  bool bf16 = false;   ///< src and grad, else f32
+  bool pairs = false;  ///< of bf16: by the processor's instruction for them (bf16_pairs.h)
   const void *src = nullptr, *grad = nullptr;
 };
 /// Of one thread's turn: a part of the sum or of the depth, of one group. Overwrites dst[k .. k_end) x the group's channels.

@@ -34,18 +34,6 @@ void dump(const std::string& name, const std::string& text, std::span<const std:
 
 }  // namespace
 
-std::string name_of(Level level) {
-  switch (level) {
-    case Level::avx2:
-      return "avx2";
-    case Level::avx512:
-      return "avx512";
-    case Level::avx512_bf16:
-      return "avx512_bf16";
-  }
-  return "";
-}
-
 std::shared_ptr<const CompiledPass> CompiledPass::of(const Passes& passes, Level level, std::string& why) {
   static std::mutex mutex;
   static std::map<std::string, std::weak_ptr<const CompiledPass>> known;
@@ -73,14 +61,6 @@ CompiledPass::CompiledPass(const Passes& passes, Level level, const std::string&
   entries_ = emit(passes, *vectors);
   vectors->ready();
   pages_ = std::make_unique<CodePages>(std::as_bytes(std::span(vectors->getCode(), vectors->getSize())), name);
-}
-
-std::vector<Level> levels() {
-  std::vector<Level> all;
-  for (const Level level : {Level::avx512_bf16, Level::avx512, Level::avx2}) {
-    if (has_level(level)) all.push_back(level);
-  }
-  return all;
 }
 
 }  // namespace qfw::cpu::x86

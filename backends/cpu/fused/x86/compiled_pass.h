@@ -26,9 +26,4 @@ class CompiledPass {
   std::unique_ptr<CodePages> pages_;
 };
 
-/// All that this processor has, the best first.
-std::vector<Level> levels();
-
-std::string name_of(Level level);
-
 }  // namespace qfw::cpu::x86

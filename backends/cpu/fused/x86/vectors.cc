@@ -1,8 +1,5 @@
 #include "vectors.h"
 
-#include <hwy/targets.h>
-#include <xbyak/xbyak_util.h>
-
 #include <bit>
 
 namespace qfw::cpu::x86 {
@@ -174,22 +171,6 @@ class Avx512 final : public Vectors {
 };
 
 }  // namespace
-
-bool has_level(Level level) {
-  static const Xbyak::util::Cpu cpu;
-  using Cpu = Xbyak::util::Cpu;
-  const std::int64_t allowed = hwy::SupportedTargets();
-  switch (level) {
-    case Level::avx2:
-      return cpu.has(Cpu::tAVX2) && (allowed & HWY_AVX2) != 0;
-    case Level::avx512:
-      return cpu.has(Cpu::tAVX512F) && cpu.has(Cpu::tAVX512BW) && cpu.has(Cpu::tAVX512DQ) && cpu.has(Cpu::tAVX512VL) &&
-             (allowed & HWY_AVX3) != 0;
-    case Level::avx512_bf16:
-      return has_level(Level::avx512) && cpu.has(Cpu::tAVX512_BF16);
-  }
-  return false;
-}
 
 Vectors::Vectors(int lanes, int registers)
     : Xbyak::CodeGenerator(most_code, Xbyak::DontSetProtectRWE), lanes_(lanes), registers_(registers) {}

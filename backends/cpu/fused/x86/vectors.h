@@ -10,13 +10,9 @@
 #include <xbyak/xbyak.h>
 
 #include "qfw/tensor.h"
+#include "x86_level.h"
 
 namespace qfw::cpu::x86 {
-
-enum class Level : std::uint8_t { avx2, avx512, avx512_bf16 };
-
-/// The best that this processor has and that Highway's loops are not kept from using; nothing below AVX2.
-bool has_level(Level level);
 
 /// A pass needs more registers than there are: it can be tried with fewer values kept in them.
 struct OutOfRegisters {};

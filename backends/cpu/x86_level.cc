@@ -1,0 +1,50 @@
+#include "x86_level.h"
+
+#include <hwy/targets.h>
+#if defined(QFW_CPU_X86_CODE)
+#include <xbyak/xbyak_util.h>
+#endif
+
+namespace qfw::cpu::x86 {
+
+#if defined(QFW_CPU_X86_CODE)
+bool has_level(Level level) {
+  static const Xbyak::util::Cpu cpu;
+  using Cpu = Xbyak::util::Cpu;
+  const std::int64_t allowed = hwy::SupportedTargets();
+  switch (level) {
+    case Level::avx2:
+      return cpu.has(Cpu::tAVX2) && (allowed & HWY_AVX2) != 0;
+    case Level::avx512:
+      return cpu.has(Cpu::tAVX512F) && cpu.has(Cpu::tAVX512BW) && cpu.has(Cpu::tAVX512DQ) && cpu.has(Cpu::tAVX512VL) &&
+             (allowed & HWY_AVX3) != 0;
+    case Level::avx512_bf16:
+      return has_level(Level::avx512) && cpu.has(Cpu::tAVX512_BF16);
+  }
+  return false;
+}
+#else
+bool has_level(Level) { return false; }
+#endif
+
+std::vector<Level> levels() {
+  std::vector<Level> all;
+  for (const Level level : {Level::avx512_bf16, Level::avx512, Level::avx2}) {
+    if (has_level(level)) all.push_back(level);
+  }
+  return all;
+}
+
+std::string name_of(Level level) {
+  switch (level) {
+    case Level::avx2:
+      return "avx2";
+    case Level::avx512:
+      return "avx512";
+    case Level::avx512_bf16:
+      return "avx512_bf16";
+  }
+  return "";
+}
+
+}  // namespace qfw::cpu::x86
