@@ -77,4 +77,12 @@ expect 2 'is given twice' "$QFW" report run ./run
 expect 2 'wants RUN' "$QFW" report
 expect 2 "no page of qfw's .*recipe.ini" "$QFW" report run --out=run/recipe.ini
 grep -q '^name = resnet' run/recipe.ini || fail "the recipe was replaced"
+# What may not be read cannot be told from somebody else's, and stays. Root may read everything: it takes the part of another user.
+others() { "$@"; }
+if [ "$(id -u)" = 0 ]; then others() { setpriv --reuid=65534 --clear-groups "$@"; }; fi
+mkdir elsewhere && echo mine > elsewhere/closed.html && chmod 000 elsewhere/closed.html
+[ "$(id -u)" != 0 ] || chown -R 65534 elsewhere
+expect 2 "no page of qfw's .*elsewhere/closed.html" others "$QFW" report run --out=elsewhere/closed.html
+chmod 644 elsewhere/closed.html
+[ "$(cat elsewhere/closed.html)" = mine ] || fail "a page that could not be read was replaced"
 expect 1 'cannot write' "$QFW" report run --out=nowhere/page.html
