@@ -1,6 +1,8 @@
 #pragma once
 
+#include <memory>
 #include <oneapi/dnnl/dnnl.hpp>
+#include <utility>
 #include <vector>
 
 #include "fused/body.h"
@@ -22,9 +24,23 @@ struct Context {
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};  ///< primitives are compiled once per key by oneDNN's own cache
   dnnl::stream stream{engine};
   Scratch scratch{};
+  Scratch slice{};                                     ///< what a matmul writes for a pass that rides on it
+  std::vector<std::unique_ptr<Context>> of_threads{};  ///< each for kernels of one thread that run beside each other
   std::vector<Pages> slabs{};
   lowering::Variables variables{target(), [this](std::size_t bytes) { return slabs.emplace_back(bytes).data(); }};
   Pages arena{};  ///< moves when a larger program is compiled
+
+  /// The context of a thread's own kernels.
+  Context& of_thread(int thread) {
+    while (static_cast<int>(of_threads.size()) <= thread) {
+      auto own = std::make_unique<Context>();
+      own->threads = 1;
+      own->implementation = implementation;
+      own->body = body;
+      of_threads.push_back(std::move(own));
+    }
+    return *of_threads[static_cast<std::size_t>(thread)];
+  }
 
   void reserve_arena(std::size_t bytes) {
     if (bytes <= arena.bytes()) return;

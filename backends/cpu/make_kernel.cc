@@ -3,6 +3,7 @@
 #include "fused/fused_kernel.h"
 #include "matmul/matmul.h"
 #include "reduction.h"
+#include "riding.h"
 
 namespace qfw::cpu {
 namespace {
@@ -44,6 +45,7 @@ class Maker {
       case Kind::node:
         return make_node_kernel(graph_, step.node, context_);
       case Kind::group:
+        if (step.node >= 0) return make_riding(graph_, step.node, *step.group, context_);
         return make_fused(graph_, *step.group, context_.threads, *context_.body);
       case Kind::reduce_start: {
         std::vector<std::size_t> counts;

@@ -33,6 +33,7 @@ class Lister {
       }
     }
     started_.assign(list_.items.size(), false);
+    find_riders();
 
     for (int k = 0; k < static_cast<int>(graph_.fetches.size()); ++k)
       fetches_of_[list_.value(graph_.fetches[k].use)].push_back(k);
@@ -94,6 +95,26 @@ class Lister {
       if (!is_alias(graph_.nodes[node])) continue;
       const int root = list_.value(graph_.nodes[node].inputs[0]);
       if (!written_by_group[node] || writer[list_.node_of[root]] == writer[node]) list_.root[first] = root;
+    }
+  }
+
+  /// Groups that are computed with their anchor: nothing else reads what it writes, so that needs no memory.
+  void find_riders() {
+    rides_.assign(list_.items.size(), false);
+    std::vector<int> readers(list_.values, 0);
+    for (const Item& item : list_.items) {
+      for (const Use use : item.group ? item.group->inputs : graph_.nodes[item.node].inputs) ++readers[list_.value(use)];
+    }
+    for (const Fetch& fetch : graph_.fetches) ++readers[list_.value(fetch.use)];
+    for (const auto& [variable, use] : graph_.updates) ++readers[list_.value(use)];
+    for (int i = 0; i < static_cast<int>(list_.items.size()); ++i) {
+      const auto& group = list_.items[i].group;
+      if (!group || group->anchor < 0 || readers[list_.value({group->anchor, 0})] != 1) continue;
+      const bool reduces =
+          std::ranges::any_of(group->nodes, [&](int node) { return class_of(graph_.nodes[node].op) == OpClass::reduction; });
+      if (reduces) continue;
+      rides_[i] = true;
+      started_[item_of_[list_.value({group->anchor, 0})]] = true;  // with the group
     }
   }
 
@@ -173,7 +194,13 @@ class Lister {
     started_[item_index] = true;
     if (!item.group) return single(item.node);
     Step step{.kind = Step::Kind::group, .group = &*item.group};
-    for (const Use use : item.group->inputs) step.reads.push_back(list_.value(use));
+    if (rides_[item_index]) {
+      step.node = item.group->anchor;
+      for (const Use use : graph_.nodes[step.node].inputs) step.reads.push_back(list_.value(use));
+    }
+    for (const Use use : item.group->inputs) {
+      if (use.node != step.node) step.reads.push_back(list_.value(use));
+    }
     for (const Use use : item.group->outputs) step.writes.push_back(list_.value(use));
     push(std::move(step));
   }
@@ -239,6 +266,7 @@ class Lister {
   StepList list_;
   std::vector<int> item_of_;   ///< of each value: the item that writes it
   std::vector<bool> started_;  ///< of each item
+  std::vector<bool> rides_;    ///< of each item: a group that is computed with its anchor
   std::vector<bool> written_;  ///< of each value
   std::vector<int> stored_;    ///< of each update: the value that is stored
   std::vector<std::vector<int>> fetches_of_;
@@ -268,6 +296,7 @@ std::string label_of(const Graph& graph, const Step& step) {
     case Step::Kind::store:
       return graph.variables[graph.updates[step.index].first].name;
     case Step::Kind::group:
+      if (step.node >= 0) return one(step.node);
       break;
   }
   std::string ops;

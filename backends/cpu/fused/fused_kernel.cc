@@ -122,10 +122,14 @@ class FusedKernel final : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_fused(const Graph& graph, const lowering::Group& group, int threads, const BodyKind& kind) {
-  FusedProgram program = lowering::program_of(graph, group);
+  return make_fused(lowering::program_of(graph, group), threads, kind);
+}
+
+std::unique_ptr<Kernel> make_fused(FusedProgram program, int threads, const BodyKind& kind) {
   std::string why;
   if (auto kernel = make_fused(program, threads, kind, why)) return kernel;
-  return make_fused(std::move(program), threads, body_kinds().back(), why);
+  const BodyKind& interpreter = body_kinds().back();
+  return make_fused(std::move(program), threads, interpreter, why);
 }
 
 std::unique_ptr<Kernel> make_fused(FusedProgram program, int threads, const BodyKind& kind, std::string& why) {

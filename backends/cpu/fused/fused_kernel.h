@@ -13,7 +13,9 @@ namespace qfw::cpu {
 std::unique_ptr<Kernel> make_fused(const Graph& graph, const lowering::Group& group, int threads,
                                    const BodyKind& kind = body_kinds().front());
 
-/// The same of a program. Null where `why` says what it cannot do.
+std::unique_ptr<Kernel> make_fused(lowering::FusedProgram program, int threads, const BodyKind& kind);
+
+/// With a body of that kind and no other. Null where `why` says what it cannot do.
 std::unique_ptr<Kernel> make_fused(lowering::FusedProgram program, int threads, const BodyKind& kind, std::string& why);
 
 }  // namespace qfw::cpu

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "graphs.h"
 
 namespace qfw::lowering {
@@ -115,6 +117,52 @@ TEST(Steps, OldValuesAreSaved) {
   2 store      2 ->   # a
   3 store      3 ->   # b
 )" + 1);
+}
+
+Target carrying() {
+  Target target;
+  target.may_anchor = [](const Graph&, const Node& node) { return node.op == Op::conv2d; };
+  return target;
+}
+
+int riders(const Graph& graph, const StepList& list) {
+  int found = 0;
+  for (const Step& step : list.steps) {
+    if (step.kind != Step::Kind::group || step.node < 0) continue;
+    ++found;
+    EXPECT_EQ(graph.nodes[step.node].op, Op::conv2d);
+    const int sums = list.value({step.node, 0});
+    EXPECT_TRUE(std::ranges::none_of(list.steps, [&](const Step& other) {
+      return std::ranges::find(other.reads, sums) != other.reads.end() ||
+             std::ranges::find(other.writes, sums) != other.writes.end();
+    })) << "what the convolution writes needs no memory";
+    EXPECT_EQ(step.reads.size(), graph.nodes[step.node].inputs.size() + step.group->inputs.size() - 1);
+  }
+  return found;
+}
+
+TEST(Riding, APassIsPartOfItsConvolution) {
+  const Graph graph = testing::quantized_pair();
+  EXPECT_EQ(riders(graph, list_steps(graph, carrying(), true)), 1);
+  EXPECT_EQ(riders(graph, list_steps(graph, testing::target, true)), 0) << "only where the backend offers it";
+}
+
+/// Sums that somebody else reads have to be in memory; statistics need all of them.
+TEST(Riding, NotOfSumsThatOthersRead) {
+  GraphBuilder g({.training = false});
+  const Value codes = g.input("codes", {{2, 32, 32, 16}, DType::u8}), weights = g.input("weights", {{1, 1, 16, 16}, DType::s8});
+  const Value sums = conv2d(codes, weights, {});
+  g.fetch("sums", sums);
+  g.fetch("y", relu(cast(sums, DType::f32) * 0.5));
+  const Graph fetched = finish(g.graph());
+  EXPECT_EQ(riders(fetched, list_steps(fetched, carrying(), true)), 0);
+
+  GraphBuilder h({.training = false});
+  const Value again =
+      conv2d(h.input("codes", {{2, 32, 32, 16}, DType::u8}), h.input("weights", {{1, 1, 16, 16}, DType::s8}), {});
+  h.fetch("largest", reduce_max(cast(again, DType::f32)));
+  const Graph reduced = finish(h.graph());
+  EXPECT_EQ(riders(reduced, list_steps(reduced, carrying(), true)), 0);
 }
 
 }  // namespace

@@ -13,7 +13,7 @@ namespace qfw::lowering {
 struct Step {
   enum class Kind {
     node,          ///< one node's kernel
-    group,         ///< a fused pass
+    group,         ///< a fused pass; with a node: that matmul, and the pass on its output as it is made
     reduce_start,  ///< begins to reduce several tensors over replicas; what it reads is free again when it returns
     reduce_wait,   ///< reads what a reduce_start writes: only then it is there
     fetch,         ///< a copy to the caller
@@ -21,7 +21,9 @@ struct Step {
     store          ///< a variable's next value, to where the variable lies
   };
   Kind kind = Kind::node;
-  int node = -1;                 ///< of node; of a reduction the first all_reduce of the bucket
+  /// Of node; of a group that rides, its anchor, whose output is never in memory as a whole: `reads` are the matmul's, then the
+  /// group's without it; of a reduction the first all_reduce of the bucket.
+  int node = -1;
   std::vector<Use> uses;         ///< of a reduction: its results
   const Group* group = nullptr;  ///< of group; owned by the list
   /// Of fetch: the fetch; of save and store: the position in Graph::updates; of a reduction: its number, for start and wait.

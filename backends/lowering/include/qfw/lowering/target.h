@@ -35,8 +35,9 @@ struct Target {
     std::size_t in_flight = 1;  ///< calls that others are computed beside; what reads their results waits as long
   } buckets;
 
-  /// Which nodes (matmuls) may anchor a group: their kernel can run it on each tile of the output while that is in cache.
-  /// Unset: none, every group is a pass of its own.
+  /// Which nodes (matmuls) may anchor a group: their kernel can run it on each tile of the output while that is in cache. A
+  /// group without reductions, which alone reads the output, is then part of the matmul's step. Unset: none, every group is a
+  /// pass of its own.
   std::function<bool(const Graph& graph, const Node& node)> may_anchor;
 
   std::size_t aligned(std::size_t bytes) const { return (bytes + alignment - 1) / alignment * alignment; }
