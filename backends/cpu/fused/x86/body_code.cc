@@ -1,0 +1,331 @@
+#include "body_code.h"
+
+#include <bit>
+#include <cmath>
+#include <limits>
+
+namespace qfw::cpu::x86 {
+
+using lowering::Fill;
+using Kind = TileInstruction::Kind;
+
+namespace {
+
+constexpr std::uint32_t one = std::bit_cast<std::uint32_t>(1.0F);
+
+}  // namespace
+
+BodyCode::BodyCode(Frame& frame, Sums& sums, const Facts& facts, int most_vectors)
+    : frame_(frame), c_(frame.c), sums_(sums), facts_(facts), program_(frame.pass.program) {
+  homes_.resize(program_.values.size());
+  kept_.resize(program_.values.size());
+  for (const Fill fill : {Fill::row, Fill::scalar}) {
+    for (std::size_t v = 0; v < kept_.size(); ++v) {
+      if (program_.values[v].fill != fill || facts.last[v] < 0) continue;
+      if (facts.is_number[v] && !frame.may_keep()) continue;
+      kept_[v] = frame.keep(fill == Fill::row ? most_vectors : 1);
+    }
+  }
+}
+
+void BodyCode::set_numbers() {
+  for (std::size_t v = 0; v < kept_.size(); ++v) {
+    if (kept_[v].reg.empty() || is_row(v)) continue;
+    frame_.set(kept_[v], 0, [&](Vec to) {
+      if (facts_.is_number[v]) {
+        c_.broadcast_literal(to, bits_of(static_cast<int>(v)));
+      } else {
+        frame_.point_to(offsetof(Piece, values), v);
+        c_.vbroadcastss(to, c_.ptr[frame_.scratch]);
+      }
+    });
+  }
+}
+
+void BodyCode::set_rows(int vectors) {
+  for (std::size_t v = 0; v < kept_.size(); ++v) {
+    if (kept_[v].reg.empty() || !is_row(v)) continue;
+    frame_.point_to(offsetof(Piece, values), v);
+    for (int u = 0; u < vectors; ++u) {
+      frame_.set(kept_[v], u, [&](Vec to) { c_.vmovups(to, frame_.floats_at(false, u)); });
+    }
+  }
+}
+
+void BodyCode::row(int vectors) {
+  for (frame_.u = 0; frame_.u < vectors; ++frame_.u) {
+    for (int k = 0; k < static_cast<int>(program_.body.size()); ++k) {
+      const TileInstruction& i = program_.body[k];
+      instruction(i);
+      for (const int arg : {i.a, i.b, i.c}) release(arg, k);
+      if (i.out >= 0 && facts_.last[i.out] < 0) give_up(i.out);
+    }
+  }
+  frame_.u = 0;
+}
+
+std::uint32_t BodyCode::bits_of(int value) const { return std::bit_cast<std::uint32_t>(facts_.number[value]); }
+
+void BodyCode::release(int value, int position) {
+  if (value >= 0 && facts_.last[value] <= position) give_up(value);
+}
+
+void BodyCode::give_up(int value) {
+  Home& home = homes_[value];
+  if (home.reg >= 0) c_.give(home.reg);
+  if (home.mask >= 0) c_.give_mask(home.mask);
+  home = {};
+}
+
+void BodyCode::instruction(const TileInstruction& i) {
+  switch (i.kind) {
+    case Kind::load:
+      homes_[i.out].load = i.index;  // when it is first needed
+      return;
+    case Kind::unary:
+      return unary(i);
+    case Kind::binary:
+      return binary(i);
+    case Kind::select:
+      return select(i);
+    case Kind::spread:
+      return spread(i);
+    case Kind::store:
+      return store(i);
+    case Kind::reduce:
+      return reduce(i);
+  }
+}
+
+// ---- where values are ------------------------------------------------------------------------------------------------
+BodyCode::Source BodyCode::source(int value) {
+  Home& home = homes_[value];
+  if (home.load >= 0) {
+    const Pass::Load& load = frame_.pass.loads[home.load];
+    const bool word = size_of(load.dtype) == 4;
+    if (word && !load.one && facts_.reads[value] == 1) return Source(frame_.input(load));
+    read(value);
+  }
+  if (home.reg < 0 && home.mask >= 0) make_float(home);
+  if (home.reg >= 0) return Source(c_.vec(home.reg));
+  const Kept& kept = kept_[value];
+  if (kept.reg.empty()) return Source(c_.literal(facts_.number[value]));
+  const int u = is_row(value) ? frame_.u : 0;
+  return kept.reg[u] >= 0 ? Source(c_.vec(kept.reg[u])) : Source(frame_.slot_of(kept.slot[u]));
+}
+
+Held BodyCode::hold(int value) {
+  Home& home = homes_[value];
+  if (home.load >= 0) read(value);
+  if (home.reg < 0 && home.mask >= 0) make_float(home);
+  if (home.reg >= 0) return {c_, home.reg, false};
+  if (!kept_[value].reg.empty()) return frame_.kept(kept_[value], is_row(value) ? frame_.u : 0);
+  const int t = c_.take();
+  c_.broadcast_literal(c_.vec(t), bits_of(value));
+  return {c_, t, true};
+}
+
+void BodyCode::read(int value) {
+  Home& home = homes_[value];
+  const Pass::Load& load = frame_.pass.loads[home.load];
+  home.reg = c_.take();
+  home.load = -1;
+  const Vec to = c_.vec(home.reg);
+  if (load.one) {
+    frame_.point_to_line(load.line);
+    broadcast(to, load.dtype);
+  } else {
+    c_.load(to, load.dtype, frame_.input(load));
+  }
+}
+
+/// The element that `scratch` points to, in all lanes.
+void BodyCode::broadcast(Vec to, DType dtype) {
+  const Xbyak::Reg64 scratch = frame_.scratch;
+  switch (dtype) {
+    case DType::f32:
+    case DType::s32:
+      c_.vbroadcastss(to, c_.ptr[scratch]);
+      return;
+    case DType::bf16:
+      c_.vpbroadcastw(to, c_.ptr[scratch]);
+      c_.vpslld(to, to, 16);  // the upper halves hold it as well; this clears the lower ones
+      return;
+    case DType::u8:
+      c_.movzx(scratch.cvt32(), c_.byte[scratch]);
+      break;
+    case DType::s8:
+      c_.movsx(scratch.cvt32(), c_.byte[scratch]);
+      break;
+  }
+  c_.vmovd(Xbyak::Xmm(to.getIdx()), scratch.cvt32());
+  c_.vpbroadcastd(to, Xbyak::Xmm(to.getIdx()));
+  c_.vcvtdq2ps(to, to);
+}
+
+/// Of a comparison's mask: 1 where it holds.
+void BodyCode::make_float(Home& home) {
+  home.reg = c_.take();
+  c_.keep_literal(c_.vec(home.reg), home.mask, one);
+}
+
+// ---- arithmetic ------------------------------------------------------------------------------------------------------
+void BodyCode::unary(const TileInstruction& i) {
+  const Held held = hold(i.a);
+  const Vec a = *held;
+  if (i.unary == TileUnary::is_finite) {
+    const Temporary magnitude(c_);
+    c_.vandps(*magnitude, a, c_.literal(0x7fffffffU));
+    homes_[i.out].mask = c_.take_mask();
+    c_.compare(homes_[i.out].mask, *magnitude, c_.literal(std::numeric_limits<float>::infinity()), Vectors::less);
+    return;
+  }
+  const int out = c_.take();
+  const Vec to = c_.vec(out);
+  switch (i.unary) {
+    case TileUnary::negate:
+      c_.vxorps(to, a, c_.literal(0x80000000U));
+      break;
+    case TileUnary::abs:
+      c_.vandps(to, a, c_.literal(0x7fffffffU));
+      break;
+    case TileUnary::relu: {
+      const TemporaryMask positive(c_);
+      c_.compare(*positive, a, c_.literal(0.0F), Vectors::not_less_equal);
+      c_.keep(to, *positive, a);
+      break;
+    }
+    case TileUnary::sqrt:
+      c_.vsqrtps(to, a);
+      break;
+    case TileUnary::floor:
+      c_.floor(to, a);
+      break;
+    case TileUnary::round_even:
+      c_.round_even(to, a);
+      break;
+    case TileUnary::round_bf16:
+      c_.round_bf16(to, a, facts_.flushed[i.a]);
+      break;
+    case TileUnary::to_float:
+      c_.vcvtdq2ps(to, a);
+      break;
+    case TileUnary::to_int:
+      c_.to_int(to, a);
+      break;
+    default:
+      break;  // make_passes() lets no other through
+  }
+  homes_[i.out].reg = out;
+}
+
+void BodyCode::binary(const TileInstruction& i) {
+  const Held held = hold(i.a);
+  const Vec a = *held;
+  if (i.binary == TileBinary::minimum || i.binary == TileBinary::maximum) {
+    const int out = c_.take();
+    extreme(i, c_.vec(out), a, i.binary == TileBinary::maximum);
+    homes_[i.out].reg = out;
+    return;
+  }
+  const Source b = source(i.b);
+  if (i.binary >= TileBinary::less) {
+    const auto predicate = i.binary == TileBinary::less         ? Vectors::less
+                           : i.binary == TileBinary::less_equal ? Vectors::less_equal
+                                                                : Vectors::equal;
+    homes_[i.out].mask = c_.take_mask();
+    c_.compare(homes_[i.out].mask, a, b.operand(), predicate);
+    return;
+  }
+  const int out = c_.take();
+  const Vec to = c_.vec(out);
+  switch (i.binary) {
+    case TileBinary::add:
+      c_.vaddps(to, a, b.operand());
+      break;
+    case TileBinary::subtract:
+      c_.vsubps(to, a, b.operand());
+      break;
+    case TileBinary::multiply:
+      c_.vmulps(to, a, b.operand());
+      break;
+    default:
+      c_.vdivps(to, a, b.operand());
+      break;
+  }
+  homes_[i.out].reg = out;
+}
+
+/// Beside a number the processor's own maximum does, with the operands exchanged: it takes the second one where they are equal
+/// or one is NaN. It makes subnormal numbers zero.
+void BodyCode::extreme(const TileInstruction& i, Vec to, Vec a, bool greater) {
+  const Held b = hold(i.b);
+  const bool is_number = facts_.is_number[i.b] && !std::isnan(facts_.number[i.b]);
+  if (!is_number) return emit_extreme(c_, to, a, *b, greater, facts_.flushed[i.a] && facts_.flushed[i.b]);
+  if (facts_.flushed[i.a] && (facts_.number[i.b] != 0 || facts_.unsigned_zero[i.out])) {
+    greater ? c_.vmaxps(to, *b, a) : c_.vminps(to, *b, a);
+    return;
+  }
+  const TemporaryMask mask(c_);
+  c_.compare(*mask, a, *b, greater ? Vectors::not_less_equal : Vectors::not_greater_equal);
+  c_.blend(to, *mask, a, *b);
+}
+
+void BodyCode::select(const TileInstruction& i) {
+  const int known = homes_[i.a].mask;
+  std::optional<TemporaryMask> own;
+  if (known < 0) {
+    const Held condition = hold(i.a);
+    own.emplace(c_);
+    c_.compare(**own, *condition, c_.literal(0.0F), Vectors::not_equal);
+  }
+  const int mask = known >= 0 ? known : **own;
+  const bool else_zero = facts_.is_number[i.c] && bits_of(i.c) == 0;
+  if (else_zero && facts_.is_number[i.b] && kept_[i.b].reg.empty()) {
+    const int out = c_.take();
+    c_.keep_literal(c_.vec(out), mask, bits_of(i.b));
+    homes_[i.out].reg = out;
+  } else if (else_zero) {
+    const Source yes = source(i.b);
+    const int out = c_.take();
+    c_.keep(c_.vec(out), mask, yes.operand());
+    homes_[i.out].reg = out;
+  } else {
+    const Held no = hold(i.c);
+    const Source yes = source(i.b);
+    const int out = c_.take();
+    c_.blend(c_.vec(out), mask, yes.operand(), *no);
+    homes_[i.out].reg = out;
+  }
+}
+
+void BodyCode::spread(const TileInstruction& i) {
+  const int out = c_.take();
+  if (facts_.is_number[i.a] && kept_[i.a].reg.empty()) {
+    c_.broadcast_literal(c_.vec(out), bits_of(i.a));
+  } else {
+    const Held a = hold(i.a);
+    c_.vmovups(c_.vec(out), *a);
+  }
+  homes_[i.out].reg = out;
+}
+
+void BodyCode::store(const TileInstruction& i) {
+  const TileStore& store = program_.stores[i.index];
+  const Held value = hold(i.a);
+  const Address to = frame_.output(store);
+  if (store.rounds) {
+    c_.store_rounding(to, *value, facts_.flushed[i.a]);
+  } else {
+    c_.store(to, store.dtype, *value, facts_.flushed[i.a]);
+  }
+}
+
+void BodyCode::reduce(const TileInstruction& i) {
+  const auto r = static_cast<std::size_t>(i.index);
+  if (!sums_.takes_part(r)) return;
+  const Held value = hold(i.a);
+  sums_.add(r, *value, i.a);
+}
+
+}  // namespace qfw::cpu::x86

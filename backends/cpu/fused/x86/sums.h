@@ -1,0 +1,44 @@
+#pragma once
+
+#include <vector>
+
+#include "frame.h"
+#include "pass.h"
+
+namespace qfw::cpu::x86 {
+
+/// a where it is greater (or less) than b, or NaN; else b. `flushed`: neither is ever subnormal. `to` may be b.
+void emit_extreme(Vectors& c, Vectors::Vec to, Vectors::Vec a, Vectors::Vec b, bool greater, bool flushed);
+
+/// The reductions of a pass: what is added up or compared in registers, and where that goes (pass.h, Pass::Way).
+class Sums {
+ public:
+  /// Asks the frame for room, for steps of at most so many vectors. `pivots`: only the first values of moments are written.
+  Sums(Frame& frame, const Facts& facts, int most_vectors, bool pivots);
+
+  void begin(int vectors);  ///< before the rows of a block
+  void add(std::size_t r, Vectors::Vec x, int value);
+  void end(int vectors);  ///< after them
+  bool takes_part(std::size_t r) const { return !pivots_ || way(r) == Pass::Way::moments; }
+
+ private:
+  struct Set {
+    Kept total, squares, pivot;  ///< of blocks and moments; extremes: total
+    Kept doubles;                ///< two for each vector: in registers, or where the caller has them
+  };
+  Pass::Way way(std::size_t r) const { return frame_.pass.reduced[r].way; }
+  bool per_lane(std::size_t r) const { return way(r) == Pass::Way::lanes || way(r) == Pass::Way::extremes; }
+  int own_vectors(std::size_t r, int vectors) const { return per_lane(r) ? frame_.step_vectors() : vectors; }
+  void clear(const Kept& set, int count);
+  void add_block(const Kept& total, std::size_t set, int vectors);
+  void add_doubles(std::size_t r, int half_vector, Vectors::Vec x, int half);
+  void write_pivot(std::size_t r, Vectors::Vec x);
+
+  Frame& frame_;
+  Vectors& c_;
+  const Facts& facts_;
+  bool pivots_;
+  std::vector<Set> sets_;
+};
+
+}  // namespace qfw::cpu::x86
