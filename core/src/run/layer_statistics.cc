@@ -88,7 +88,11 @@ std::vector<Row> layer_statistics(Session& session, Session::Evaluation& evaluat
                                   std::span<const std::span<const float>> images, std::span<const int> counts,
                                   std::int64_t examples) {
   const std::int64_t rows = rows_of(session, examples);
-  if (!evaluation.watch) prepare(session, evaluation.watch.emplace(), completed, rows);
+  if (!evaluation.watch) {
+    evaluation.watch =
+        Session::Watch{};  // clang holds it for not default constructible within Session, whose members it was made from
+    prepare(session, *evaluation.watch, completed, rows);
+  }
   if (evaluation.watch->operands.empty()) return {};
   const auto all = fetched(session, *evaluation.watch, completed, images, counts, rows);
   std::vector<Row> result;
