@@ -1,6 +1,8 @@
 """What bench/compare.py computes, without anything that is measured. python3 bench_driver.py SOURCE_DIR"""
 
+import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -317,6 +319,64 @@ class Environments(unittest.TestCase):
             os.chmod(python, 0o755)
             failure = environment.Environment(folder, None).prepare("ONNX Runtime")
         self.assertRegex(failure, "not installable: no network .*pip.log")
+
+
+class WholeRuns(unittest.TestCase):
+    """Of programs that only say what qfw and its benchmarks would."""
+
+    PROGRAMS = {
+        "qfw": """[ "$1" != --version ] || { echo 'qfw 9.9'; exit; }
+echo $$ >> "$0.pids"
+sleep 0.2
+echo '{"steps": [10, 20, 40], "images_per_second": 50, "peak_share": 0.25, "backend": "cpu"}'""",
+        "bench_memory": """echo '{"threads": 1, "read": 20, "triad": 30}'""",
+        "bench_matmul": """shift 3; echo "channels kernel size $*"; echo "network, ms 10" """,
+    }
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.build, self.out = os.path.join(folder.name, "build"), os.path.join(folder.name, "out")
+        os.makedirs(os.path.join(self.build, "bin"))
+        for name, script in self.PROGRAMS.items():
+            path = os.path.join(self.build, "bin", name)
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(f"#!/bin/sh\n{script}\n")
+            os.chmod(path, 0o755)
+
+    def command(self, rounds):
+        words = ["--build", self.build, "--out", self.out, "--only=^qfw.eval.int8.1$", "--repeats=0", f"--rounds={rounds}"]
+        return [sys.executable, os.path.join(SOURCE, "bench", "compare.py"), *words]
+
+    def results(self):
+        with open(os.path.join(self.out, "results.json"), encoding="utf-8") as file:
+            return json.load(file)
+
+    def test_to_the_end(self):
+        done = subprocess.run(self.command(2), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        found = self.results()
+        self.assertEqual((found["interrupted"], found["versions"]["qfw"]), (False, "9.9"))
+        self.assertEqual([turn["seconds"] for turn in found["contestants"][0]["turns"]], [[0.01, 0.02, 0.04]] * 2)
+        self.assertRegex(done.stdout, r"qfw W8A8, integers +50\.0 \[50\.0\.\.50\.0\]\*? +50 % +25 %")
+        self.assertEqual(sorted(os.listdir(self.out)), ["chart.svg", "logs", "results.json", "results.txt"])
+
+    def test_interrupted_it_keeps_what_was_measured_and_leaves_no_process(self):
+        process = subprocess.Popen(self.command(100), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        with process.stdout, process.stderr:
+            for line in process.stderr:
+                if "round 3" in line:
+                    break
+            process.send_signal(signal.SIGTERM)
+            self.assertIn("interrupted", process.stderr.read())
+            self.assertIn("It was interrupted.", process.stdout.read())
+        self.assertEqual(process.wait(), 130)
+        found = self.results()
+        self.assertTrue(found["interrupted"])
+        self.assertIn(len(found["contestants"][0]["turns"]), (2, 3))
+        with open(os.path.join(self.build, "bin", "qfw.pids"), encoding="utf-8") as file:
+            for pid in file.read().split():
+                self.assertFalse(os.path.exists(f"/proc/{pid}"), pid)
 
 
 class Commands(unittest.TestCase):
