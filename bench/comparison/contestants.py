@@ -112,7 +112,7 @@ def evaluation_steps(setting: Setting, batch: int) -> int:
     return setting.steps if setting.quick else setting.steps * (8 if batch == 1 else 2)
 
 
-FX_WAYS = ("channels_last", "contiguous", "bf16")  # nobody knows before which one is fastest
+FX_WAYS = ("channels_last", "contiguous")  # which is faster differs by machine; its fused modules do not take bf16
 
 
 def torch_contestant(setting: Setting, stage: str, work: str, number: str, way: str, batch: int) -> Contestant:

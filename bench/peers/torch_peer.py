@@ -3,7 +3,7 @@
     torch_peer.py MODE THREADS BATCH SIZE
 
 MODE is train or eval, of f32 or bf16 (autocast), eager or compiled: `train-f32-eager`. Or it is PyTorch's FX graph mode
-quantization: `eval-fx` in int8; `train-fx-channels_last`, `train-fx-contiguous` and `train-fx-bf16` with fake quantization.
+quantization: `eval-fx` in int8; `train-fx-channels_last` and `train-fx-contiguous` with fake quantization.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def evaluation_step(model: nn.Module, images: torch.Tensor, bf16: bool, compiled
 
 def step_of(mode: str, batch: int, size: int) -> Callable[[], object]:
     what, number, *way = mode.split("-")
-    training, bf16, compiled = what == "train", "bf16" in (number, *way), way == ["compiled"]
+    training, bf16, compiled = what == "train", number == "bf16", way == ["compiled"]
     layout = torch.contiguous_format if way == ["contiguous"] else torch.channels_last
     images = torch.randn(batch, 3, size, size).to(memory_format=layout)
     if number == "fx":
