@@ -1,10 +1,11 @@
 # The short way. `make run` builds the program and trains the quickstart, or goes on with it; `make test` builds and runs every test
 # but the long ones. `make run ARGS=--train.steps=100` gives qfw further options. docs/install.md: `make install`, `make package`.
+# `make bench` compares speeds for an hour (docs/performance.md); `make bench ARGS=--quick` tries that.
 BUILD := build/release
 PREFIX ?= /usr/local
 ARGS ?=
 
-.PHONY: run test test-long setup programs build install package format clean
+.PHONY: run test test-long bench setup programs build install package format clean
 
 setup:
 	@scripts/setup.sh test
@@ -29,6 +30,10 @@ test: build
 
 test-long: build
 	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j2
+
+bench: programs
+	@cmake --build --preset release --target bench_matmul bench_memory
+	@python3 bench/compare.py --build=$(BUILD) $(ARGS)
 
 install: programs
 	@cmake --install $(BUILD) --prefix $(abspath $(PREFIX)) > $(BUILD)/install.log || { cat $(BUILD)/install.log; exit 1; }
