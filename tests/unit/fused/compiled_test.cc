@@ -76,6 +76,23 @@ TEST(Compiled, PagesAreNeverWritableAndExecutable) {
   EXPECT_EQ(mappings("rwxp"), unsafe);
 }
 
+/// As a stranger's quantizer might make one: code has its limits, and what is beyond them is interpreted.
+TEST(Compiled, TooLongAPassIsInterpreted) {
+  if (body_kinds().size() == 1) GTEST_SKIP() << "no code is made for this processor";
+  Maker m;
+  const Use x = m.input({2, 64});
+  lowering::Group group{.nodes = {}, .inputs = {x}, .outputs = {}};
+  Use y = x;
+  for (int i = 0; i < 20000; ++i) {
+    y = m.add(i % 2 == 0 ? Op::add : Op::multiply, {y, x});
+    group.nodes.push_back(y.node);
+  }
+  group.outputs = {y};
+  const auto kernel = make_fused(m.graph, group, 1);
+  EXPECT_THAT(kernel->implementation(),
+              ::testing::AllOf(::testing::StartsWith("interpreted by "), ::testing::HasSubstr("too big")));
+}
+
 TEST(Compiled, InterpreterSaysWhatItTakes) {
   Maker m;
   const Use result = m.add(Op::exp, {m.input({3, 64})});

@@ -49,6 +49,8 @@ std::shared_ptr<const CompiledPass> CompiledPass::of(const Passes& passes, Level
     return compiled;
   } catch (const OutOfRegisters&) {
     why = "too many values at once";
+  } catch (const Xbyak::Error& error) {  // longer than there is room for
+    why = error.what();
   } catch (const std::system_error& error) {
     why = error.what();
   }
