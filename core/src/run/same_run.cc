@@ -83,7 +83,7 @@ void leave_out_consequences(std::vector<Difference>& differences, const std::set
     if (each.is_name() || !changed.contains(each.section())) return false;
     return each.after == absent || defaults.contains(each.key);
   });
-  std::ranges::stable_partition(differences, &Difference::is_name);
+  std::stable_partition(differences.begin(), differences.end(), [](const Difference& each) { return each.is_name(); });
 }
 
 Differences differences(std::string_view checkpoint_recipe, const Recipe& recipe) {
