@@ -33,6 +33,7 @@ void print_json(const Benchmark& result, const std::string& backend) {
   boost::json::object object;
   object["images_per_second"] = result.images_per_second();
   object["milliseconds"] = result.median_milliseconds();
+  object["interrupted"] = result.interrupted;
   const auto share = result.peak_share();
   object["peak_share"] = share ? boost::json::value(*share) : boost::json::value(nullptr);
   object["batch_size"] = result.batch;
@@ -58,7 +59,7 @@ int run(const Arguments& arguments, const Catalog& catalog) {
   } else {
     print_table(result, backend);
   }
-  return 0;
+  return result.interrupted ? 130 : 0;
 }
 
 }  // namespace

@@ -226,6 +226,10 @@ int run(const Arguments& arguments, const Catalog& catalog) {
     arguments.has("json") ? fmt::print("{}", json_pretty(to_json(rows))) : print_settings(rows);
     return 0;
   }
+  if (arguments.has("cost") && arguments.has("settings")) {
+    fail(Error::Category::usage, "explain", "--cost prints costs alone, so --settings would have no effect", {},
+         "choose one of them");
+  }
   Session session(recipe, Session::Data::optional);
   if (arguments.has("cost")) {
     print_costs(costs(session), arguments.has("json"));

@@ -15,7 +15,7 @@ namespace {
 int run(const Arguments& arguments, const Catalog& catalog) {
   const RunSource source = find_run(arguments.positional.at(0));
   const std::filesystem::path file = arguments.positional.at(1);
-  refuse_file_of_run(source.recipe.parent_path(), file);
+  check_output(file, OutputKind::hdf5);
   const Recipe recipe = load_recipe(source.recipe, arguments.overrides, catalog, Session::Data::optional);
   const auto format = catalog.get<Format>(arguments.get("format", recipe::default_format)).make({});
   const Session session(recipe, Session::Data::optional);

@@ -12,6 +12,7 @@
 #include "qfw/error.h"
 #include "recipe/sections.h"
 #include "recipe/source.h"
+#include "run_source.h"
 #include "util/nearest.h"
 #include "verbs.h"
 
@@ -21,6 +22,7 @@ namespace {
 
 void put(const Arguments& arguments, const std::string& text) {
   if (arguments.has("output")) {
+    check_output(arguments.get("output"), OutputKind::any);
     write_text_atomically(arguments.get("output"), text);
     fmt::print("{}\n", arguments.get("output"));
   } else {

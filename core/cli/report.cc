@@ -61,7 +61,7 @@ void write_or_print(const Arguments& arguments, const std::string& json) {
     return;
   }
   const fs::path file = arguments.get("out");
-  for (const std::string& folder : arguments.positional) refuse_file_of_run(folder, file);
+  check_output(file, OutputKind::json);
   write_text_atomically(file, json);
   fmt::print("{}\n", file.string());
 }

@@ -1,5 +1,10 @@
 #include "run_source.h"
 
+#include <fstream>
+#include <string>
+#include <string_view>
+#include <system_error>
+
 #include "io/checkpoint_folder.h"
 #include "qfw/error.h"
 
@@ -26,13 +31,40 @@ RunSource find_run(const std::filesystem::path& given) {
   return {given / "recipe.ini", checkpoints.back(), open_checkpoint_of_run(checkpoints.back())};
 }
 
-void refuse_file_of_run(const std::filesystem::path& folder, const std::filesystem::path& target) {
-  namespace fs = std::filesystem;
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_run(const fs::path& folder) {
   std::error_code error;
-  const fs::path run = fs::weakly_canonical(folder, error), file = fs::weakly_canonical(target, error);
-  const bool inside = file.parent_path() == run / "checkpoints";
-  if (!inside && !(file.parent_path() == run && fs::exists(file, error))) return;
-  fail(Error::Category::usage, "run", "this would replace a file of the run itself", target.string(), "choose another name");
+  if (!fs::exists(folder / "recipe.ini", error)) return false;
+  return fs::exists(folder / "checkpoints", error) || fs::exists(folder / "status.json", error) ||
+         fs::exists(folder / "report.json", error);
+}
+
+bool begins_as(const fs::path& file, OutputKind kind) {
+  std::ifstream stream(file, std::ios::binary);
+  char first[4] = {};
+  stream.read(first, sizeof first);
+  const std::string_view read(first, static_cast<std::size_t>(stream.gcount()));
+  return kind == OutputKind::hdf5 ? read == "\x89HDF" : read.starts_with('{') || read.starts_with('[');
+}
+
+}  // namespace
+
+void check_output(const fs::path& target, OutputKind kind) {
+  std::error_code error;
+  const fs::path file = fs::weakly_canonical(target, error), folder = file.parent_path();
+  const bool exists = fs::exists(fs::symlink_status(file, error));
+  const bool among_checkpoints = folder.filename() == "checkpoints" && is_run(folder.parent_path());
+  if (among_checkpoints || (exists && is_run(folder))) {
+    fail(Error::Category::usage, "output", "this would replace a file of a run", target.string(), "choose another name");
+  }
+  if (!exists || kind == OutputKind::any) return;
+  if (fs::is_regular_file(file, error) && begins_as(file, kind)) return;
+  fail(Error::Category::usage, "output",
+       std::string("there is a file of that name that is no ") + (kind == OutputKind::hdf5 ? "HDF5 file" : "JSON"),
+       target.string(), "move it away, or choose another name");
 }
 
 }  // namespace qfw

@@ -7,6 +7,9 @@
 
 namespace qfw {
 
+/// What a file that the user names will hold.
+enum class OutputKind { hdf5, json, any };
+
 /// A run's recipe and one of its checkpoints, open.
 struct RunSource {
   std::filesystem::path recipe, path;
@@ -17,7 +20,8 @@ struct RunSource {
 /// and a CheckpointError for one that cannot be used: an older one in its place would give results of another state.
 RunSource find_run(const std::filesystem::path& given);
 
-/// Throws Error::Category::usage for a target that would replace a file of the run in `folder`, or lie among its checkpoints.
-void refuse_file_of_run(const std::filesystem::path& folder, const std::filesystem::path& target);
+/// Before a file is written that the user named. Throws Error::Category::usage where that would replace a file of a run, be it
+/// which it may, or lie among its checkpoints; or where there is a file that does not begin as such files do: somebody else's.
+void check_output(const std::filesystem::path& target, OutputKind kind);
 
 }  // namespace qfw

@@ -48,9 +48,24 @@ expect 0 "holds the state after step 5: it was renamed or copied" quick --run.di
 cmp whole/checkpoints/step_000000010.h5 again/checkpoints/step_000000010.h5 || fail "the run beside a renamed checkpoint differs"
 before=$(state whole)
 for target in whole/checkpoints/step_000000010.h5 whole/checkpoints/new.h5 whole/recipe.ini whole/best.h5; do
-  expect 2 "would replace a file of the run itself" "$QFW" export whole $target
-  expect 2 "would replace a file of the run itself" "$QFW" eval whole --logits=$target
+  expect 2 "would replace a file of a run" "$QFW" export whole $target
+  expect 2 "would replace a file of a run" "$QFW" eval whole --logits=$target
 done
+# Nor is a file of another run replaced, or one of somebody else's.
+cp -r whole neighbour
+for target in neighbour/recipe.ini neighbour/best.h5 neighbour/checkpoints/step_000000010.h5 neighbour/checkpoints/new.h5; do
+  expect 2 "would replace a file of a run" "$QFW" export whole $target
+  expect 2 "would replace a file of a run" "$QFW" eval whole --logits=$target
+done
+expect 2 "would replace a file of a run" "$QFW" report whole --json --out=neighbour/series.csv
+[ "$(state whole | cut -d' ' -f1)" = "$(state neighbour | cut -d' ' -f1)" ] || fail "another run's files changed"
+echo mine > mine.ini
+expect 2 "no HDF5 file .*mine.ini" "$QFW" export whole mine.ini
+expect 2 "no HDF5 file .*mine.ini" "$QFW" eval whole --logits=mine.ini
+expect 2 "no JSON .*mine.ini" "$QFW" report whole --json --out=mine.ini
+[ "$(cat mine.ini)" = mine ] || fail "a file of the user's was replaced"
+expect 0 "weights.h5" "$QFW" export whole weights.h5
+expect 0 "weights.h5" "$QFW" export whole weights.h5
 [ "$before" = "$(state whole)" ] || fail "files of the run were replaced"
 
 # What follows the last checkpoint is made up for: the report, and recipe.ini, which eval and export read.

@@ -41,7 +41,7 @@ grep -q '"loss": \[' run.json || fail "no curve in the document"
 
 expect 0 '^own.json$' "$QFW" report run --json --out=own.json
 [ "$(json_field name < own.json)" = '"run"' ] || fail "$(head -c 300 own.json)"
-expect 2 'would replace a file of the run' "$QFW" report run --json --out=run/recipe.ini
+expect 2 'would replace a file of a run' "$QFW" report run --json --out=run/recipe.ini
 for json in "" --json; do
   expect 2 '--out has an empty value' "$QFW" report run $json --out=
   expect 2 '--out=- names no file' "$QFW" report run $json --out=-

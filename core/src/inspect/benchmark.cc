@@ -64,12 +64,6 @@ class RandomStep {
   std::vector<Session::Exchange> exchanges_;
 };
 
-std::optional<double> peak_of_replica(Session& session, const Graph& graph, std::int64_t batch) {
-  const Backend::Peak all = session.peak();
-  const int replicas = session.replicas().size();
-  return peak_images_per_second(work_of(graph, batch), {all.f32 / replicas, all.bf16 / replicas, all.integer / replicas});
-}
-
 /// The first step of every distinct phase, in order, and the last one, which is what gets timed.
 std::vector<std::int64_t> steps_to_run(const Session& session) {
   std::vector<std::int64_t> steps = first_steps_of_phases(session);
@@ -107,8 +101,9 @@ Benchmark benchmark(Session& session, std::int64_t steps, bool training) {
 
   Benchmark result;
   result.phase = session.phase_text(session.clock(training ? last : last + 1, training));
-  result.batch = training ? session.train_batch() : session.eval_batch();
-  result.peak_images_per_second = peak_of_replica(session, compiled.graph, result.batch);
+  const std::int64_t batch = training ? session.train_batch() : session.eval_batch();  // of each replica
+  result.batch = batch * session.replicas().size();
+  result.peak_images_per_second = peak_images_per_second(work_of(compiled.graph, batch), session.peak());
   feed->run(session, compiled, last);  // warms caches
   Executable& first = *compiled.executables.front();
   first.profile(true);
@@ -116,6 +111,7 @@ Benchmark benchmark(Session& session, std::int64_t steps, bool training) {
     result.milliseconds.push_back(feed->run(session, compiled, last));
     logger().info("{} of {}: {:.1f} ms", i + 1, steps, result.milliseconds.back());
   }
+  result.interrupted = InterruptGuard::requested();
   const auto timed = static_cast<double>(result.milliseconds.size());
   if (timed == 0) fail(Error::Category::interrupted, "bench", "interrupted before anything was timed");
   for (Executable::Timing timing : first.timings()) {

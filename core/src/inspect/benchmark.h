@@ -7,12 +7,13 @@
 namespace qfw {
 
 struct Benchmark {
-  std::string phase;  ///< that was timed
-  std::int64_t batch = 0;
+  std::string phase;                             ///< that was timed
+  std::int64_t batch = 0;                        ///< of all replicas together
+  bool interrupted = false;                      ///< fewer steps were timed than asked for
   std::vector<double> milliseconds;              ///< of each timed step
   std::vector<Executable::Timing> kinds;         ///< per step, longest first
   std::int64_t arena_bytes = 0, peak_bytes = 0;  ///< peak: resident memory of the process
-  /// What one replica's share of the machine could do if it did nothing but the multiplications; none: not known.
+  /// What the machine could do if it did nothing but the multiplications; none: not known.
   std::optional<double> peak_images_per_second;
 
   double median_milliseconds() const;

@@ -51,7 +51,7 @@ void write_run_report(const RunView& run, Ending ending, const std::string& erro
   object["best_smoothed_eval_step"] = history.best_smoothed ? json::value(history.best_smoothed_step) : json::value(nullptr);
   object["smoothing"] = History::smoothing;
   object["first_nan_step"] = or_null(history.first_nan_step);
-  object["images_per_second"] = run.speed.average;
+  object["images_per_second"] = run.speed.average > 0 ? json::value(run.speed.average) : json::value(nullptr);  // made again
   object["cores"] = or_null(run.speed.cores);
   object["peak_share"] = or_null(run.speed.peak_share());
   std::error_code unknown;
