@@ -60,8 +60,8 @@ void check_output(const fs::path& target, OutputKind kind) {
   if (among_checkpoints || (exists && is_run(folder))) {
     fail(Error::Category::usage, "output", "this would replace a file of a run", target.string(), "choose another name");
   }
-  if (!exists || kind == OutputKind::any) return;
-  if (fs::is_regular_file(file, error) && begins_as(file, kind)) return;
+  if (kind == OutputKind::any || !fs::is_regular_file(file, error)) return;  // what is no file the writer refuses itself
+  if (begins_as(file, kind)) return;
   fail(Error::Category::usage, "output",
        std::string("there is a file of that name that is no ") + (kind == OutputKind::hdf5 ? "HDF5 file" : "JSON"),
        target.string(), "move it away, or choose another name");
