@@ -13,7 +13,7 @@ function(append_asset file)
   file(APPEND ${OUTPUT}.new "    {\"${name}\", R\"${delimiter}(${text})${delimiter}\", \"${digest}\"},\n")
 endfunction()
 
-file(WRITE ${OUTPUT}.new "// Made by viewer/embed.cmake.\n#include \"viewer/assets.h\"\n\nnamespace qfw::viewer {\n\nnamespace {\n\n")
+file(WRITE ${OUTPUT}.new "// Made by viewer/embed.cmake.\n#pragma GCC diagnostic ignored \"-Woverlength-strings\"\n#include \"viewer/assets.h\"\n\nnamespace qfw::viewer {\n\nnamespace {\n\n")
 foreach(kind FRAME STYLES SCRIPTS)
   string(TOLOWER ${kind} lower)
   file(APPEND ${OUTPUT}.new "constexpr Asset ${lower}_files[] = {\n")

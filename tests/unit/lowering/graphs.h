@@ -1,11 +1,16 @@
 #pragma once
 
+#include <string>
+
 #include "passes/finish.h"
 #include "qfw/builder.h"
 #include "qfw/lowering/target.h"
 
 /// Small graphs whose lowering is short enough to be read.
 namespace qfw::lowering::testing {
+
+/// A literal that begins with a line break, without it.
+inline std::string lines(const char* text) { return text + 1; }
 
 /// As on `cpu`.
 inline const Target target{};

@@ -56,13 +56,13 @@ TEST(Plan, SourcesStayWhereTheyAre) {
   const Plan plan = planned(finish(g.graph()), true);
   EXPECT_EQ(plan.variables_read, std::vector<int>{0});
   EXPECT_TRUE(plan.variables_written.empty());
-  EXPECT_EQ(to_string(plan), R"(
+  EXPECT_EQ(to_string(plan), testing::lines(R"(
 0: variable 0 -> @0x0
 1: feed 0 @0x0 -> @0x0
 2: @0x0 -> fetch 1
 3: step -> @0x0
 4: @0x0 -> fetch 0
-)" + 1);
+)"));
 }
 
 }  // namespace

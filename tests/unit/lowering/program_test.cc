@@ -12,7 +12,7 @@ namespace {
 std::string groups_of(const Graph& graph) { return groups_text(graph, list_steps(graph, testing::target, true)); }
 
 TEST(Program, SumsToCodesInOnePass) {
-  EXPECT_EQ(groups_of(testing::quantized_pair()), R"(
+  EXPECT_EQ(groups_of(testing::quantized_pair()), testing::lines(R"(
 group of step 1: (%6 cast, %7 multiply, %8 add, %9 relu, %10 constant, %11 multiply, %12 floor, %13 constant, %14 minimum, %15 cast)
   input 0: %5 s32[2, 32, 32, 16]
   input 1: %3 f32[16]
@@ -33,11 +33,11 @@ group of step 1: (%6 cast, %7 multiply, %8 add, %9 relu, %10 constant, %11 multi
   v11 = minimum v9 v10 : f32
   v12 = cast v11 : u8
   store v12 -> output 0 : u8
-)" + 1);
+)"));
 }
 
 TEST(Program, MomentsAndWhatTheyAreFor) {
-  EXPECT_EQ(groups_of(testing::normalised()), R"(
+  EXPECT_EQ(groups_of(testing::normalised()), testing::lines(R"(
 group of step 0: (%2 moments)
   input 0: %0 f32[4, 16, 16, 32]
   output 0: %2 f32[32]
@@ -80,7 +80,7 @@ group of step 3: (%11 subtract, %12 divide, %13 relu)
   v4 = divide v2 v3 : f32
   v5 = relu v4 : f32
   store v5 -> output 0 : f32
-)" + 1);
+)"));
 }
 
 /// bf16 values say where they are rounded; equal ones are computed once.
@@ -90,7 +90,7 @@ TEST(Program, ValuesHaveTheirDtype) {
   const Value product = x * x;
   g.fetch("product", product + product);
   g.fetch("sum", cast(wide + x, DType::bf16));
-  EXPECT_EQ(groups_of(finish(g.graph())), R"(
+  EXPECT_EQ(groups_of(finish(g.graph())), testing::lines(R"(
 group of step 0: (%2 multiply, %3 add, %4 add, %5 cast)
   input 0: %0 bf16[8, 5000]
   input 1: %1 f32[8, 5000]
@@ -105,7 +105,7 @@ group of step 0: (%2 multiply, %3 add, %4 add, %5 cast)
   v5 = cast v4 : bf16
   store v2 -> output 0 : bf16
   store v5 -> output 1 : bf16
-)" + 1);
+)"));
 }
 
 /// What strides cannot merge stays an axis; a transposed operand is read through its strides.
@@ -113,7 +113,7 @@ TEST(Program, ReadsThroughViews) {
   GraphBuilder g({.training = false});
   const Value x = g.input("x", {{6, 4, 10}}), row = g.input("row", {{4}});
   g.fetch("turned", transpose(x, {0, 2}) + reshape(row, {4, 1}));
-  EXPECT_EQ(groups_of(finish(g.graph())), R"(
+  EXPECT_EQ(groups_of(finish(g.graph())), testing::lines(R"(
 group of step 0: (%2 reshape, %3 transpose, %4 add)
   input 0: %0 f32[6, 4, 10]
   input 1: %1 f32[4]
@@ -123,7 +123,7 @@ group of step 0: (%2 reshape, %3 transpose, %4 add)
   v1 = input 1 strided 0 1 0 : f32
   v2 = add v0 v1 : f32
   store v2 -> output 0 : f32
-)" + 1);
+)"));
 }
 
 }  // namespace

@@ -14,14 +14,14 @@ std::string steps_of(const Graph& graph, const Target& target, bool alone = fals
 }
 
 TEST(Steps, ATrainingStepUpdatesAtItsEnd) {
-  EXPECT_EQ(steps_of(testing::normalised(), testing::target, true), R"(
+  EXPECT_EQ(steps_of(testing::normalised(), testing::target, true), testing::lines(R"(
   0 group      0 -> 2 3  # (%2 moments)
   1 group      1 2 -> 8  # (%3 constant, %4 multiply, %5 constant, %6 multiply, %7 add)
   2 group      3 -> 11  # (%8 constant, %9 add, %10 sqrt)
   3 group      0 2 11 -> 14  # (%11 subtract, %12 divide, %13 relu)
   4 fetch      14 ->   # y
   5 store      8 ->   # mean
-)" + 1);
+)"));
 }
 
 /// Three gradients: two small ones share a call, and each update waits as long as its reduction may be in flight.
@@ -41,7 +41,7 @@ Graph three_gradients() {
 
 TEST(Steps, ReductionsAreStartedEarlyAndWaitedForLate) {
   const Graph graph = three_gradients();
-  EXPECT_EQ(steps_of(graph, {.buckets = {.small_bytes = 1 << 20, .bytes = 20000, .in_flight = 1}}), R"(
+  EXPECT_EQ(steps_of(graph, {.buckets = {.small_bytes = 1 << 20, .bytes = 20000, .in_flight = 1}}), testing::lines(R"(
   0 node       0 1 -> 2  # %2 dense
   1 group      2 -> 3  # (%3 sum)
   2 group      1 3 -> 4  # (%4 multiply)
@@ -61,7 +61,7 @@ TEST(Steps, ReductionsAreStartedEarlyAndWaitedForLate) {
  16 store      6 ->   # a
  17 store      12 ->   # b
  18 store      18 ->   # c
-)" + 1);
+)"));
 }
 
 TEST(Steps, WithNoneInFlightEachIsWaitedForAtOnce) {
@@ -111,12 +111,12 @@ TEST(Steps, OldValuesAreSaved) {
   const Value a = g.state("a", {4}), b = g.state("b", {4});
   g.assign(a, b);
   g.assign(b, a);
-  EXPECT_EQ(steps_of(finish(g.graph()), testing::target, true), R"(
+  EXPECT_EQ(steps_of(finish(g.graph()), testing::target, true), testing::lines(R"(
   0 save       1 -> 2  # a
   1 save       0 -> 3  # b
   2 store      2 ->   # a
   3 store      3 ->   # b
-)" + 1);
+)"));
 }
 
 Target carrying() {
