@@ -2,7 +2,6 @@
 
 #include <memory>
 #include <oneapi/dnnl/dnnl.hpp>
-#include <utility>
 #include <vector>
 
 #include "fused/body.h"

@@ -80,12 +80,9 @@ class FusedKernel final : public Kernel {
     const std::int64_t whole = chunk.last_row - has_short;
     const auto run_rows = [&](std::int64_t row, std::int64_t rows, std::int64_t last_col) {
       for (std::int64_t col = chunk.first_col; col < last_col; col += tiling_.tile_cols) {
-        if (body_->reads_ahead()) {
-        } else if (col + tiling_.tile_cols < last_col) {
-          prefetch(operands, row, col + tiling_.tile_cols, rows);
-        } else {
-          prefetch(operands, row + rows, chunk.first_col, tiling_.tile_rows);
-        }
+        const bool in_row = col + tiling_.tile_cols < last_col;
+        if (!body_->reads_ahead() && in_row) prefetch(operands, row, col + tiling_.tile_cols, rows);
+        if (!body_->reads_ahead() && !in_row) prefetch(operands, row + rows, chunk.first_col, tiling_.tile_rows);
         body_->run(operands, tiling_.tile(row, col, rows, std::min(tiling_.tile_cols, last_col - col)), number, thread);
       }
     };

@@ -89,8 +89,7 @@ std::vector<Row> layer_statistics(Session& session, Session::Evaluation& evaluat
                                   std::int64_t examples) {
   const std::int64_t rows = rows_of(session, examples);
   if (!evaluation.watch) {
-    evaluation.watch =
-        Session::Watch{};  // clang holds it for not default constructible within Session, whose members it was made from
+    evaluation.watch = Session::Watch{};  // not emplace(): for clang it is not default constructible (CONTRIBUTING.md)
     prepare(session, *evaluation.watch, completed, rows);
   }
   if (evaluation.watch->operands.empty()) return {};
