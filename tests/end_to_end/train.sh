@@ -47,3 +47,16 @@ fi
 grep -q "passes: interpreter" interpreted.log || fail "the log does not say that passes are interpreted: $(cat interpreted.log)"
 QFW_DUMP=plan "$QFW" bench tiny.ini --steps=1 --backend.groups=interpreted > plan.txt 2>&1
 grep -q "interpreted by" plan.txt || fail "QFW_DUMP=plan does not name interpreted passes"
+
+# A measurement that is cut short shows what it has, and says so with its exit status.
+"$QFW" bench tiny.ini --steps=1000000 --json > cut.json 2> cut.log &
+pid=$!
+for _ in $(seq 200); do
+  grep -q "1 of 1000000" cut.log && break
+  sleep 0.1
+done
+kill -INT $pid
+status=0
+wait $pid || status=$?
+[ $status = 130 ] || fail "a bench that is interrupted ends with status $status"
+grep -q '"interrupted": true' cut.json || fail "$(cat cut.json)"
