@@ -41,7 +41,8 @@ OperandStatistics operand_statistics(const StepDescription& description) {
   StepDescription observed = description;
   observed.quantization.require_integer = false;
   observed.quantization.observe = [&](const MatmulSite& site, Role role, Value operand, const Operand&) {
-    auto& told = statistics.operands.emplace_back(site.path, role, operand.shape().count());
+    auto& told = statistics.operands.emplace_back(
+        OperandStatistics::Operand{.path = site.path, .role = role, .elements = operand.shape().count(), .first = {}});
     const auto [quantizer, phase] = description.quantizer_of(site.path);
     const auto scope = g.scope(role == Role::src ? "src" : "weights");
     const Operand alone = quantizer->quantize(g, site, role, operand, phase);

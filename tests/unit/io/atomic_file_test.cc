@@ -74,7 +74,9 @@ TEST_F(AtomicFileTest, WhatIsNoFileIsNeitherReadNorReplaced) {
   const fs::path pipe = folder_.path() / "pipe", link = folder_.path() / "link";
   ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
   fs::create_symlink("/dev/null", link);
-  for (const auto& [path, kind] : {std::pair{pipe, "pipe"}, {link, "device"}, {folder_.path(), "folder"}}) {
+  const std::pair<fs::path, const char*> cases[] = {{pipe, "pipe"}, {link, "device"}, {folder_.path(), "folder"}};
+  for (const auto& [at, kind] : cases) {
+    const fs::path& path = at;  // clang 15 captures no structured binding
     EXPECT_THAT(test::message_of(Error::Category::data, [&] { read_text(path); }),
                 testing::AllOf(HasSubstr(path.string()), HasSubstr(kind)));
     EXPECT_THAT(test::message_of(Error::Category::data, [&] { write_text_atomically(path, "x"); }),
