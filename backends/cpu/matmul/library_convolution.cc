@@ -81,9 +81,7 @@ class LibraryConvolution final : public Kernel {
 
   static const void* moved(Primitive& reorder, const void* from, void* to) {
     if (!reorder) return from;
-    reorder.set(DNNL_ARG_FROM, from);
-    reorder.set(DNNL_ARG_TO, to);
-    reorder.run();
+    reorder.move(from, to);
     return to;
   }
 
@@ -195,20 +193,14 @@ class LibraryGradWeights final : public Kernel {
     std::byte* scratch = context_.scratch.data();
     const auto moved = [scratch](Primitive& reorder, const void* from, std::size_t to) {
       if (!reorder) return from;
-      reorder.set(DNNL_ARG_FROM, from);
-      reorder.set(DNNL_ARG_TO, scratch + to);
-      reorder.run();
+      reorder.move(from, scratch + to);
       return static_cast<const void*>(scratch + to);
     };
     main_.set(DNNL_ARG_SRC, moved(move_src_, inputs[0], moved_src_));
     main_.set(DNNL_ARG_DIFF_DST, moved(move_grad_, inputs[1], moved_grad_));
     main_.set(DNNL_ARG_DIFF_WEIGHTS, unpack_ ? scratch + packed_ : outputs[0]);
     main_.run();
-    if (unpack_) {
-      unpack_.set(DNNL_ARG_FROM, scratch + packed_);
-      unpack_.set(DNNL_ARG_TO, outputs[0]);
-      unpack_.run();
-    }
+    if (unpack_) unpack_.move(scratch + packed_, outputs[0]);
     context_.stream.wait();
   }
 

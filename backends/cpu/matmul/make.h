@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "matmul/geometry.h"
 #include "matmul/matmul.h"
 
 /// The makers among which make_matmul chooses.
@@ -16,6 +17,9 @@ int thread_index();  ///< of the calling thread in its parallel region
 
 std::unique_ptr<Kernel> make_own_integer(const Graph& graph, const Node& node, Context& context);
 std::unique_ptr<Kernel> make_own_grad_weights(const Graph& graph, const Node& node, Context& context);
+/// The same in tiles (AMX), where they take it: bf16, or codes of at most 8 bits beside a bf16 gradient.
+bool takes_tiles(const Geometry& g);
+std::unique_ptr<Kernel> make_grad_weights_tiles(const Graph& graph, const Node& node, Context& context);
 /// conv2d of any type and conv2d_grad_src.
 std::unique_ptr<Kernel> make_library_convolution(const Graph& graph, const Node& node, Context& context);
 std::unique_ptr<Kernel> make_library_grad_weights(const Graph& graph, const Node& node, Context& context);
