@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <vector>
+#include <utility>
 
 #include "matmul/bf16_tiles.h"
 #include "matmul/make.h"
@@ -10,78 +10,53 @@ namespace {
 
 // Rows that are gathered at once, and channels of grad: two rows of tiles of src stay in the first-level cache while they meet
 // those of grad, which stay in the second.
-constexpr std::int64_t slice_rows = 12 * tile_rows, slice_channels = 1024, pair_size = 2 * tile_size;
+constexpr std::int64_t slice_steps = 12, slice_rows = slice_steps * tile_rows, slice_channels = 1024;
+constexpr std::int64_t block = 2 * tile_size;  // of the result, that is in registers
 
 // Gradients up to this size are summed by several threads, each into its own; of greater ones each thread takes a part.
 constexpr std::int64_t shared_elements = 1 << 17;
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
-/// Where the kernel's element (tap) of each of some rows lies in src: null where it hangs over the edge.
-template <class T>
-void find_rows(const Geometry& g, const T* src, std::int64_t tap, std::int64_t row, std::int64_t rows, const T** to) {
-  const std::int64_t padded = ceil_div(rows, tile_rows) * tile_rows;
-  std::fill(to + rows, to + padded, nullptr);
-  if (g.rows_are_pixels()) {
-    for (std::int64_t i = 0; i < rows; ++i) to[i] = src + (row + i) * g.c;
-    return;
-  }
-  std::int64_t x = row % g.ow, y = row / g.ow % g.oh, n = row / g.ow / g.oh;
-  for (std::int64_t i = 0; i < rows; ++i) {
-    const std::int64_t h = y * g.sh - g.top + tap / g.kw, w = x * g.sw - g.left + tap % g.kw;
-    const bool inside = h >= 0 && h < g.h && w >= 0 && w < g.w;
-    to[i] = inside ? src + ((n * g.h + h) * g.w + w) * g.c : nullptr;
-    if (++x < g.ow) continue;
-    x = 0;
-    if (++y < g.oh) continue;
-    y = 0;
-    ++n;
-  }
-}
-
-/// dst[depth][o] = sum over rows of src[row][depth] * grad[row][o], one group, in tiles. Threads take parts of the rows, of the
-/// depth or of the channels of grad.
+/// dst[depth][o] = sum over rows of src[row][depth] * grad[row][o], in tiles. The depth is one run after the other, each so
+/// many elements that follow each other in src: the channels of one of the kernel's elements, or, where these are few, all of a
+/// row of the kernel, in a copy of src that has its padding. Threads take parts of the rows, of the depth or of the channels of
+/// grad.
 class GradWeightsTiles final : public Kernel {
  public:
   GradWeightsTiles(const Graph& graph, const Node& node, Context& context)
       : context_(context), g_(geometry_of(graph, node)), type_(graph.type(node.inputs[0]).dtype) {
-    depth_tiles_ = g_.depth() / tile_size;
-    channel_tiles_ = g_.o / tile_size;
+    padded_ = g_.c < tile_size && g_.kw > 1;
+    run_ = padded_ ? g_.kw * g_.c : g_.c;
+    blocks_of_run_ = ceil_div(run_, block);
+    depth_blocks_ = g_.depth() / run_ * blocks_of_run_;
+    channel_blocks_ = ceil_div(g_.o, block);
     share_out(context.threads);
-    rows_at_ = layout_.take(slice_rows * sizeof(void*));
-    strip_at_ = layout_.take(2 * slice_rows / tile_rows * tile_bytes);
-    const std::int64_t panels = std::min(slice_channels / tile_size, channel_tiles_ + channel_tiles_ % 2);
-    panels_at_ = layout_.take(static_cast<std::size_t>(panels * slice_rows / tile_rows * tile_bytes));
-    corner_at_ = layout_.take(pair_size * pair_size * sizeof(float));
-    own_bytes_ = layout_.size();
-    const auto sums = static_cast<std::size_t>((row_parts_ - 1) * count()) * sizeof(float);
-    context.scratch.reserve(own_bytes_ * static_cast<std::size_t>(context.threads) + sums);
+
+    ScratchLayout own;
+    rows_at_ = own.take(slice_rows * sizeof(void*));
+    strip_at_ = own.take(2 * slice_steps * tile_bytes);
+    panels_at_ =
+        own.take(static_cast<std::size_t>(std::min(slice_channels / block, channel_blocks_) * 2 * slice_steps * tile_bytes));
+    corner_at_ = own.take(block * block * sizeof(float));
+    own_bytes_ = own.size();
+    ScratchLayout all;
+    own_at_ = all.take(own_bytes_ * static_cast<std::size_t>(context.threads));
+    sums_at_ = all.take(static_cast<std::size_t>((row_parts_ - 1) * count()) * sizeof(float));
+    if (padded_) copy_at_ = all.take(static_cast<std::size_t>(g_.n * padded_rows() * padded_row()) * size_of(type_));
+    context.scratch.reserve(all.size());
   }
 
   void run(Executable::Step, std::span<const void* const> inputs, std::span<void* const> outputs) override {
+    const auto* grad = static_cast<const BFloat16*>(inputs[1]);
     auto* dst = static_cast<float*>(outputs[0]);
-    std::byte* scratch = context_.scratch.data();
-    auto* sums = reinterpret_cast<float*>(scratch + own_bytes_ * static_cast<std::size_t>(context_.threads));
-    const std::int64_t parts = row_parts_ * depth_parts_ * channel_parts_;
-#pragma omp parallel num_threads(context_.threads)
-    {
-      const TileUnit unit;
-#pragma omp for schedule(static)
-      for (std::int64_t i = 0; i < parts; ++i) {
-        const std::int64_t row = i % row_parts_, depth = i / row_parts_ % depth_parts_, channel = i / row_parts_ / depth_parts_;
-        const Part part{
-            .row = g_.rows() * row / row_parts_,
-            .row_end = g_.rows() * (row + 1) / row_parts_,
-            .depth = pairs(depth_tiles_) * depth / depth_parts_ * 2,
-            .depth_end = std::min(depth_tiles_, pairs(depth_tiles_) * (depth + 1) / depth_parts_ * 2),
-            .channel = pairs(channel_tiles_) * channel / channel_parts_ * 2,
-            .channel_end = std::min(channel_tiles_, pairs(channel_tiles_) * (channel + 1) / channel_parts_ * 2),
-            .dst = row == 0 ? dst : sums + (row - 1) * count(),
-            .own = scratch + own_bytes_ * static_cast<std::size_t>(thread_index()),
-        };
-        multiply(inputs[0], static_cast<const BFloat16*>(inputs[1]), part);
-      }
-      if (row_parts_ > 1) add(sums, dst);
+    switch (type_) {
+      case DType::u8:
+        return run(static_cast<const std::uint8_t*>(inputs[0]), grad, dst);
+      case DType::s8:
+        return run(static_cast<const std::int8_t*>(inputs[0]), grad, dst);
+      default:
+        return run(static_cast<const BFloat16*>(inputs[0]), grad, dst);
     }
   }
 
@@ -90,13 +65,14 @@ class GradWeightsTiles final : public Kernel {
 
  private:
   struct Part {
-    std::int64_t row, row_end, depth, depth_end, channel, channel_end;  ///< depth and channel in tiles
+    std::int64_t row, row_end, depth, depth_end, channel, channel_end;  ///< depth and channel in blocks
     float* dst;
     std::byte* own;
   };
 
   std::int64_t count() const { return g_.depth() * g_.o; }
-  static std::int64_t pairs(std::int64_t tiles) { return ceil_div(tiles, 2); }
+  std::int64_t padded_rows() const { return g_.top + g_.h + g_.bottom; }
+  std::int64_t padded_row() const { return (g_.left + g_.w + g_.right) * g_.c; }
 
   /// What is gathered more than once costs least.
   void share_out(std::int64_t threads) {
@@ -107,9 +83,9 @@ class GradWeightsTiles final : public Kernel {
     std::int64_t least = -1;
     for (std::int64_t parts = 1; parts <= threads; ++parts) {
       if (threads % parts != 0) continue;
-      const std::int64_t depth_parts = std::min(parts, pairs(depth_tiles_)),
-                         channel_parts = std::min(threads / parts, pairs(channel_tiles_));
-      const std::int64_t gathered = depth_tiles_ * channel_parts + channel_tiles_ * depth_parts;
+      const std::int64_t depth_parts = std::min(parts, depth_blocks_),
+                         channel_parts = std::min(threads / parts, channel_blocks_);
+      const std::int64_t gathered = depth_blocks_ * channel_parts + channel_blocks_ * depth_parts;
       if (least >= 0 && gathered >= least) continue;
       least = gathered;
       depth_parts_ = depth_parts;
@@ -117,21 +93,84 @@ class GradWeightsTiles final : public Kernel {
     }
   }
 
-  void multiply(const void* src, const BFloat16* grad, const Part& part) const {
-    switch (type_) {
-      case DType::u8:
-        return multiply(static_cast<const std::uint8_t*>(src), grad, part);
-      case DType::s8:
-        return multiply(static_cast<const std::int8_t*>(src), grad, part);
-      default:
-        return multiply(static_cast<const BFloat16*>(src), grad, part);
+  template <class T>
+  void run(const T* src, const BFloat16* grad, float* dst) const {
+    std::byte* scratch = context_.scratch.data();
+    auto* sums = reinterpret_cast<float*>(scratch + sums_at_);
+    auto* copy = reinterpret_cast<T*>(scratch + copy_at_);
+    const std::int64_t parts = row_parts_ * depth_parts_ * channel_parts_;
+#pragma omp parallel num_threads(context_.threads)
+    {
+      if (padded_) pad(src, copy);
+      const TileUnit unit;
+#pragma omp for schedule(static)
+      for (std::int64_t i = 0; i < parts; ++i) {
+        const std::int64_t row = i % row_parts_, depth = i / row_parts_ % depth_parts_, channel = i / row_parts_ / depth_parts_;
+        multiply(padded_ ? copy : src, grad,
+                 {
+                     .row = g_.rows() * row / row_parts_,
+                     .row_end = g_.rows() * (row + 1) / row_parts_,
+                     .depth = depth_blocks_ * depth / depth_parts_,
+                     .depth_end = depth_blocks_ * (depth + 1) / depth_parts_,
+                     .channel = channel_blocks_ * channel / channel_parts_,
+                     .channel_end = channel_blocks_ * (channel + 1) / channel_parts_,
+                     .dst = row == 0 ? dst : sums + (row - 1) * count(),
+                     .own = scratch + own_at_ + own_bytes_ * static_cast<std::size_t>(thread_index()),
+                 });
+      }
+      if (row_parts_ > 1) add(sums, dst);
     }
+  }
+
+  /// By the threads of a team, which wait for each other.
+  template <class T>
+  void pad(const T* src, T* to) const {
+    const std::int64_t rows = padded_rows(), length = padded_row();
+#pragma omp for schedule(static)
+    for (std::int64_t i = 0; i < g_.n * rows; ++i) {
+      T* line = to + i * length;
+      const std::int64_t h = i % rows - g_.top;
+      if (h < 0 || h >= g_.h) {
+        std::fill_n(line, length, T(0));
+        continue;
+      }
+      const T* from = src + (i / rows * g_.h + h) * g_.w * g_.c;
+      T* const begin = std::fill_n(line, g_.left * g_.c, T(0));
+      std::fill(std::copy_n(from, g_.w * g_.c, begin), line + length, T(0));
+    }
+  }
+
+  /// Where a run of each of some rows lies: null where it hangs over the edge.
+  template <class T>
+  void find_rows(const T* src, std::int64_t run, std::int64_t row, std::int64_t row_end, const T** to) const {
+    const T** const end = to + ceil_div(row_end - row, tile_rows) * tile_rows;
+    for (std::int64_t line = row / g_.ow; row < row_end; ++line) {
+      const std::int64_t x = row % g_.ow, x_end = std::min(g_.ow, x + row_end - row), y = line % g_.oh, n = line / g_.oh;
+      row += x_end - x;
+      if (padded_) {
+        const T* at = src + (n * padded_rows() + y * g_.sh + run) * padded_row();
+        for (std::int64_t i = x; i < x_end; ++i) *to++ = at + i * g_.sw * g_.c;
+        continue;
+      }
+      const std::int64_t h = y * g_.sh - g_.top + run / g_.kw, left = run % g_.kw - g_.left;
+      if (h < 0 || h >= g_.h) {
+        to = std::fill_n(to, x_end - x, nullptr);
+        continue;
+      }
+      const T* at = src + (n * g_.h + h) * g_.w * g_.c;
+      for (std::int64_t i = x; i < x_end; ++i) {
+        const std::int64_t w = i * g_.sw + left;
+        *to++ = w >= 0 && w < g_.w ? at + w * g_.c : nullptr;
+      }
+    }
+    std::fill(to, end, nullptr);
   }
 
   template <class T>
   void multiply(const T* src, const BFloat16* grad, const Part& part) const {
-    for (std::int64_t channel = part.channel; channel < part.channel_end; channel += slice_channels / tile_size) {
-      const std::int64_t end = std::min(part.channel_end, channel + slice_channels / tile_size);
+    constexpr std::int64_t blocks = slice_channels / block;
+    for (std::int64_t channel = part.channel; channel < part.channel_end; channel += blocks) {
+      const std::int64_t end = std::min(part.channel_end, channel + blocks);
       for (std::int64_t row = part.row; row < part.row_end; row += slice_rows) {
         multiply_slice(src, grad, part, channel, end, row, std::min(part.row_end, row + slice_rows));
       }
@@ -144,48 +183,48 @@ class GradWeightsTiles final : public Kernel {
     auto** rows = reinterpret_cast<const T**>(part.own + rows_at_);
     std::byte *strip = part.own + strip_at_, *panels = part.own + panels_at_;
     const std::int64_t steps = ceil_div(row_end - row, tile_rows), next = steps * tile_bytes;
-    for (std::int64_t tile = channel; tile < channel_end; ++tile) {
-      for (std::int64_t step = 0; step < steps; ++step) {
-        const std::int64_t first = row + step * tile_rows;
-        pair_tile(grad + first * g_.o + tile * tile_size, g_.o, std::min(tile_rows, row_end - first), tile_size,
-                  panels + (tile - channel) * next + step * tile_bytes);
-      }
-    }
-    std::int64_t tap = -1;
-    for (std::int64_t depth = part.depth; depth < part.depth_end; depth += 2) {
-      const std::int64_t height = std::min<std::int64_t>(2, part.depth_end - depth);
-      for (std::int64_t i = 0; i < height; ++i) {
-        const std::int64_t k = (depth + i) * tile_size;
-        if (k / g_.c != tap) find_rows(g_, src, tap = k / g_.c, row, row_end - row, rows);
+    gather_grad(grad, row, row_end, channel * block, std::min(channel_end * block, g_.o), panels);
+    std::int64_t found = -1;
+    for (std::int64_t depth = part.depth; depth < part.depth_end; ++depth) {
+      const std::int64_t run = depth / blocks_of_run_, first = depth % blocks_of_run_ * block;
+      const std::int64_t height = std::min(block, run_ - first);
+      if (run != found) find_rows(src, found = run, row, row_end, rows);
+      for (std::int64_t i = 0; i < height; i += tile_size) {
         for (std::int64_t step = 0; step < steps; ++step) {
-          gather_tile(rows + step * tile_rows, k % g_.c, tile_size, strip + i * next + step * tile_bytes);
+          gather_tile(rows + step * tile_rows, first + i, std::min(tile_size, height - i),
+                      strip + i / tile_size * next + step * tile_bytes);
         }
       }
-      for (std::int64_t tile = channel; tile < channel_end; tile += 2) {
-        const std::int64_t width = std::min<std::int64_t>(2, channel_end - tile);
-        const std::byte* panel = panels + (tile - channel) * next;
-        float* dst = part.dst + depth * tile_size * g_.o + tile * tile_size;
-        if (height == 2 && width == 2) {
+      for (std::int64_t at = channel; at < channel_end; ++at) {
+        const std::int64_t width = std::min(block, g_.o - at * block);
+        const std::byte* panel = panels + (at - channel) * 2 * next;
+        float* dst = part.dst + (run * run_ + first) * g_.o + at * block;
+        if (height == block && width == block) {
           multiply_tiles(strip, next, panel, next, steps, dst, g_.o, row > part.row);
         } else {
-          multiply_corner(strip, panel, next, steps, part, {height * tile_size, width * tile_size}, dst, row > part.row);
+          auto* corner = reinterpret_cast<float*>(part.own + corner_at_);
+          // A tile that is not there is replaced by the one before: what comes of it is left out.
+          multiply_tiles(strip, height > tile_size ? next : 0, panel, width > tile_size ? next : 0, steps, corner, block,
+                         false);
+          add_corner(corner, height, width, dst, row > part.row);
         }
       }
     }
   }
 
-  /// Where there is no second tile below, or none beside: what is multiplied in its stead is left out.
-  void multiply_corner(const std::byte* strip, const std::byte* panel, std::int64_t next, std::int64_t steps, const Part& part,
-                       std::pair<std::int64_t, std::int64_t> size, float* dst, bool add) const {
-    auto* corner = reinterpret_cast<float*>(part.own + corner_at_);
-    const auto [height, width] = size;
-    multiply_tiles(strip, height == pair_size ? next : 0, panel, width == pair_size ? next : 0, steps, corner, pair_size,
-                   false);
-    for (std::int64_t k = 0; k < height; ++k) {
-      for (std::int64_t o = 0; o < width; ++o) {
-        float& sum = dst[k * g_.o + o];
-        sum = corner[k * pair_size + o] + (add ? sum : 0.0f);
+  void gather_grad(const BFloat16* grad, std::int64_t row, std::int64_t row_end, std::int64_t channel, std::int64_t channel_end,
+                   std::byte* to) const {
+    for (; channel < channel_end; channel += tile_size) {
+      for (std::int64_t first = row; first < row_end; first += tile_rows, to += tile_bytes) {
+        pair_tile(grad + first * g_.o + channel, g_.o, std::min(tile_rows, row_end - first),
+                  std::min(tile_size, channel_end - channel), to);
       }
+    }
+  }
+
+  void add_corner(const float* corner, std::int64_t height, std::int64_t width, float* dst, bool add) const {
+    for (std::int64_t k = 0; k < height; ++k, corner += block, dst += g_.o) {
+      for (std::int64_t o = 0; o < width; ++o) dst[o] = corner[o] + (add ? dst[o] : 0.0f);
     }
   }
 
@@ -202,17 +241,16 @@ class GradWeightsTiles final : public Kernel {
   Context& context_;
   Geometry g_;
   DType type_;
-  std::int64_t depth_tiles_ = 0, channel_tiles_ = 0;
+  bool padded_ = false;
+  std::int64_t run_ = 0, blocks_of_run_ = 0, depth_blocks_ = 0, channel_blocks_ = 0;
   std::int64_t row_parts_ = 1, depth_parts_ = 1, channel_parts_ = 1;
-  ScratchLayout layout_;  // of a thread
-  std::size_t rows_at_ = 0, strip_at_ = 0, panels_at_ = 0, corner_at_ = 0, own_bytes_ = 0;
+  std::size_t own_at_ = 0, own_bytes_ = 0, sums_at_ = 0, copy_at_ = 0;      ///< in the scratch
+  std::size_t rows_at_ = 0, strip_at_ = 0, panels_at_ = 0, corner_at_ = 0;  ///< in a thread's own
 };
 
 }  // namespace
 
-bool takes_tiles(const Geometry& g) {
-  return has_bf16_tiles() && g.groups == 1 && g.c % tile_size == 0 && g.o % tile_size == 0;
-}
+bool takes_tiles(const Geometry& g) { return g.groups == 1 && has_bf16_tiles(); }
 
 std::unique_ptr<Kernel> make_grad_weights_tiles(const Graph& graph, const Node& node, Context& context) {
   return std::make_unique<GradWeightsTiles>(graph, node, context);

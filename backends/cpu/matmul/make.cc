@@ -70,6 +70,10 @@ std::unique_ptr<Kernel> make(const Graph& graph, const Node& node, Context& cont
 
 }  // namespace
 
+bool reads_codes(const Graph& graph, const Node& node, const Context& context) {
+  return node.op == Op::conv2d_grad_weights && own_tiles(graph, node, context);
+}
+
 const std::byte* constant_operand(const Graph& graph, Use use) {
   const Node& node = graph.nodes[use.node];
   return node.op == Op::tensor ? graph.tensors[node.as<Slot>().index].bytes->data() : nullptr;
