@@ -70,8 +70,10 @@ std::unique_ptr<Kernel> make(const Graph& graph, const Node& node, Context& cont
 
 }  // namespace
 
-bool reads_codes(const Graph& graph, const Node& node, const Context& context) {
-  return node.op == Op::conv2d_grad_weights && own_tiles(graph, node, context);
+int codes_operand(const Graph& graph, const Node& node, const Context& context) {
+  if (node.op == Op::conv2d_grad_weights && own_tiles(graph, node, context)) return 0;
+  if (node.op == Op::conv2d_grad_src && graph.type(node.inputs[0]).dtype == DType::bf16 && library_has_bf16()) return 1;
+  return -1;
 }
 
 const std::byte* constant_operand(const Graph& graph, Use use) {

@@ -10,8 +10,8 @@ namespace qfw::cpu {
 
 inline bool is_integer(DType type) { return type == DType::u8 || type == DType::s8; }
 
-/// Whether the kernel of that node takes codes of at most 8 bits where its first operand is bf16.
-bool reads_codes(const Graph& graph, const Node& node, const Context& context);
+/// The operand that the kernel of that bf16 node takes as codes of at most 8 bits, too; -1: none.
+int codes_operand(const Graph& graph, const Node& node, const Context& context);
 
 /// The bytes of an operand that is a constant tensor, which may be packed once and for all; null of any other.
 const std::byte* constant_operand(const Graph& graph, Use use);
