@@ -6,10 +6,9 @@
 namespace qfw::cpu {
 namespace {
 
-/// Integer convolutions of evaluations: their sums are four times as long as the codes that the pass makes of them. Passes of
-/// training take statistics of all sums before they use them.
+/// Integer convolutions: their sums are two or four times as long as what the pass makes of them.
 bool may_anchor(const Graph& graph, const Node& node) {
-  return !graph.training && node.op == Op::conv2d && is_integer(graph.type(node.inputs[0]).dtype) && library_has_integer_dot();
+  return node.op == Op::conv2d && is_integer(graph.type(node.inputs[0]).dtype) && library_has_integer_dot();
 }
 
 }  // namespace

@@ -4,12 +4,14 @@
 
 #include <iostream>
 
+#include "codes.h"
 #include "make_kernel.h"
 #include "qfw/lowering/dump.h"
 
 namespace qfw::cpu {
 
-Program compile(const Graph& graph, Context& context, Communicator& replicas) {
+Program compile(const Graph& given, Context& context, Communicator& replicas) {
+  const Graph graph = reading_codes(given, context);
   const lowering::StepList list = lowering::list_steps(graph, target(), replicas.size() == 1);
   if (lowering::is_dumped("groups")) {
     std::clog << fmt::format("==== cpu groups ({})\n{}", graph.training ? "training" : "evaluation",

@@ -2,6 +2,9 @@
 
 #include <hwy/targets.h>
 #if defined(QFW_CPU_X86_CODE)
+#include <asm/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #include <xbyak/xbyak_util.h>
 #endif
 
@@ -23,8 +26,20 @@ bool has_level(Level level) {
   }
   return false;
 }
+
+bool has_amx_bf16() {
+#if defined(ARCH_REQ_XCOMP_PERM)
+  constexpr int tile_data = 18;  // the component of the processor's state, XTILEDATA
+  static const bool granted = has_level(Level::avx512_bf16) && Xbyak::util::Cpu().has(Xbyak::util::Cpu::tAMX_BF16) &&
+                              syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, tile_data) == 0;
+  return granted;
+#else
+  return false;
+#endif
+}
 #else
 bool has_level(Level) { return false; }
+bool has_amx_bf16() { return false; }
 #endif
 
 std::vector<Level> levels() {

@@ -110,9 +110,6 @@ class Lister {
     for (int i = 0; i < static_cast<int>(list_.items.size()); ++i) {
       const auto& group = list_.items[i].group;
       if (!group || group->anchor < 0 || readers[list_.value({group->anchor, 0})] != 1) continue;
-      const bool reduces =
-          std::ranges::any_of(group->nodes, [&](int node) { return class_of(graph_.nodes[node].op) == OpClass::reduction; });
-      if (reduces) continue;
       rides_[i] = true;
       started_[item_of_[list_.value({group->anchor, 0})]] = true;  // with the group
     }

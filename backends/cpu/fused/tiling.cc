@@ -1,6 +1,7 @@
 #include "tiling.h"
 
 #include <algorithm>
+#include <bit>
 #include <numeric>
 
 namespace qfw::cpu {
@@ -65,8 +66,21 @@ void cut_tiles(const FusedProgram& program, std::int64_t tile, Tiling& g) {
   }
 }
 
+/// As many as wanted, or up to half as many where that makes them equal: then as often a multiple of two as can be, so that
+/// chunks fall on the images of a batch and a convolution can be computed chunk by chunk (riding.h).
+std::int64_t chunks_of(std::int64_t units, std::int64_t wanted) {
+  const std::int64_t most = std::clamp<std::int64_t>(wanted, 1, units);
+  std::int64_t best = most;
+  int best_twos = -1;
+  for (std::int64_t chunks = most; 2 * chunks >= most; --chunks) {
+    const int twos = std::countr_zero(static_cast<std::uint64_t>(chunks));
+    if (units % chunks == 0 && twos > best_twos) best = chunks, best_twos = twos;
+  }
+  return best;
+}
+
 void cut_row_chunks(std::int64_t wanted, std::int64_t unit, Tiling& g) {
-  const std::int64_t units = g.rows / unit, chunks = std::clamp<std::int64_t>(wanted, 1, units);
+  const std::int64_t units = g.rows / unit, chunks = chunks_of(units, wanted);
   for (std::int64_t i = 0; i < chunks; ++i) {
     g.chunks.push_back({.first_row = units * i / chunks * unit,
                         .last_row = units * (i + 1) / chunks * unit,

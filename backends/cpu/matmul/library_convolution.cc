@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstring>
 #include <memory>
 #include <string>
 
@@ -17,20 +18,29 @@ constexpr std::int64_t slice_bytes = 4 << 20;
 
 /// A convolution or its gradient of src: from images and weights to images. Weights are reordered in each run, since they
 /// change with each step, unless they are constant; images lie as they are (NHWC), unless oneDNN has nothing fast for that.
+/// The gradient of a 1x1 convolution with strides is that without, its pixels spread among zeros.
 class LibraryConvolution final : public Kernel {
  public:
   LibraryConvolution(const Graph& graph, const Node& node, Context& context)
       : context_(context), g_(geometry_of(graph, node)), backward_(node.op == Op::conv2d_grad_src) {
-    const DType type = graph.type(node.inputs[0]).dtype, weights_type = graph.type(node.inputs[1]).dtype;
+    const DType type = graph.type(node.inputs[0]).dtype;
+    given_weights_ = graph.type(node.inputs[1]).dtype;
     through_f32_ = type == DType::bf16 && !library_has_bf16();
     integer_ = is_integer(type);
     src_type_ = through_f32_ ? DType::f32 : type;
-    weights_type_ = through_f32_ ? DType::f32 : weights_type;
+    weights_type_ = integer_ ? given_weights_ : src_type_;
     dst_type_ = integer_ ? DType::s32 : src_type_;
     count_weights_ = g_.depth() * g_.o;
     slice_ = through_f32_ ? images_per_slice() : g_.n;
     slices_ = g_.n / slice_;
     g_.n = slice_;
+    spread_ = backward_ && g_.kh == 1 && g_.kw == 1 && g_.sh * g_.sw > 1 && !through_f32_ && !pads(g_);
+    whole_ = g_;
+    if (spread_) {
+      g_.h = g_.oh;
+      g_.w = g_.ow;
+      g_.sh = g_.sw = 1;
+    }
     make();
     context.scratch.reserve(layout_.size());
     const std::byte* constant = constant_operand(graph, node.inputs[1]);
@@ -51,12 +61,14 @@ class LibraryConvolution final : public Kernel {
         to = scratch + wide_to_;
       }
       from = moved(move_from_, from, scratch + moved_from_);
+      if (spread_) to = scratch + compact_;
       void* const result = move_to_ ? scratch + moved_to_ : to;
       main_.set(from_argument(), from);
       main_.set(DNNL_ARG_WEIGHTS, weights);
       main_.set(to_argument(), result);
       main_.run();
       moved(move_to_, result, to);
+      if (spread_) spread(scratch + compact_, static_cast<std::byte*>(outputs[0]));
       if (through_f32_)
         narrow(at<float>(scratch, wide_to_), count_to_, static_cast<BFloat16*>(outputs[0]) + i * count_to_, context_.threads);
     }
@@ -67,8 +79,8 @@ class LibraryConvolution final : public Kernel {
     return backward_ ? "conv2d backward data" : integer_ ? "conv2d integer" : "conv2d forward";
   }
   std::string implementation() const override {
-    return implementation_ + (move_from_ || move_to_ ? ", reordered" : "") + (through_f32_ ? ", through f32" : "") +
-           (own_.bytes() > 0 ? ", packed once" : "");
+    return implementation_ + (spread_ ? ", spread" : "") + (move_from_ || move_to_ ? ", reordered" : "") +
+           (through_f32_ ? ", through f32" : "") + (own_.bytes() > 0 ? ", packed once" : "");
   }
 
  private:
@@ -81,9 +93,7 @@ class LibraryConvolution final : public Kernel {
 
   static const void* moved(Primitive& reorder, const void* from, void* to) {
     if (!reorder) return from;
-    reorder.set(DNNL_ARG_FROM, from);
-    reorder.set(DNNL_ARG_TO, to);
-    reorder.run();
+    reorder.move(from, to);
     return to;
   }
 
@@ -101,6 +111,30 @@ class LibraryConvolution final : public Kernel {
     own_ = Pages(weights_desc_.get_size());
     packed(weights, pack_ ? scratch + wide_weights_ : own_.data(), own_.data());
     context_.stream.wait();
+  }
+
+  static bool pads(const Geometry& g) { return g.top != 0 || g.left != 0 || g.bottom != 0 || g.right != 0; }
+
+  void spread(const std::byte* from, std::byte* to) const {
+    const Geometry& g = whole_;
+    const auto pixel = static_cast<std::int64_t>(size_of(dst_type_)) * g.c;
+#pragma omp parallel for schedule(static) num_threads(context_.threads)
+    for (std::int64_t line = 0; line < g.n * g.h; ++line) {
+      std::byte* at = to + line * g.w * pixel;
+      const std::int64_t y = line % g.h, n = line / g.h;
+      if (y % g.sh != 0 || y / g.sh >= g.oh) {
+        std::memset(at, 0, static_cast<std::size_t>(g.w * pixel));
+        continue;
+      }
+      const std::byte* row = from + (n * g.oh + y / g.sh) * g.ow * pixel;
+      for (std::int64_t x = 0; x < g.w; ++x, at += pixel) {
+        if (x % g.sw == 0 && x / g.sw < g.ow) {
+          std::memcpy(at, row + x / g.sw * pixel, static_cast<std::size_t>(pixel));
+        } else {
+          std::memset(at, 0, static_cast<std::size_t>(pixel));
+        }
+      }
+    }
   }
 
   std::int64_t images_per_slice() const {
@@ -153,12 +187,13 @@ class LibraryConvolution final : public Kernel {
     }
     const memory::desc images_from = backward_ ? dst_memory(g_, dst_type_, tag::nhwc) : src_memory(g_, src_type_, tag::nhwc);
     const memory::desc images_to = backward_ ? src_memory(g_, dst_type_, tag::nhwc) : dst_memory(g_, dst_type_, tag::nhwc);
-    pack_ = reorder(context_, weights_memory(g_, weights_type_), weights_desc_, layout_);
+    pack_ = reorder(context_, weights_memory(g_, through_f32_ ? DType::f32 : given_weights_), weights_desc_, layout_);
     move_from_ = reorder(context_, images_from, from_desc_, layout_);
     move_to_ = reorder(context_, to_desc_, images_to, layout_);
     if (pack_) packed_ = layout_.take(weights_desc_.get_size());
     if (move_from_) moved_from_ = layout_.take(from_desc_.get_size());
     if (move_to_) moved_to_ = layout_.take(to_desc_.get_size());
+    if (spread_) compact_ = layout_.take(images_to.get_size());
     if (!through_f32_) return;
     count_from_ = static_cast<std::int64_t>(images_from.get_size() / 4);
     count_to_ = static_cast<std::int64_t>(images_to.get_size() / 4);
@@ -168,16 +203,16 @@ class LibraryConvolution final : public Kernel {
   }
 
   Context& context_;
-  Geometry g_;  // of one slice
-  bool backward_, through_f32_ = false, integer_ = false;
-  DType src_type_{}, weights_type_{}, dst_type_{};
+  Geometry g_, whole_;  // of one slice: as it is computed, as the node has it
+  bool backward_, through_f32_ = false, integer_ = false, spread_ = false;
+  DType src_type_{}, weights_type_{}, dst_type_{}, given_weights_{};
   std::int64_t count_weights_ = 0, count_from_ = 0, count_to_ = 0, slice_ = 1, slices_ = 1;
   std::string implementation_;
   memory::desc from_desc_, to_desc_, weights_desc_;
   Primitive pack_, move_from_, main_, move_to_;
   ScratchLayout layout_;
   Pages own_;  ///< constant weights, packed
-  std::size_t packed_ = 0, moved_from_ = 0, moved_to_ = 0, wide_weights_ = 0, wide_from_ = 0, wide_to_ = 0;
+  std::size_t packed_ = 0, moved_from_ = 0, moved_to_ = 0, wide_weights_ = 0, wide_from_ = 0, wide_to_ = 0, compact_ = 0;
 };
 
 /// f32 or bf16 images, f32 gradient.
@@ -195,20 +230,14 @@ class LibraryGradWeights final : public Kernel {
     std::byte* scratch = context_.scratch.data();
     const auto moved = [scratch](Primitive& reorder, const void* from, std::size_t to) {
       if (!reorder) return from;
-      reorder.set(DNNL_ARG_FROM, from);
-      reorder.set(DNNL_ARG_TO, scratch + to);
-      reorder.run();
+      reorder.move(from, scratch + to);
       return static_cast<const void*>(scratch + to);
     };
     main_.set(DNNL_ARG_SRC, moved(move_src_, inputs[0], moved_src_));
     main_.set(DNNL_ARG_DIFF_DST, moved(move_grad_, inputs[1], moved_grad_));
     main_.set(DNNL_ARG_DIFF_WEIGHTS, unpack_ ? scratch + packed_ : outputs[0]);
     main_.run();
-    if (unpack_) {
-      unpack_.set(DNNL_ARG_FROM, scratch + packed_);
-      unpack_.set(DNNL_ARG_TO, outputs[0]);
-      unpack_.run();
-    }
+    if (unpack_) unpack_.move(scratch + packed_, outputs[0]);
     context_.stream.wait();
   }
 

@@ -12,18 +12,6 @@ namespace {
 
 using Implementation = Context::Implementation;
 
-/// Primitives are planned for the number of threads they will run with.
-class PlannedThreads {
- public:
-  explicit PlannedThreads(int threads) : before_(omp_get_max_threads()) { omp_set_num_threads(threads); }
-  PlannedThreads(const PlannedThreads&) = delete;
-  PlannedThreads& operator=(const PlannedThreads&) = delete;
-  ~PlannedThreads() { omp_set_num_threads(before_); }
-
- private:
-  int before_;
-};
-
 /// Our integer product is exact everywhere; oneDNN's is faster where it is exact, too.
 bool own_integer(const Context& context) {
   if (context.implementation != Implementation::automatic) return context.implementation == Implementation::own;
@@ -50,6 +38,12 @@ bool own_grad_weights(const Graph& graph, const Node& node, const Context& conte
   return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & dnnl_cpu_isa_avx512_core) != dnnl_cpu_isa_avx512_core;
 }
 
+/// oneDNN's reorder rows of images and then the result.
+bool own_tiles(const Graph& graph, const Node& node, const Context& context) {
+  return context.implementation != Implementation::library && graph.type(node.inputs[1]).dtype == DType::bf16 &&
+         takes_tiles(geometry_of(graph, node));
+}
+
 std::unique_ptr<Kernel> make(const Graph& graph, const Node& node, Context& context) {
   const DType type = graph.type(node.inputs[0]).dtype;
   switch (node.op) {
@@ -59,6 +53,7 @@ std::unique_ptr<Kernel> make(const Graph& graph, const Node& node, Context& cont
     case Op::conv2d_grad_src:
       return make_library_convolution(graph, node, context);
     case Op::conv2d_grad_weights:
+      if (own_tiles(graph, node, context)) return make_grad_weights_tiles(graph, node, context);
       if (own_grad_weights(graph, node, context)) return make_own_grad_weights(graph, node, context);
       return make_library_grad_weights(graph, node, context);
     case Op::dense:
@@ -74,6 +69,12 @@ std::unique_ptr<Kernel> make(const Graph& graph, const Node& node, Context& cont
 }
 
 }  // namespace
+
+int codes_operand(const Graph& graph, const Node& node, const Context& context) {
+  if (node.op == Op::conv2d_grad_weights && own_tiles(graph, node, context)) return 0;
+  if (node.op == Op::conv2d_grad_src && graph.type(node.inputs[0]).dtype == DType::bf16 && library_has_bf16()) return 1;
+  return -1;
+}
 
 const std::byte* constant_operand(const Graph& graph, Use use) {
   const Node& node = graph.nodes[use.node];

@@ -2,12 +2,16 @@
 
 #include <memory>
 
+#include "matmul/geometry.h"
 #include "matmul/matmul.h"
 
 /// The makers among which make_matmul chooses.
 namespace qfw::cpu {
 
 inline bool is_integer(DType type) { return type == DType::u8 || type == DType::s8; }
+
+/// The operand that the kernel of that bf16 node takes as codes of at most 8 bits, too; -1: none.
+int codes_operand(const Graph& graph, const Node& node, const Context& context);
 
 /// The bytes of an operand that is a constant tensor, which may be packed once and for all; null of any other.
 const std::byte* constant_operand(const Graph& graph, Use use);
@@ -16,6 +20,9 @@ int thread_index();  ///< of the calling thread in its parallel region
 
 std::unique_ptr<Kernel> make_own_integer(const Graph& graph, const Node& node, Context& context);
 std::unique_ptr<Kernel> make_own_grad_weights(const Graph& graph, const Node& node, Context& context);
+/// The same in tiles (AMX), where they take it: of bf16, or of codes of at most 8 bits and a bf16 gradient.
+bool takes_tiles(const Geometry& g);
+std::unique_ptr<Kernel> make_grad_weights_tiles(const Graph& graph, const Node& node, Context& context);
 /// conv2d of any type and conv2d_grad_src.
 std::unique_ptr<Kernel> make_library_convolution(const Graph& graph, const Node& node, Context& context);
 std::unique_ptr<Kernel> make_library_grad_weights(const Graph& graph, const Node& node, Context& context);

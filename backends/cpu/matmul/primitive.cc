@@ -1,5 +1,7 @@
 #include "matmul/primitive.h"
 
+#include <omp.h>
+
 #include <string_view>
 
 #include "qfw/error.h"
@@ -15,6 +17,9 @@ bool has_isa(unsigned bits) { return (static_cast<unsigned>(dnnl::get_effective_
 
 bool library_has_bf16() { return has_isa(dnnl_cpu_isa_avx512_core_bf16); }
 bool library_has_integer_dot() { return has_isa(dnnl_cpu_isa_avx512_core_vnni) || has_isa(dnnl_cpu_isa_avx2_vnni); }
+
+PlannedThreads::PlannedThreads(int threads) : before_(omp_get_max_threads()) { omp_set_num_threads(threads); }
+PlannedThreads::~PlannedThreads() { omp_set_num_threads(before_); }
 
 Primitive::Primitive(Context& context, const dnnl::primitive_desc_base& descriptor, const dnnl::primitive& primitive,
                      std::vector<std::pair<int, memory::desc>> arguments, ScratchLayout& layout)
@@ -42,6 +47,12 @@ void Primitive::run() {
   dnnl::error::wrap_c_api(
       dnnl_primitive_execute(primitive_.get(), context_->stream.get(), static_cast<int>(arguments_.size()), arguments_.data()),
       "could not execute a primitive");
+}
+
+void Primitive::move(const void* from, void* to) {
+  set(DNNL_ARG_FROM, from);
+  set(DNNL_ARG_TO, to);
+  run();
 }
 
 Primitive reorder(Context& context, const memory::desc& from, const memory::desc& to, ScratchLayout& layout) {

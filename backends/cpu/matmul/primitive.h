@@ -14,6 +14,18 @@ namespace qfw::cpu {
 bool library_has_bf16();  ///< bf16 instructions; without them its bf16 primitives are missing or hundreds of times slower
 bool library_has_integer_dot();  ///< u8 x s8 in one instruction; without it 16-bit sums may saturate
 
+/// Primitives are planned for the number of threads they will run with.
+class PlannedThreads {
+ public:
+  explicit PlannedThreads(int threads);
+  PlannedThreads(const PlannedThreads&) = delete;
+  PlannedThreads& operator=(const PlannedThreads&) = delete;
+  ~PlannedThreads();
+
+ private:
+  int before_;
+};
+
 /// A oneDNN primitive and its arguments, made once; running it creates nothing. oneDNN's own cache holds the compiled code, so
 /// the same key in another executable costs nothing.
 class Primitive {
@@ -26,6 +38,7 @@ class Primitive {
   explicit operator bool() const { return context_ != nullptr; }
   void set(int argument, const void* memory);
   void run();
+  void move(const void* from, void* to);  ///< of a reorder
 
  private:
   Context* context_ = nullptr;

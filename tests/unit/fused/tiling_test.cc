@@ -47,7 +47,7 @@ TEST(Tiling, ChunksAndBlocksDependOnTheProgramAlone) {
       const auto program = program_with_sums(shape, to, summation);
       const Tiling least = cut(program, 256);
       if (summation == Summation::free && shape.count() > 1 << 20) {
-        EXPECT_GT(least.chunks.size(), 8u);
+        EXPECT_GE(least.chunks.size(), 8u);
       }
       for (const std::int64_t elements : {512, 1000, 2048, 5000, 16384, 1 << 20}) {
         const Tiling other = cut(program, elements);

@@ -1,3 +1,4 @@
+#include "matmul/bf16_tiles.h"
 #include "matmul/convert.h"
 #include "single.h"
 
@@ -63,21 +64,30 @@ TEST(Float, BackwardWeights) {
   }
 }
 
-// Many rows, so that several slices and threads add up; a depth that several threads share.
+// Many rows, so that several slices and threads add up; a depth that several threads share; few channels, whose src is copied.
 TEST(Float, BackwardWeightsOfManyRows) {
+  std::vector<std::pair<DType, DType>> types = {{DType::f32, DType::f32}, {DType::bf16, DType::bf16}};
+  if (has_bf16_tiles()) types.insert(types.end(), {{DType::u8, DType::bf16}, {DType::s8, DType::bf16}});
   for (const ConvCase& test :
        {ConvCase{8, 20, 20, 5, 18, 3, 3, {.padding = {{1, 1}, {1, 1}}}}, ConvCase{8, 13, 11, 130, 300, 1, 1, {}},
         ConvCase{2, 14, 14, 60, 280, 3, 3, {.padding = {{1, 1}, {1, 1}}}},
+        ConvCase{3, 31, 30, 3, 40, 7, 7, {.stride = {2, 2}, .padding = {{3, 2}, {2, 3}}}},
         ConvCase{2, 20, 20, 60, 66, 3, 3, {.padding = {{1, 1}, {1, 1}}, .groups = 2}}}) {
-    const Bytes src = random_floats({test.src(), DType::f32}, 5), grad = random_floats({test.dst(), DType::f32}, 6);
-    const auto a = numbers(src, DType::f32), g = numbers(grad, DType::f32);
-    std::vector<double> sums(static_cast<std::size_t>(test.weights().count()));
-    test.for_each([&](std::int64_t s, std::int64_t w, std::int64_t d) { sums[w] += a[s] * g[d]; });
-    for (const int threads : {1, 2, 3}) {
-      Context context{.threads = threads, .implementation = Implementation::own};
-      const Graph graph = single(Op::conv2d_grad_weights, {test.src(), DType::f32}, {test.dst(), DType::f32},
-                                 Conv2dGrad{test.conv, test.weights()}, {test.weights(), DType::f32});
-      expect_near(numbers(run(graph, {src, grad}, context), DType::f32), sums, f32_tolerance, test.str());
+    for (const auto& [src_type, grad_type] : types) {
+      const bool integer = src_type == DType::u8 || src_type == DType::s8;
+      if (integer && test.conv.groups > 1) continue;
+      const TensorType src_of{test.src(), src_type}, grad_of{test.dst(), grad_type};
+      const Bytes src = integer ? random_integers(src_of, 0, 127, 5) : random_floats(src_of, 5),
+                  grad = random_floats(grad_of, 6);
+      const auto a = numbers(src, src_type), g = numbers(grad, grad_type);
+      std::vector<double> sums(static_cast<std::size_t>(test.weights().count()));
+      test.for_each([&](std::int64_t s, std::int64_t w, std::int64_t d) { sums[w] += a[s] * g[d]; });
+      for (const int threads : {1, 2, 3}) {
+        Context context{.threads = threads, .implementation = Implementation::own};
+        const Graph graph = single(Op::conv2d_grad_weights, src_of, grad_of, Conv2dGrad{test.conv, test.weights()},
+                                   {test.weights(), DType::f32});
+        expect_near(numbers(run(graph, {src, grad}, context), DType::f32), sums, f32_tolerance, test.str());
+      }
     }
   }
 }

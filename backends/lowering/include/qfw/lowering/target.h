@@ -36,8 +36,7 @@ struct Target {
   } buckets;
 
   /// Which nodes (matmuls) may anchor a group: their kernel can run it on each tile of the output while that is in cache. A
-  /// group without reductions, which alone reads the output, is then part of the matmul's step. Unset: none, every group is a
-  /// pass of its own.
+  /// group that alone reads the output is then part of the matmul's step. Unset: none, every group is a pass of its own.
   std::function<bool(const Graph& graph, const Node& node)> may_anchor;
 
   std::size_t aligned(std::size_t bytes) const { return (bytes + alignment - 1) / alignment * alignment; }
