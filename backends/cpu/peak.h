@@ -8,7 +8,8 @@ namespace qfw::cpu {
 
 /// What so many threads multiply a second at the very best, together: loops that stay in registers, on threads of their own,
 /// for some 40 ms. Each thread counts its best round, so that a neighbour that comes and goes changes little. Integers and
-/// bf16 are not known where the processor has units for them that these loops do not use (AMX), and integers off x86-64.
+/// bf16 are not known where the processor has tiles for them (AMX) that the system does not let this process use, and integers
+/// off x86-64.
 Backend::Peak measure_peak(int threads);
 
 namespace peak {

@@ -27,10 +27,10 @@ bool has_level(Level level) {
   return false;
 }
 
-bool has_amx_bf16() {
+bool has_amx() {
 #if defined(ARCH_REQ_XCOMP_PERM)
   constexpr int tile_data = 18;  // the component of the processor's state, XTILEDATA
-  static const bool granted = has_level(Level::avx512_bf16) && Xbyak::util::Cpu().has(Xbyak::util::Cpu::tAMX_BF16) &&
+  static const bool granted = has_level(Level::avx512_bf16) && Xbyak::util::Cpu().has(Xbyak::util::Cpu::tAMX_TILE) &&
                               syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, tile_data) == 0;
   return granted;
 #else
@@ -39,7 +39,7 @@ bool has_amx_bf16() {
 }
 #else
 bool has_level(Level) { return false; }
-bool has_amx_bf16() { return false; }
+bool has_amx() { return false; }
 #endif
 
 std::vector<Level> levels() {

@@ -12,8 +12,8 @@ enum class Level : std::uint8_t { avx2, avx512, avx512_bf16 };
 /// Whether this processor has it, and Highway's loops are not kept from using its like (tests cap them).
 bool has_level(Level level);
 
-/// Whether it has tiles that multiply bf16 (AMX), and the system lets this process use them, which is asked for here.
-bool has_amx_bf16();
+/// Whether it has tiles (AMX), beside AVX512_BF16, and the system lets this process use them, which is asked for here.
+bool has_amx();
 
 /// All that this processor has, the best first.
 std::vector<Level> levels();

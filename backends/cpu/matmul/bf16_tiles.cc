@@ -105,7 +105,7 @@ QFW_AMX void release() { _tile_release(); }
 
 }  // namespace
 
-bool has_bf16_tiles() { return x86::has_amx_bf16(); }
+bool has_bf16_tiles() { return x86::has_amx(); }
 
 void gather_tile(const BFloat16* const* rows, std::int64_t first, std::int64_t count, std::byte* tile) {
   gather<Floats>(rows, first, count, tile);
