@@ -67,6 +67,9 @@ class QFW_API Backend {
   };
   /// May take a twentieth of a second when it is asked for the first time.
   virtual Peak peak() const { return {}; }
+  /// Bytes a second that memory beyond all caches gives and takes at the very best, with all threads: what passes over memory
+  /// are held against. 0: not known. May take half a second and a few hundred MiB when it is asked for the first time.
+  virtual double bandwidth() const { return 0; }
 
   /// Asked for each node before compile. A composite it declines is expanded into simpler ops first; declining anything else
   /// ends the run with the reason.

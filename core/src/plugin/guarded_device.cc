@@ -53,6 +53,13 @@ class GuardedBackend final : public Guard<Backend> {
     }
     return peak;
   }
+  double bandwidth() const override {
+    const double bandwidth = call("bandwidth()", [&] { return inner().bandwidth(); });
+    if (std::isfinite(bandwidth) && bandwidth >= 0) return bandwidth;
+    fail(Error::Category::plugin, "backend",
+         fmt::format("{} says that its memory gives {} bytes a second", plugin()->name, bandwidth), plugin()->file,
+         "give what the device does at best, or 0 where that is not known");
+  }
   Support supports(const Graph& graph, const Node& node) const override {
     return call(
         "supports()", [&] { return "layer " + node.path; }, [&] { return inner().supports(graph, node); });

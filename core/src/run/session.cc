@@ -125,6 +125,14 @@ Backend::Peak Session::peak() {
   return sum;
 }
 
+double Session::bandwidth() {
+  std::vector<double> here(static_cast<std::size_t>(replicas_.count()));
+  replicas_.each([&](int i) { here[static_cast<std::size_t>(i)] = replicas_.backend(i).bandwidth(); });
+  double sum = 0;
+  for (const double each : here) sum += each;
+  return sum * replicas_.size() / replicas_.count();
+}
+
 std::int64_t Session::eval_batch() const {
   const std::int64_t together = recipe_.eval().batch_size.value_or(recipe_.train().batch_size);
   return (together + replicas_.size() - 1) / replicas_.size();

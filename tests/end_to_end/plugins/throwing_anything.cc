@@ -154,6 +154,7 @@ struct Device final : Backend, Thrower {
     at("peak");
     return {.integer = told("a peak below zero") ? -1.0 : 0.0};
   }
+  double bandwidth() const override { return told("a bandwidth below zero") ? -1 : 0; }
   Support supports(const Graph&, const Node&) const override {
     at("supports");
     return {};
