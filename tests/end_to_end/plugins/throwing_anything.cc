@@ -136,7 +136,8 @@ struct Idle final : Executable, Thrower {
   using Thrower::Thrower;
   void run(Step, std::span<const HostView>, std::span<const HostTensor>) override { at("run"); }
   void profile(bool) override {}
-  std::vector<Timing> timings() const override { return {}; }
+  std::vector<Task> tasks() const override { return {}; }
+  std::span<const Interval> intervals() const override { return {}; }
   std::int64_t arena_bytes() const override { return 0; }
 };
 struct Device final : Backend, Thrower {
