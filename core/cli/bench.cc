@@ -26,8 +26,9 @@ void print_table(const Benchmark& result, const std::string& backend) {
     fmt::print("{:.1f} % of the machine's peak, which would be {:.2f} images/s\n", 100 * *share,
                *result.peak_images_per_second);
   }
-  fmt::print("memory: intermediate values {:.0f} MiB, peak of the process {:.0f} MiB\nbackend {}\n\n",
-             static_cast<double>(result.arena_bytes) / (1 << 20), static_cast<double>(result.peak_bytes) / (1 << 20), backend);
+  fmt::print("memory: intermediate values {:.0f} MiB, peak of the process {:.0f} MiB, {:.0f} MiB on huge pages\nbackend {}\n\n",
+             static_cast<double>(result.arena_bytes) / (1 << 20), static_cast<double>(result.peak_bytes) / (1 << 20),
+             static_cast<double>(result.huge_page_bytes) / (1 << 20), backend);
   const double total = result.profile.milliseconds();
   for (const auto& kind : result.profile.by_kind()) {
     fmt::print("{:<28} {:>9.2f} ms {:>5.1f} % {:>6} calls\n", kind.kind, kind.milliseconds, 100 * kind.milliseconds / total,
@@ -62,6 +63,7 @@ void print_json(const Benchmark& result, const std::string& backend, bool profil
   object["kinds"] = std::move(kinds);
   object["arena_bytes"] = result.arena_bytes;
   object["peak_bytes"] = result.peak_bytes;
+  object["huge_page_bytes"] = result.huge_page_bytes;
   object["backend"] = backend;
   if (profile) object["profile"] = profile_json(result.profile, result.ceilings);
   fmt::print("{}", json_pretty(object));

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <fstream>
 #include <optional>
+#include <string_view>
 
 #include "inspect/work.h"
 #include "io/log.h"
@@ -16,10 +17,11 @@ namespace qfw {
 
 namespace {
 
-std::int64_t peak_resident_bytes() {
-  std::ifstream file("/proc/self/status");
+/// A field of a file of /proc that tells kilobytes; 0 where it is not there.
+std::int64_t bytes_of(const char* path, std::string_view field) {
+  std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {
-    if (line.starts_with("VmHWM:")) return 1024 * std::stoll(line.substr(6));
+    if (line.starts_with(field)) return 1024 * std::stoll(line.substr(field.size()));
   }
   return 0;
 }
@@ -128,7 +130,8 @@ Benchmark benchmark(Session& session, const BenchmarkOptions& options) {
   if (timed.empty()) fail(Error::Category::interrupted, "bench", "interrupted before anything was timed");
   result.profile = profilers.front()->profile();
   result.arena_bytes = compiled.executables.front()->arena_bytes();
-  result.peak_bytes = peak_resident_bytes();
+  result.peak_bytes = bytes_of("/proc/self/status", "VmHWM:");
+  result.huge_page_bytes = bytes_of("/proc/self/smaps_rollup", "AnonHugePages:");
   if (options.trace != nullptr) {
     std::vector<TraceFile::Replica> replicas;
     for (std::size_t i = 0; i < profilers.size(); ++i) {

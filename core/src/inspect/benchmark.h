@@ -16,6 +16,7 @@ struct Benchmark {
   Profile profile;                               ///< of the first replica
   Ceilings ceilings;                             ///< of each replica
   std::int64_t arena_bytes = 0, peak_bytes = 0;  ///< peak: resident memory of the process
+  std::int64_t huge_page_bytes = 0;              ///< of the process after the last step, what lies on huge pages
   /// What the machine could do if it did nothing but the multiplications; none: not known.
   std::optional<double> peak_images_per_second;
 
