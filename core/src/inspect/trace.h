@@ -21,7 +21,7 @@ class TraceFile {
   struct Step {
     std::chrono::steady_clock::time_point begin, end;
   };
-  /// The tasks of `runs`, one run for each step, all at the ceilings of one replica.
+  /// The tasks of one replica, and their intervals: a run for each step. Both are the caller's.
   struct Replica {
     int rank = 0;
     const std::vector<TaskRow>* rows = nullptr;
