@@ -5,6 +5,7 @@
 
 #include <cstring>
 
+#include "bandwidth.h"
 #include "executable.h"
 #include "fused/body.h"
 #include "matmul/matmul.h"
@@ -32,6 +33,11 @@ std::string CpuBackend::describe() const {
 Backend::Peak CpuBackend::peak() const {
   std::call_once(measured_, [this] { peak_ = measure_peak(context_->threads); });
   return peak_;
+}
+
+double CpuBackend::bandwidth() const {
+  std::call_once(bandwidth_measured_, [this] { bandwidth_ = measure_bandwidth(context_->threads); });
+  return bandwidth_;
 }
 
 Backend::Support CpuBackend::supports(const Graph& graph, const Node& node) const {

@@ -31,6 +31,7 @@ class CpuBackend final : public Backend {
   std::string describe() const override;
   int threads() const override { return context_->threads; }
   Peak peak() const override;
+  double bandwidth() const override;
   Support supports(const Graph& graph, const Node& node) const override;
   std::unique_ptr<Executable> compile(const Graph& graph, Communicator& replicas) override;
   void read(std::string_view variable, HostTensor to) const override;
@@ -39,8 +40,9 @@ class CpuBackend final : public Backend {
  private:
   std::string why_so_many_;           ///< threads
   std::shared_ptr<Context> context_;  // executables may outlive the backend
-  mutable std::once_flag measured_;
+  mutable std::once_flag measured_, bandwidth_measured_;
   mutable Peak peak_;
+  mutable double bandwidth_ = 0;
 };
 
 }  // namespace qfw::cpu

@@ -2,10 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <chrono>
 #include <iostream>
-#include <string_view>
 
 #include "qfw/lowering/dump.h"
 #include "threads.h"
@@ -22,12 +20,8 @@ CpuExecutable::CpuExecutable(const Graph& graph, std::shared_ptr<Context> contex
 
   for (const Instruction& instruction : program_.instructions) {
     pointers_.push_back({std::vector<const void*>(instruction.inputs.size()), std::vector<void*>(instruction.outputs.size())});
-    const std::string_view kind = instruction.kernel->kind();
-    const auto found =
-        std::find_if(timings_.begin(), timings_.end(), [&](const Timing& timing) { return timing.kind == kind; });
-    timing_of_.push_back(static_cast<int>(found - timings_.begin()));
-    if (found == timings_.end()) timings_.push_back({.kind = std::string(kind)});
   }
+  intervals_.resize(pointers_.size());
   if (lowering::is_dumped("plan")) {
     std::clog << fmt::format("==== cpu plan ({})\n{}", graph.training ? "training" : "evaluation", program_.str());
   }
@@ -48,31 +42,35 @@ void CpuExecutable::run(Step step, std::span<const HostView> feeds, std::span<co
   }
 
   const ThreadScope scope(context_->threads);
+  profiled_ = false;
   using Clock = std::chrono::steady_clock;
+  Clock::time_point begin = profile_ ? Clock::now() : Clock::time_point{};
   for (std::size_t i = 0; i < instructions.size(); ++i) {
-    const Clock::time_point start = profile_ ? Clock::now() : Clock::time_point{};
     instructions[i].kernel->run(step, pointers_[i].inputs, pointers_[i].outputs);
     if (!profile_) continue;
-    Timing& timing = timings_[timing_of_[i]];
-    timing.milliseconds += std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-    ++timing.calls;
+    const Clock::time_point end = Clock::now();
+    intervals_[i] = {begin, end};
+    begin = end;
   }
+  profiled_ = profile_;
   for (const int variable : program_.variables_written) variables_[variable]->written = true;
 }
 
-void CpuExecutable::profile(bool on) {
-  if (on) {
-    for (Timing& timing : timings_) timing.milliseconds = 0, timing.calls = 0;
+void CpuExecutable::profile(bool on) { profile_ = on; }
+
+std::vector<Executable::Task> CpuExecutable::tasks() const {
+  std::vector<Task> tasks;
+  tasks.reserve(program_.instructions.size());
+  for (const Instruction& instruction : program_.instructions) {
+    Task& task = tasks.emplace_back(instruction.task);
+    task.kind = instruction.kernel->kind();
+    task.implementation = instruction.kernel->implementation();
   }
-  profile_ = on;
+  return tasks;
 }
 
-std::vector<Executable::Timing> CpuExecutable::timings() const {
-  std::vector<Timing> sorted = timings_;
-  std::erase_if(sorted, [](const Timing& timing) { return timing.calls == 0; });
-  std::stable_sort(sorted.begin(), sorted.end(),
-                   [](const Timing& a, const Timing& b) { return a.milliseconds > b.milliseconds; });
-  return sorted;
+std::span<const Executable::Interval> CpuExecutable::intervals() const {
+  return profiled_ ? std::span<const Interval>(intervals_) : std::span<const Interval>();
 }
 
 std::int64_t CpuExecutable::arena_bytes() const { return static_cast<std::int64_t>(program_.arena_bytes); }

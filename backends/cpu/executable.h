@@ -15,8 +15,10 @@ class CpuExecutable final : public Executable {
 
   void run(Step step, std::span<const HostView> feeds, std::span<const HostTensor> fetches) override;
   void profile(bool on) override;
-  std::vector<Timing> timings() const override;
+  std::vector<Task> tasks() const override;
+  std::span<const Interval> intervals() const override;
   std::int64_t arena_bytes() const override;
+  std::vector<Held> held() const override { return program_.held; }
 
   const Program& program() const { return program_; }
 
@@ -34,9 +36,8 @@ class CpuExecutable final : public Executable {
   Program program_;
   std::vector<Pointers> pointers_;  ///< of each instruction
   float step_ = 0;
-  bool profile_ = false;
-  std::vector<Timing> timings_;
-  std::vector<int> timing_of_;  ///< of each instruction
+  bool profile_ = false, profiled_ = false;  ///< the next run; the last one
+  std::vector<Interval> intervals_;          ///< of each instruction
 };
 
 }  // namespace qfw::cpu

@@ -13,7 +13,8 @@ namespace qfw::cpu {
 struct Instruction {
   std::unique_ptr<Kernel> kernel;
   std::vector<lowering::Place> inputs, outputs;
-  std::string label;  ///< for people: the nodes and the layer
+  std::string label;      ///< for people: the nodes and the layer
+  Executable::Task task;  ///< without what the kernel says of itself
 };
 
 /// A graph as a list of kernels and the places of their operands.
@@ -23,8 +24,10 @@ struct Program {
   std::vector<int> variables_written;
   Pages constants;
   std::vector<ConstantTensor> tensors;  ///< shared with the graph, never copied
+  std::vector<Executable::Held> held;
   std::size_t arena_bytes = 0;
   std::size_t tensor_bytes = 0;  ///< of all tensors that live in the arena, as if none shared memory
+  std::size_t live_bytes = 0;    ///< of those that live at once, at most
 
   std::string str() const;  ///< what QFW_DUMP=plan shows
 };

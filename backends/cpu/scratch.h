@@ -2,24 +2,20 @@
 
 #include <cstddef>
 
+#include "pages.h"
+
 namespace qfw::cpu {
 
 /// Memory that kernels use while they run, one kernel at a time. It grows only while kernels are made, so that run allocates
 /// nothing.
 class Scratch {
  public:
-  Scratch() = default;
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  ~Scratch();
-
   void reserve(std::size_t bytes);
-  std::byte* data() const { return data_; }  ///< aligned to 64 bytes; moves when reserve grows it
-  std::size_t size() const { return size_; }
+  std::byte* data() const { return pages_.data(); }  ///< aligned to 64 bytes; moves when reserve grows it
+  std::size_t size() const { return pages_.bytes(); }
 
  private:
-  std::byte* data_ = nullptr;
-  std::size_t size_ = 0;
+  Pages pages_;
 };
 
 /// Where a kernel's pieces lie in it.

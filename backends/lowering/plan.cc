@@ -143,6 +143,7 @@ class Planner {
       }
     }
     plan_.arena_bytes = plan_memory(blocks_, target_);
+    plan_.live_bytes = most_at_once();
     for (Tensor& tensor : tensors_) {
       if (tensor.block != none) tensor.place = {Home::arena, 0, blocks_[tensor.block].offset};
     }
@@ -163,8 +164,25 @@ class Planner {
     return false;
   }
 
-  void emit() {
+  std::size_t most_at_once() const {
+    std::vector<std::size_t> begin(static_cast<std::size_t>(steps()) + 1), end(begin.size());
+    for (const Block& block : blocks_) {
+      begin[block.first] += target_.aligned(block.bytes);
+      end[block.last + 1] += target_.aligned(block.bytes);
+    }
+    std::size_t now = 0, most = 0;
     for (int s = 0; s < steps(); ++s) {
+      now += begin[s];
+      now -= end[s];
+      most = std::max(most, now);
+    }
+    return most;
+  }
+
+  void emit() {
+    std::vector<int> position;  // of each step among those that are placed
+    for (int s = 0; s < steps(); ++s) {
+      position.push_back(static_cast<int>(plan_.steps.size()));
       const Step& step = list_.steps[s];
       Plan::Placed placed{.step = s};
       for (const int value : step.reads) placed.inputs.push_back(tensors_[value].place);
@@ -176,6 +194,17 @@ class Planner {
         placed.outputs.push_back(target);
       }
       plan_.steps.push_back(std::move(placed));
+    }
+    for (int s = 0; s < steps(); ++s) {
+      for (const int value : list_.steps[s].writes) {
+        const Tensor& tensor = tensors_[value];
+        const int node = list_.node_of[value];
+        if (tensor.block == none || node < 0 || tensor.first != s) continue;
+        plan_.held.push_back({.use = {node, value - list_.first_value[node]},
+                              .bytes = tensor.bytes,
+                              .first = position[s],
+                              .last = position[std::max(s, tensor.last)]});
+      }
     }
   }
 

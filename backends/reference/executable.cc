@@ -160,14 +160,11 @@ void Interpreter::run(Step step, std::span<const HostView> feeds, std::span<cons
   exchange_.check(feeds, fetches);
   lowering::require_written(read_);
   const FlushDenormals flush;
+  intervals_.clear();
   for (int i = 0; i < static_cast<int>(graph_.nodes.size()); ++i) {
-    const auto start = std::chrono::steady_clock::now();
+    const auto begin = std::chrono::steady_clock::now();
     evaluate(i, step, feeds);
-    if (profiling_) {
-      Spent& spent = spent_[static_cast<int>(graph_.nodes[i].op)];
-      spent.milliseconds += std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-      ++spent.calls;
-    }
+    if (profiling_) intervals_.push_back({begin, std::chrono::steady_clock::now()});
     for (const int dead : dies_after_[i]) memory_[dead] = {}, values_[dead] = {};
   }
   for (std::size_t i = 0; i < fetches.size(); ++i) copy(view(graph_.fetches[i].use), fetches[i].bytes);
@@ -188,15 +185,21 @@ void Interpreter::run(Step step, std::span<const HostView> feeds, std::span<cons
 
 void Interpreter::profile(bool on) {
   profiling_ = on;
-  if (on) spent_ = {};
+  intervals_.reserve(graph_.nodes.size());
 }
 
-std::vector<Executable::Timing> Interpreter::timings() const {
-  std::vector<Timing> timings;
-  for (int op = 0; op < op_count; ++op) {
-    if (spent_[op].calls > 0) timings.push_back({name_of(static_cast<Op>(op)), spent_[op].milliseconds, spent_[op].calls});
+std::vector<Executable::Task> Interpreter::tasks() const {
+  std::vector<Task> tasks;
+  for (int i = 0; i < static_cast<int>(graph_.nodes.size()); ++i) {
+    const Node& node = graph_.nodes[i];
+    std::size_t bytes = 0;
+    if (class_of(node.op) != OpClass::source) {
+      for (const Use use : node.inputs) bytes += graph_.type(use).bytes();
+      for (const TensorType& type : node.outputs) bytes += type.bytes();
+    }
+    tasks.push_back({name_of(node.op), {}, {i}, static_cast<std::int64_t>(bytes)});
   }
-  return timings;
+  return tasks;
 }
 
 }  // namespace qfw::reference

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <memory>
 #include <vector>
 
@@ -18,15 +17,11 @@ class Interpreter final : public Executable {
 
   void run(Step step, std::span<const HostView> feeds, std::span<const HostTensor> fetches) override;
   void profile(bool on) override;
-  std::vector<Timing> timings() const override;
+  std::vector<Task> tasks() const override;
+  std::span<const Interval> intervals() const override { return intervals_; }
   std::int64_t arena_bytes() const override { return arena_bytes_; }
 
  private:
-  struct Spent {
-    double milliseconds = 0;
-    std::int64_t calls = 0;
-  };
-
   void plan();
   void evaluate(int node, const Step& step, std::span<const HostView> feeds);
   void compute(int node);
@@ -45,7 +40,7 @@ class Interpreter final : public Executable {
   std::vector<std::vector<HostView>> values_;                // by node and output, of the running step
   std::vector<std::vector<std::vector<std::byte>>> memory_;  // the buffers behind them; sources may view others' memory
   bool profiling_ = false;
-  std::array<Spent, op_count> spent_{};
+  std::vector<Interval> intervals_;  // of the last run, if it was profiled
 };
 
 }  // namespace qfw::reference

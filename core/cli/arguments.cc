@@ -86,6 +86,9 @@ Arguments parse(const Verb& verb, const std::vector<std::string>& words) {
       if (option->value.empty()) {
         if (equals != std::string::npos) misused(verb, fmt::format("--{} takes no value", name));
         arguments.options[name] = {};
+      } else if (option->may_stand_alone && equals == std::string::npos) {
+        arguments.options[name] = {};
+        continue;
       } else if (equals != std::string::npos) {
         arguments.options[name] = word.substr(equals + 1);
       } else if (i + 1 < words.size()) {
@@ -124,7 +127,8 @@ std::string help_of(const Verb& verb) {
     text += fmt::format("  {:<24} {}\n", option, doc);
   };
   for (const Verb::Option& option : verb.options) {
-    line(option.value.empty() ? "--" + option.name : fmt::format("--{}={}", option.name, option.value), option.doc);
+    const auto form = option.may_stand_alone ? "--{}[={}]" : "--{}={}";
+    line(option.value.empty() ? "--" + option.name : fmt::format(fmt::runtime(form), option.name, option.value), option.doc);
   }
   if (verb.takes_overrides)
     line("--SECTION.KEY=VALUE", "set a key of the recipe, e.g. --train.batch_size=64 --backend.name=reference");

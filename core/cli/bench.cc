@@ -2,9 +2,16 @@
 
 #include <boost/json.hpp>
 #include <cstdio>
+#include <optional>
 
 #include "inspect/benchmark.h"
+#include "inspect/profile_json.h"
 #include "io/json.h"
+#include "io/log.h"
+#include "layout.h"
+#include "profile_table.h"
+#include "qfw/error.h"
+#include "run_source.h"
 #include "util/counted.h"
 #include "verbs.h"
 
@@ -19,17 +26,28 @@ void print_table(const Benchmark& result, const std::string& backend) {
     fmt::print("{:.1f} % of the machine's peak, which would be {:.2f} images/s\n", 100 * *share,
                *result.peak_images_per_second);
   }
-  fmt::print("memory: intermediate values {:.0f} MiB, peak of the process {:.0f} MiB\nbackend {}\n\n",
-             static_cast<double>(result.arena_bytes) / (1 << 20), static_cast<double>(result.peak_bytes) / (1 << 20), backend);
-  double total = 0;
-  for (const auto& kind : result.kinds) total += kind.milliseconds;
-  for (const auto& kind : result.kinds) {
+  fmt::print("memory: intermediate values {:.0f} MiB, peak of the process {:.0f} MiB, {:.0f} MiB on huge pages\nbackend {}\n\n",
+             static_cast<double>(result.arena_bytes) / (1 << 20), static_cast<double>(result.peak_bytes) / (1 << 20),
+             static_cast<double>(result.huge_page_bytes) / (1 << 20), backend);
+  const double total = result.profile.milliseconds();
+  for (const auto& kind : result.profile.by_kind()) {
     fmt::print("{:<28} {:>9.2f} ms {:>5.1f} % {:>6} calls\n", kind.kind, kind.milliseconds, 100 * kind.milliseconds / total,
                kind.calls);
   }
 }
 
-void print_json(const Benchmark& result, const std::string& backend) {
+enum class ProfileForm { none, compact, whole };
+
+ProfileForm profile_form(const Arguments& arguments) {
+  if (!arguments.has("profile")) return ProfileForm::none;
+  const std::string form = arguments.get("profile");
+  if (form.empty()) return ProfileForm::compact;
+  if (form == "all") return ProfileForm::whole;
+  fail(Error::Category::usage, "bench", fmt::format("--profile is '{}'", form), {},
+       "give --profile, or --profile=all for every layer and part by itself");
+}
+
+void print_json(const Benchmark& result, const std::string& backend, bool profile) {
   boost::json::object object;
   object["images_per_second"] = result.images_per_second();
   object["milliseconds"] = result.median_milliseconds();
@@ -40,24 +58,38 @@ void print_json(const Benchmark& result, const std::string& backend) {
   object["steps"] = boost::json::value_from(result.milliseconds);
   object["phase"] = result.phase;
   boost::json::array kinds;
-  for (const auto& kind : result.kinds)
+  for (const auto& kind : result.profile.by_kind())
     kinds.push_back({{"kind", kind.kind}, {"milliseconds", kind.milliseconds}, {"calls", kind.calls}});
   object["kinds"] = std::move(kinds);
   object["arena_bytes"] = result.arena_bytes;
   object["peak_bytes"] = result.peak_bytes;
+  object["huge_page_bytes"] = result.huge_page_bytes;
   object["backend"] = backend;
+  if (profile) object["profile"] = profile_json(result.profile, result.ceilings);
   fmt::print("{}", json_pretty(object));
 }
 
 int run(const Arguments& arguments, const Catalog& catalog) {
+  const ProfileForm form = profile_form(arguments);
+  if (arguments.has("trace")) check_output(arguments.get("trace"), OutputKind::json);
   const Recipe recipe = load_recipe(arguments.positional.at(0), arguments.overrides, catalog, Session::Data::optional);
   Session session(recipe, Session::Data::optional);
-  const Benchmark result = benchmark(session, arguments.number("steps", 10, 1), !arguments.has("eval"));
+  std::optional<TraceFile> trace;
+  if (arguments.has("trace")) trace.emplace(arguments.get("trace"), "qfw bench " + arguments.positional.at(0));
+  const Benchmark result = benchmark(session, {.steps = arguments.number("steps", 10, 1),
+                                               .training = !arguments.has("eval"),
+                                               .bandwidth = form != ProfileForm::none,
+                                               .trace = trace ? &*trace : nullptr});
+  if (trace) logger().info("the trace is in {}", arguments.get("trace"));
   const std::string backend = session.backend().describe();
   if (arguments.has("json")) {
-    print_json(result, backend);
+    print_json(result, backend, form != ProfileForm::none);
   } else {
     print_table(result, backend);
+    if (form == ProfileForm::compact) fmt::print("\n{}", profile_table(result.profile, result.ceilings));
+    if (form == ProfileForm::whole) {
+      fmt::print("\n{}", whole_profile_table(result.profile, result.ceilings, output_width(unlimited)));
+    }
   }
   return result.interrupted ? 130 : 0;
 }
@@ -74,9 +106,12 @@ Verb bench_verb() {
       "Works without the data where the recipe has dataset.shape and dataset.classes. Recipe keys may follow as "
       "--section.key=value.";
   verb.takes_overrides = true;
-  verb.options = {{"json", "", "print one JSON object"},
-                  {"steps", "N", "timed steps (10)"},
-                  {"eval", "", "time evaluation instead of training"}};
+  verb.options = {
+      {"json", "", "print one JSON object"},
+      {"steps", "N", "timed steps (10)"},
+      {"eval", "", "time evaluation instead of training"},
+      {"profile", "all", "also print where the time goes, layer by layer beside the machine's ceilings; all: every part", true},
+      {"trace", "FILE.json", "write the timed steps as a trace for Perfetto (ui.perfetto.dev) and chrome://tracing"}};
   verb.run = run;
   return verb;
 }

@@ -89,7 +89,7 @@ class Completer {
     verb_ = &*found;
     for (auto word = verb_word + 1; word != before_.end(); ++word) {
       const Verb::Option* option = option_called(*word);
-      if (option != nullptr && !option->value.empty()) {
+      if (option != nullptr && !option->value.empty() && !option->may_stand_alone) {
         if (word + 1 == before_.end()) return option_value(*option, "");
         ++word;  // its value
       } else if (!word->starts_with("-")) {
@@ -200,7 +200,10 @@ class Completer {
   }
 
   void options() {
-    for (const Verb::Option& option : verb_->options) candidates_.add("--" + option.name + (option.value.empty() ? "" : "="));
+    for (const Verb::Option& option : verb_->options) {
+      if (option.value.empty() || option.may_stand_alone) candidates_.add("--" + option.name);
+      if (!option.value.empty()) candidates_.add("--" + option.name + "=");
+    }
     candidates_.add("--help");
     candidates_.add("--plugin-dir=");
     if (!verb_->takes_overrides) return;
@@ -245,6 +248,7 @@ class Completer {
     if (option.name == "to" && verb_->name == "data") return plugins("writer", before);
     if (verb_->name == "hparams" && (option.name == "to" || option.name == "form")) return forms(option.name == "to", before);
     if (option.value == "KEY") return settings(before);
+    if (option.may_stand_alone) return candidates_.add(before + option.value);
     const bool path = option.value.starts_with("FILE") || option.value == "PATH" || option.value == "DIR";
     if (path) add_paths(candidates_, before, option.value == "DIR" ? Files::folders : Files::all);
   }

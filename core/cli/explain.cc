@@ -14,6 +14,7 @@
 #include "qfw/error.h"
 #include "recipe/sections.h"
 #include "run/notes.h"
+#include "stash_table.h"
 #include "util/counted.h"
 #include "util/nearest.h"
 #include "verbs.h"
@@ -69,8 +70,9 @@ void print_table(const Explanation& explanation, Session& session) {
       counted(explanation.layers.size(), "layer"), training, evaluation, explanation.multiplications,
       explanation.matmul_weights, explanation.parameters));
   print_paragraph(fmt::format("memory at batch {}: variables {}, intermediate values of a training step {}, total {}",
-                              session.train_batch(), mebibytes(explanation.variable_bytes), mebibytes(explanation.arena_bytes),
-                              mebibytes(explanation.variable_bytes + explanation.arena_bytes)));
+                              session.train_batch(), mebibytes(explanation.variable_bytes()),
+                              mebibytes(explanation.arena_bytes),
+                              mebibytes(explanation.variable_bytes() + explanation.arena_bytes)));
   print_paragraph(fmt::format("training: {} of {} an epoch, backend {}", counted(session.total_steps(), "step"),
                               session.steps_per_epoch(), session.backend().describe()));
   for (std::size_t i = 0; i < std::min(phases_shown, explanation.phases.size()); ++i) {
@@ -142,8 +144,13 @@ void print_json(const Explanation& explanation, Session& session, bool settings)
   result["matmul_weights"] = explanation.matmul_weights;
   result["parameters"] = explanation.parameters;
   result["batch_size"] = session.train_batch();
-  result["variable_bytes"] = explanation.variable_bytes;
+  result["variable_bytes"] = explanation.variable_bytes();
+  result["parameter_bytes"] = explanation.parameter_bytes;
+  result["optimizer_bytes"] = explanation.optimizer_bytes;
+  result["state_bytes"] = explanation.state_bytes;
   result["arena_bytes"] = explanation.arena_bytes;
+  result["stash_bytes"] = explanation.stash.bytes();
+  result["stash"] = stash_json(explanation.stash);
   result["backend"] = session.backend().describe();
   result["total_steps"] = session.total_steps();
   result["steps_per_epoch"] = session.steps_per_epoch();
@@ -240,6 +247,7 @@ int run(const Arguments& arguments, const Catalog& catalog) {
     print_json(explanation, session, arguments.has("settings"));
   } else {
     print_table(explanation, session);
+    if (!explanation.stash.rows.empty()) fmt::print("\n{}\n", stash_table(explanation, session.train_batch()));
     print_notes(session);
     if (arguments.has("settings")) {
       fmt::print("\n");
@@ -256,7 +264,7 @@ Verb explain_verb() {
   verb.name = "explain";
   verb.positional = "RECIPE";
   verb.min_positional = verb.max_positional = 1;
-  verb.summary = "what a recipe will do: layers, bits, integer or float and why, phases, memory, cost";
+  verb.summary = "what a recipe will do: layers, bits, integer or float and why, phases, memory and what it is for, cost";
   verb.doc =
       "Works without the data where the recipe has dataset.shape and dataset.classes. Recipe keys may follow as "
       "--section.key=value.";

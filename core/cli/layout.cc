@@ -132,4 +132,18 @@ std::string shortened(std::string_view text, std::size_t width) {
   return kept + std::string(dots.substr(0, std::min(width, dots.size())));
 }
 
+std::string shortened_path(std::string_view path, std::size_t width) {
+  constexpr std::string_view dots = "...";
+  if (columns_of(path) <= width) return std::string(path);
+  while (!path.empty() && columns_of(path) + dots.size() > width) path.remove_prefix(first_character(path).bytes.size());
+  return std::string(dots.substr(0, std::min(width, dots.size()))) + std::string(path);
+}
+
+void fit_paths(std::span<Column> columns, std::size_t width) {
+  Column& paths = columns.front();
+  const std::size_t others = width_of(columns) - paths.width();
+  const std::size_t room = std::max(width - std::min(width, others), columns_of(paths.heading));
+  for (std::string& path : paths.cells) path = shortened_path(path, room);
+}
+
 }  // namespace qfw

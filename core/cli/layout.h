@@ -44,5 +44,10 @@ std::string table(std::span<const Column> columns, std::size_t width);
 
 /// At most so many columns of a text, `...` in place of the rest.
 std::string shortened(std::string_view text, std::size_t width);
+/// The same of a path, whose end says more than its beginning.
+std::string shortened_path(std::string_view path, std::size_t width);
+/// Shortens the paths in the first column as far as the table needs to be no wider than `width`, but to no less than its
+/// heading.
+void fit_paths(std::span<Column> columns, std::size_t width);
 
 }  // namespace qfw

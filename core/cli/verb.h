@@ -36,6 +36,7 @@ struct Verb {
     std::string name;   ///< without the dashes
     std::string value;  ///< what stands for its value in the help ("FILE"); empty: a flag
     std::string doc;
+    bool may_stand_alone = false;  ///< without a value, as a flag; a value then follows behind `=` only
   };
 
   std::string name;

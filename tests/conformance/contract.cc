@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "conformance/runner.h"
 #include "passes/finish.h"
@@ -108,16 +109,45 @@ TEST_P(Contract, DescribesItselfAndItsTime) {
   backend_->write("layer/total", total.view());
   const std::vector<HostView> feeds = {x.view()};
   const std::vector<HostTensor> fetches = {total.host()};
+  add->run({}, feeds, fetches);
+  EXPECT_TRUE(add->intervals().empty());
   add->profile(true);
-  for (int step = 0; step < 3; ++step) add->run({.index = step}, feeds, fetches);
-  std::int64_t calls = 0;
-  for (const auto& timing : add->timings()) {
-    EXPECT_NE(timing.kind, "");
-    EXPECT_GE(timing.milliseconds, 0);
-    calls += timing.calls;
+  const auto before = std::chrono::steady_clock::now();
+  for (int step = 1; step < 3; ++step) add->run({.index = step}, feeds, fetches);
+  const auto after = std::chrono::steady_clock::now();
+  const auto tasks = add->tasks();
+  const auto intervals = add->intervals();
+  ASSERT_FALSE(tasks.empty());
+  ASSERT_EQ(intervals.size(), tasks.size());
+  auto last = before;
+  for (const auto& [begin, end] : intervals) {  // one after the other, within the run
+    EXPECT_LE(last, begin);
+    EXPECT_LE(begin, end);
+    last = end;
   }
-  EXPECT_GE(calls, 3);
+  EXPECT_LE(last, after);
+  std::vector<int> nodes;
+  std::int64_t bytes = 0;
+  for (const auto& task : tasks) {
+    EXPECT_NE(task.kind, "");
+    EXPECT_TRUE(std::ranges::is_sorted(task.nodes));
+    nodes.insert(nodes.end(), task.nodes.begin(), task.nodes.end());
+    bytes += task.bytes;
+  }
+  const Graph graph = adder();
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    if (graph.nodes[i].op != Op::add) continue;
+    EXPECT_THAT(nodes, testing::Contains(static_cast<int>(i)));
+  }
+  EXPECT_GE(bytes, 3 * 5 * 4) << "of two operands and their sum";
+  add->profile(false);
+  add->run({.index = 3}, feeds, fetches);
+  EXPECT_TRUE(add->intervals().empty());
   EXPECT_GE(add->arena_bytes(), 0);
+  for (const auto& tensor : add->held()) {
+    EXPECT_EQ(tensor.bytes, static_cast<std::int64_t>(graph.type(tensor.use).bytes()));
+    EXPECT_TRUE(0 <= tensor.first && tensor.first <= tensor.last && tensor.last < static_cast<int>(tasks.size()));
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Backends, Contract, testing::ValuesIn(backends()), [](const auto& info) { return info.param; });

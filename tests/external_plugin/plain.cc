@@ -14,6 +14,7 @@
 #include "qfw/lowering/exchange.h"
 #include "qfw/lowering/plan.h"
 #include "qfw/lowering/program.h"
+#include "qfw/lowering/tasks.h"
 #include "qfw/lowering/variables.h"
 #include "qfw/op_definition.h"
 #include "qfw/plugin.h"
@@ -204,25 +205,26 @@ class Plain final : public Executable {
       }
       return nullptr;
     };
+    intervals_.clear();
     for (const lowering::Plan::Placed& placed : plan_.steps) {
       std::vector<const std::byte*> inputs;
       std::vector<std::byte*> outputs;
       for (const Place& place : placed.inputs) inputs.push_back(resolve(place));
       for (const Place& place : placed.outputs) outputs.push_back(resolve(place));
-      const auto start = std::chrono::steady_clock::now();
+      const auto begin = std::chrono::steady_clock::now();
       carry_out(placed.step, step, inputs, outputs);
-      if (!profiling_) continue;
-      timing_.milliseconds += std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-      ++timing_.calls;
+      if (profiling_) intervals_.push_back({begin, std::chrono::steady_clock::now()});
     }
     for (const int variable : plan_.variables_written) variables_[variable]->written = true;
   }
 
-  void profile(bool on) override {
-    profiling_ = on;
-    if (on) timing_ = {.kind = "all"};
+  void profile(bool on) override { profiling_ = on; }
+  std::vector<Task> tasks() const override {
+    std::vector<Task> tasks = lowering::tasks_of(graph_, list_, plan_);
+    for (Task& task : tasks) task.kind = task.nodes.size() == 1 ? name_of(graph_.nodes[task.nodes[0]].op) : "several";
+    return tasks;
   }
-  std::vector<Timing> timings() const override { return {timing_}; }
+  std::span<const Interval> intervals() const override { return intervals_; }
   std::int64_t arena_bytes() const override { return static_cast<std::int64_t>(arena_.size()); }
 
  private:
@@ -286,7 +288,7 @@ class Plain final : public Executable {
   std::map<int, Group> groups_;  ///< by step
   std::vector<std::vector<Communicator::Ticket>> tickets_;
   bool profiling_ = false;
-  Timing timing_;
+  std::vector<Interval> intervals_;
 };
 
 class PlainBackend final : public Backend {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -28,17 +30,36 @@ class QFW_API Executable {
   /// Calls on executables of one backend must not overlap. Throws, naming it, if a variable was never written.
   virtual void run(Step step, std::span<const HostView> feeds, std::span<const HostTensor> fetches) = 0;
 
-  /// Time spent in one kind of work ("conv2d forward", "fused elementwise") since profiling was switched on.
-  struct Timing {
-    std::string kind;
-    double milliseconds = 0;
-    std::int64_t calls = 0;
+  /// One of the things that a run does one after another: a kernel, a pass over memory, a wait.
+  struct Task {
+    std::string kind;            ///< of work, which its time is added up under: "conv2d forward", "fused elementwise"
+    std::string implementation;  ///< for people: which of several ways it works; may be empty
+    std::vector<int> nodes;      ///< those of the compiled graph that it computes, ascending; empty: none, it copies
+    std::int64_t bytes = 0;      ///< of the tensors that it reads and of those that it writes; 0 for a wait
   };
+  /// All of them in the order of a run; the same after every run.
+  virtual std::vector<Task> tasks() const = 0;
+  /// Whether runs from now on note when each task began and ended. A run that does allocates nothing either; one that does not
+  /// takes no time for it.
   virtual void profile(bool on) = 0;
-  virtual std::vector<Timing> timings() const = 0;
+  struct Interval {
+    std::chrono::steady_clock::time_point begin, end;
+  };
+  /// Of the last run, one for each task, in their order; empty unless that run was profiled. What they view is overwritten by
+  /// the next run and lives as long as the executable.
+  virtual std::span<const Interval> intervals() const = 0;
 
   /// Bytes of memory for intermediate values, shared among a backend's executables where it can.
   virtual std::int64_t arena_bytes() const = 0;
+  /// A tensor there, from the task that writes it to the last one that reads it, both positions in tasks(). What is written
+  /// over an input that is read for the last time is another tensor.
+  struct Held {
+    Use use;  ///< of the compiled graph
+    std::int64_t bytes = 0;
+    int first = 0, last = 0;
+  };
+  /// All of them, in the order in which they are written. Empty: not told.
+  virtual std::vector<Held> held() const { return {}; }
 };
 
 /// Compiles graphs and owns the variables, which all its executables share by name.
@@ -67,6 +88,9 @@ class QFW_API Backend {
   };
   /// May take a twentieth of a second when it is asked for the first time.
   virtual Peak peak() const { return {}; }
+  /// Bytes a second that memory beyond all caches gives and takes at the very best, with all threads: what passes over memory
+  /// are held against. 0: not known. May take half a second and a few hundred MiB when it is asked for the first time.
+  virtual double bandwidth() const { return 0; }
 
   /// Asked for each node before compile. A composite it declines is expanded into simpler ops first; declining anything else
   /// ends the run with the reason.

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <fstream>
 #include <optional>
+#include <string_view>
 
 #include "inspect/work.h"
 #include "io/log.h"
@@ -16,10 +17,11 @@ namespace qfw {
 
 namespace {
 
-std::int64_t peak_resident_bytes() {
-  std::ifstream file("/proc/self/status");
+/// A field of a file of /proc that tells kilobytes; 0 where it is not there.
+std::int64_t bytes_of(const char* path, std::string_view field) {
+  std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {
-    if (line.starts_with("VmHWM:")) return 1024 * std::stoll(line.substr(6));
+    if (line.starts_with(field)) return 1024 * std::stoll(line.substr(field.size()));
   }
   return 0;
 }
@@ -52,11 +54,11 @@ class RandomStep {
     }
   }
 
-  /// Every replica is fed the same; milliseconds of the step.
-  double run(Session& session, const Session::Compiled& compiled, std::int64_t step) {
+  /// Every replica is fed the same.
+  TraceFile::Step run(Session& session, const Session::Compiled& compiled, std::int64_t step) {
     const auto begin = std::chrono::steady_clock::now();
     session.run(compiled, step, exchanges_);
-    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+    return {begin, std::chrono::steady_clock::now()};
   }
 
  private:
@@ -81,7 +83,8 @@ double Benchmark::median_milliseconds() const {
   return n == 0 ? 0 : n % 2 == 1 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
 }
 
-Benchmark benchmark(Session& session, std::int64_t steps, bool training) {
+Benchmark benchmark(Session& session, const BenchmarkOptions& options) {
+  const bool training = options.training;
   const InterruptGuard guard("stopping after this step");
   if (!training) session.limit_train_batch(2);  // its steps set nothing but statistics and bounds
   session.initialize_variables();
@@ -103,26 +106,40 @@ Benchmark benchmark(Session& session, std::int64_t steps, bool training) {
   result.phase = session.phase_text(session.clock(training ? last : last + 1, training));
   const std::int64_t batch = training ? session.train_batch() : session.eval_batch();  // of each replica
   result.batch = batch * session.replicas().size();
-  result.peak_images_per_second = peak_images_per_second(work_of(compiled.graph, batch), session.peak());
+  const Backend::Peak peak = session.peak();
+  result.peak_images_per_second = peak_images_per_second(work_of(compiled.graph, batch), peak);
+  const double shares = session.replicas().size();
+  result.ceilings.peak = {.f32 = peak.f32 / shares, .bf16 = peak.bf16 / shares, .integer = peak.integer / shares};
   feed->run(session, compiled, last);  // warms caches
-  Executable& first = *compiled.executables.front();
-  first.profile(true);
-  for (std::int64_t i = 0; i < steps && !InterruptGuard::requested(); ++i) {
-    result.milliseconds.push_back(feed->run(session, compiled, last));
-    logger().info("{} of {}: {:.1f} ms", i + 1, steps, result.milliseconds.back());
+  // Of all replicas for a trace; else the first tells where the time goes.
+  std::vector<std::unique_ptr<Profiler>> profilers;
+  for (const auto& executable : compiled.executables) {
+    if (profilers.empty() || options.trace != nullptr) {
+      profilers.push_back(std::make_unique<Profiler>(compiled.graph, *executable, options.trace != nullptr));
+    }
+  }
+  std::vector<TraceFile::Step> timed;
+  for (std::int64_t i = 0; i < options.steps && !InterruptGuard::requested(); ++i) {
+    timed.push_back(feed->run(session, compiled, last));
+    for (const auto& profiler : profilers) profiler->add_run();
+    const std::chrono::duration<double, std::milli> duration = timed.back().end - timed.back().begin;
+    result.milliseconds.push_back(duration.count());
+    logger().info("{} of {}: {:.1f} ms", i + 1, options.steps, result.milliseconds.back());
   }
   result.interrupted = InterruptGuard::requested();
-  const auto timed = static_cast<double>(result.milliseconds.size());
-  if (timed == 0) fail(Error::Category::interrupted, "bench", "interrupted before anything was timed");
-  for (Executable::Timing timing : first.timings()) {
-    timing.milliseconds /= timed;
-    timing.calls /= static_cast<std::int64_t>(timed);
-    result.kinds.push_back(std::move(timing));
+  if (timed.empty()) fail(Error::Category::interrupted, "bench", "interrupted before anything was timed");
+  result.profile = profilers.front()->profile();
+  result.arena_bytes = compiled.executables.front()->arena_bytes();
+  result.peak_bytes = bytes_of("/proc/self/status", "VmHWM:");
+  result.huge_page_bytes = bytes_of("/proc/self/smaps_rollup", "AnonHugePages:");
+  if (options.trace != nullptr) {
+    std::vector<TraceFile::Replica> replicas;
+    for (std::size_t i = 0; i < profilers.size(); ++i) {
+      replicas.push_back({session.replicas().rank(static_cast<int>(i)), &profilers[i]->rows(), &profilers[i]->runs()});
+    }
+    options.trace->write(timed, replicas);
   }
-  first.profile(false);
-  std::ranges::sort(result.kinds, std::greater{}, &Executable::Timing::milliseconds);
-  result.arena_bytes = first.arena_bytes();
-  result.peak_bytes = peak_resident_bytes();
+  if (options.bandwidth) result.ceilings.bandwidth = session.bandwidth() / shares;
   return result;
 }
 

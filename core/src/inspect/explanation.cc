@@ -7,6 +7,7 @@
 #include <map>
 #include <utility>
 
+#include "inspect/task_row.h"
 #include "passes/quantize.h"
 #include "qfw/error.h"
 #include "run/phases.h"
@@ -96,15 +97,22 @@ Explanation explain(const Session& session) {
   }
   find_phases(session, explanation);
   for (const Variable& variable : training.variables) {
-    explanation.variable_bytes += static_cast<std::int64_t>(variable.type.bytes());
-    if (variable.kind == Variable::Kind::parameter) explanation.parameters += variable.type.shape.count();
+    const bool is_parameter = variable.kind == Variable::Kind::parameter;
+    if (is_parameter) explanation.parameters += variable.type.shape.count();
+    const bool is_optimizers = variable.name.starts_with(std::string(optimizer_scope) + "/");
+    auto& bytes = is_parameter    ? explanation.parameter_bytes
+                  : is_optimizers ? explanation.optimizer_bytes
+                                  : explanation.state_bytes;
+    bytes += static_cast<std::int64_t>(variable.type.bytes());
   }
   return explanation;
 }
 
 Explanation explain_compiled(Session& session) {
   Explanation explanation = explain(std::as_const(session));
-  explanation.arena_bytes = session.training(session.total_steps() - 1).executables.front()->arena_bytes();
+  const Session::Compiled& compiled = session.training(session.total_steps() - 1);
+  explanation.arena_bytes = compiled.executables.front()->arena_bytes();
+  explanation.stash = stash_of(compiled.graph, *compiled.executables.front());
   return explanation;
 }
 

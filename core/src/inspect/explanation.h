@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "inspect/cost.h"
+#include "inspect/stash.h"
 #include "inspect/work.h"
 #include "run/session.h"
 
@@ -40,8 +41,11 @@ struct Explanation {
   std::vector<LayerRow> layers;
   std::vector<PhaseRow> phases;  ///< of training steps
   std::int64_t multiplications = 0, matmul_weights = 0, parameters = 0;
-  std::int64_t variable_bytes = 0;  ///< parameters, state and optimizer slots
-  std::int64_t arena_bytes = 0;     ///< intermediate values of a training step in its last phase; 0: not compiled
+  /// Parameters, what the optimizer keeps of each, and all other state.
+  std::int64_t parameter_bytes = 0, optimizer_bytes = 0, state_bytes = 0;
+  std::int64_t variable_bytes() const { return parameter_bytes + optimizer_bytes + state_bytes; }
+  std::int64_t arena_bytes = 0;  ///< intermediate values of a training step in its last phase; 0: not compiled
+  Stash stash;                   ///< among these; empty: not compiled, or the backend does not tell
 };
 
 /// Compiles nothing.

@@ -55,4 +55,18 @@ json::array layers_json(const Explanation& explanation) {
   return layers;
 }
 
+json::array stash_json(const Stash& stash) {
+  json::array values;
+  for (const Stash::Row& value : stash.rows) {
+    json::object row;
+    row["layer"] = value.layer;
+    row["op"] = value.op;
+    row["dtype"] = name_of(value.type.dtype);
+    row["shape"] = to_json(value.type.shape);
+    row["bytes"] = value.bytes();
+    values.push_back(std::move(row));
+  }
+  return values;
+}
+
 }  // namespace qfw

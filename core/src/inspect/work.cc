@@ -2,9 +2,6 @@
 
 namespace qfw {
 
-namespace {
-
-/// Multiplications of a matmul: for each element of the product, those of one sum.
 double multiplications_of(const Graph& graph, const Node& node) {
   const auto input = [&](std::size_t i) { return graph.type(node.inputs[i]).shape; };
   const auto times = [](const Shape& product, const Shape& weights) {
@@ -23,7 +20,9 @@ double multiplications_of(const Graph& graph, const Node& node) {
   }
 }
 
-}  // namespace
+double peak_of(const Backend::Peak& peak, DType operands) {
+  return operands == DType::f32 ? peak.f32 : operands == DType::bf16 ? peak.bf16 : peak.integer;
+}
 
 Work work_of(const Graph& graph, std::int64_t batch) {
   Work work;

@@ -12,6 +12,12 @@ struct Work {
   double f32 = 0, bf16 = 0, integer = 0;
 };
 
+/// Of a matmul, each with its addition: for each element of the product, those of one sum. 0 for every other node.
+double multiplications_of(const Graph& graph, const Node& node);
+
+/// What a device multiplies operands of this type at, at best; 0: not known.
+double peak_of(const Backend::Peak& peak, DType operands);
+
 /// Of a finished graph, whose batch has so many images.
 Work work_of(const Graph& graph, std::int64_t batch);
 

@@ -18,7 +18,8 @@ auto variable(std::string_view name) {
 
 class GuardedExecutable final : public Guard<Executable> {
  public:
-  using Guard::Guard;
+  GuardedExecutable(PluginNamePtr plugin, std::unique_ptr<Executable> inner, std::size_t nodes)
+      : Guard(std::move(plugin), std::move(inner)), nodes_(nodes) {}
   void run(Step step, std::span<const HostView> feeds, std::span<const HostTensor> fetches) override {
     call(
         "run()", [&] { return fmt::format("step {}", step.index); }, [&] { inner().run(step, feeds, fetches); });
@@ -26,12 +27,33 @@ class GuardedExecutable final : public Guard<Executable> {
   void profile(bool on) override {
     call("profile()", [&] { inner().profile(on); });
   }
-  std::vector<Timing> timings() const override {
-    return call("timings()", [&] { return inner().timings(); });
+  std::vector<Task> tasks() const override {
+    auto tasks = call("tasks()", [&] { return inner().tasks(); });
+    for (const Task& task : tasks) {
+      for (const int node : task.nodes) check(node);
+    }
+    return tasks;
+  }
+  std::span<const Interval> intervals() const override {
+    return call("intervals()", [&] { return inner().intervals(); });
   }
   std::int64_t arena_bytes() const override {
     return call("arena_bytes()", [&] { return inner().arena_bytes(); });
   }
+  std::vector<Held> held() const override {
+    auto held = call("held()", [&] { return inner().held(); });
+    for (const Held& tensor : held) check(tensor.use.node);
+    return held;
+  }
+
+ private:
+  void check(int node) const {
+    if (node >= 0 && static_cast<std::size_t>(node) < nodes_) return;
+    fail(Error::Category::plugin, "backend",
+         fmt::format("{} says that it computes node {} of {}", plugin()->name, node, nodes_), plugin()->file);
+  }
+
+  std::size_t nodes_;  ///< of the graph
 };
 
 class GuardedBackend final : public Guard<Backend> {
@@ -53,6 +75,13 @@ class GuardedBackend final : public Guard<Backend> {
     }
     return peak;
   }
+  double bandwidth() const override {
+    const double bandwidth = call("bandwidth()", [&] { return inner().bandwidth(); });
+    if (std::isfinite(bandwidth) && bandwidth >= 0) return bandwidth;
+    fail(Error::Category::plugin, "backend",
+         fmt::format("{} says that its memory gives {} bytes a second", plugin()->name, bandwidth), plugin()->file,
+         "give what the device does at best, or 0 where that is not known");
+  }
   Support supports(const Graph& graph, const Node& node) const override {
     return call(
         "supports()", [&] { return "layer " + node.path; }, [&] { return inner().supports(graph, node); });
@@ -60,7 +89,7 @@ class GuardedBackend final : public Guard<Backend> {
   std::unique_ptr<Executable> compile(const Graph& graph, Communicator& replicas) override {
     auto compiled = call("compile()", [&] { return inner().compile(graph, replicas); });
     if (compiled == nullptr) fail(Error::Category::plugin, "backend", plugin()->name + " compiled to nothing", plugin()->file);
-    return std::make_unique<GuardedExecutable>(plugin(), std::move(compiled));
+    return std::make_unique<GuardedExecutable>(plugin(), std::move(compiled), graph.nodes.size());
   }
   void read(std::string_view name, HostTensor to) const override {
     call("read()", variable(name), [&] { inner().read(name, to); });

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <mutex>
 
 #include "data/pipeline.h"
 #include "graph/init.h"
@@ -20,6 +21,7 @@
 #include "run/open_dataset.h"
 #include "run/phase_check.h"
 #include "util/counted.h"
+#include "util/parallel.h"
 
 namespace qfw {
 
@@ -123,6 +125,14 @@ Backend::Peak Session::peak() {
     sum.integer += processes * each.integer;
   }
   return sum;
+}
+
+double Session::bandwidth() {
+  std::vector<double> here(static_cast<std::size_t>(replicas_.count()));
+  replicas_.each([&](int i) { here[static_cast<std::size_t>(i)] = replicas_.backend(i).bandwidth(); });
+  double sum = 0;
+  for (const double each : here) sum += each;
+  return sum * replicas_.size() / replicas_.count();
 }
 
 std::int64_t Session::eval_batch() const {
@@ -285,11 +295,16 @@ std::int64_t Session::variable_bytes() {
 }
 
 void Session::initialize_variables() {
-  for (const Variable& variable : variables()) {
+  const std::vector<Variable> all = variables();
+  std::mutex writing;
+  const int threads = backend().threads() * replicas_.count();
+  parallel_for(threads, static_cast<std::int64_t>(all.size()), [&](std::int64_t i) {
+    const Variable& variable = all[static_cast<std::size_t>(i)];
     std::vector<float> values(static_cast<std::size_t>(variable.type.shape.count()));
     initialize(variable, seed(), values);
+    const std::lock_guard lock(writing);
     write(variable.name, {variable.type, std::as_bytes(std::span(values))});
-  }
+  });
 }
 
 void Session::continue_from(const CheckpointInfo& info) { warm_start_ = info.warm_start; }

@@ -43,6 +43,7 @@ class Session {
   CorruptExamples& corrupt() const { return *corrupt_; }
   const Backend& backend() const { return replicas_.backend(); }  ///< of the first replica
   Backend::Peak peak();                                           ///< of all replicas of the run, those of each process alike
+  double bandwidth();                                             ///< likewise; 0: not known
   const Replicas& replicas() const { return replicas_; }
   Replicas& replicas() { return replicas_; }
   const DataShape& data() const { return data_; }

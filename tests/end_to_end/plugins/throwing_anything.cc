@@ -136,7 +136,8 @@ struct Idle final : Executable, Thrower {
   using Thrower::Thrower;
   void run(Step, std::span<const HostView>, std::span<const HostTensor>) override { at("run"); }
   void profile(bool) override {}
-  std::vector<Timing> timings() const override { return {}; }
+  std::vector<Task> tasks() const override { return {}; }
+  std::span<const Interval> intervals() const override { return {}; }
   std::int64_t arena_bytes() const override { return 0; }
 };
 struct Device final : Backend, Thrower {
@@ -154,6 +155,7 @@ struct Device final : Backend, Thrower {
     at("peak");
     return {.integer = told("a peak below zero") ? -1.0 : 0.0};
   }
+  double bandwidth() const override { return told("a bandwidth below zero") ? -1 : 0; }
   Support supports(const Graph&, const Node&) const override {
     at("supports");
     return {};

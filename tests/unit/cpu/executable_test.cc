@@ -138,21 +138,32 @@ TEST_F(Executables, WrongTensorsAreRefused) {
   EXPECT_THAT(message_of([&] { executable->run({}, {}, {&good, 1}); }), HasSubstr("0 feeds"));
 }
 
-TEST_F(Executables, ProfilesCountTheirKernels) {
+TEST_F(Executables, TasksAreTheirKernels) {
   GraphBuilder g({.training = false});
   const Value x = g.input("x", {{8, 4}}), w = g.input("w", {{4, 3}});
-  g.fetch("y", relu(dense(x, w)));
+  const Value product = dense(x, w);
+  g.fetch("y", relu(product));
   const Graph graph = finish(g.graph());
   const auto executable = backend_.compile(graph, replicas_);
-  run(*executable, graph, {std::vector<float>(32, 1), std::vector<float>(12, 1)});
-  EXPECT_TRUE(executable->timings().empty());
-  executable->profile(true);
-  for (int i = 0; i < 3; ++i) run(*executable, graph, {std::vector<float>(32, 1), std::vector<float>(12, 1)});
-  std::int64_t products = 0;
-  for (const Executable::Timing& timing : executable->timings()) {
-    if (timing.kind == "dense") products = timing.calls;
-  }
-  EXPECT_EQ(products, 3);
+  const auto tasks = executable->tasks();
+  ASSERT_EQ(tasks.size(), 3);
+  EXPECT_EQ(tasks[0].kind, "dense");
+  EXPECT_NE(tasks[0].implementation, "");
+  EXPECT_EQ(tasks[0].nodes, std::vector<int>{2});
+  EXPECT_EQ(tasks[0].bytes, 4 * (8 * 4 + 4 * 3 + 8 * 3));
+  EXPECT_EQ(tasks[1].kind, "fused elementwise");
+  EXPECT_EQ(tasks[1].nodes, std::vector<int>{3});
+  EXPECT_EQ(tasks[1].bytes, 4 * 2 * 8 * 3);
+  EXPECT_EQ(tasks[2].kind, "copy of fetches");
+  EXPECT_THAT(tasks[2].nodes, testing::IsEmpty());
+  EXPECT_EQ(tasks[2].bytes, 4 * 2 * 8 * 3);
+  const auto held = executable->held();  // the product, and what lies over it
+  ASSERT_EQ(held.size(), 2);
+  EXPECT_EQ(held[0].use, (Use{2, 0}));
+  EXPECT_EQ(held[0].first, 0);
+  EXPECT_EQ(held[0].last, 1);
+  EXPECT_EQ(held[1].use, (Use{3, 0}));
+  EXPECT_EQ(held[1].last, 2);
 }
 
 TEST_F(Executables, DescriptionNamesWhatMattersForSpeed) {

@@ -48,6 +48,23 @@ TEST(Plan, OutputsLieOverInputsThatDie) {
   EXPECT_EQ(apart.arena_bytes, 512u);
 }
 
+TEST(Plan, TellsHowLongTensorsAreHeld) {
+  GraphBuilder g({.training = false});
+  const Value x = g.input("x", {{8, 8}}), w = g.input("w", {{8, 8}});
+  const Value first = relu(dense(x, w));
+  g.fetch("y", dense(dense(first, w), first));  // first is kept beside what is made of it
+  const Graph graph = finish(g.graph());
+  const Plan plan = planned(graph, false);
+  std::string text;
+  for (const Plan::Held& held : plan.held) {
+    text += std::string(name_of(graph.nodes[held.use.node].op)) + " " + std::to_string(held.bytes) + ": " +
+            std::to_string(held.first) + "-" + std::to_string(held.last) + "\n";
+  }
+  EXPECT_EQ(text, "dense 256: 0-1\nrelu 256: 1-3\ndense 256: 2-3\ndense 256: 3-4\n");
+  EXPECT_EQ(plan.live_bytes, 3 * 256u);
+  EXPECT_EQ(plan.arena_bytes, plan.live_bytes);
+}
+
 TEST(Plan, SourcesStayWhereTheyAre) {
   GraphBuilder g({.training = false});
   const Value x = g.input("x", {{2, 2}});

@@ -138,6 +138,9 @@ TEST(Returned, ValuesThatCannotBeAreRefusedByName) {
   const Failure peak = failure_of([] { thrower<Backend>("a peak below zero")->peak(); });
   EXPECT_EQ(peak.category, Error::Category::plugin);
   EXPECT_THAT(peak.message, HasSubstr("backend:thrower says that its peak is -1 multiplications a second"));
+  const Failure bandwidth = failure_of([] { thrower<Backend>("a bandwidth below zero")->bandwidth(); });
+  EXPECT_EQ(bandwidth.category, Error::Category::plugin);
+  EXPECT_THAT(bandwidth.message, HasSubstr("backend:thrower says that its memory gives -1 bytes a second"));
 }
 
 TEST(Builder, RefusesVariablesThatCannotBeAndValuesOfOtherGraphs) {

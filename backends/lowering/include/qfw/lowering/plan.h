@@ -33,12 +33,20 @@ struct Plan {
     int node = 0;
     std::size_t offset = 0;
   };
+  /// A tensor in the arena, from the step that writes it to the last that reads it: positions in `steps`.
+  struct Held {
+    Use use;
+    std::size_t bytes = 0;
+    int first = 0, last = 0;
+  };
   std::vector<Placed> steps;        ///< without stores of what is already where it belongs
   std::vector<int> variables_read;  ///< indices into Graph::variables, ascending
   std::vector<int> variables_written;
   std::vector<Constant> constants;
+  std::vector<Held> held;  ///< in the order in which they are written; saved copies of variables are not told
   std::size_t constant_bytes = 0, arena_bytes = 0;
   std::size_t tensor_bytes = 0;  ///< of all tensors that live in the arena, as if none shared memory
+  std::size_t live_bytes = 0;    ///< of those that live at one step, at most: an arena cannot be smaller
 };
 
 /// Whether the kernel of a step may write that output over that input.
