@@ -20,6 +20,8 @@ bool has_level(Level level) {
              (allowed & HWY_AVX3) != 0;
     case Level::avx512_bf16:
       return has_level(Level::avx512) && cpu.has(Cpu::tAVX512_BF16);
+    case Level::avx512_vnni:
+      return has_level(Level::avx512) && cpu.has(Cpu::tAVX512_VNNI);
   }
   return false;
 }
@@ -43,6 +45,8 @@ std::string name_of(Level level) {
       return "avx512";
     case Level::avx512_bf16:
       return "avx512_bf16";
+    case Level::avx512_vnni:
+      return "avx512_vnni";
   }
   return "";
 }

@@ -24,16 +24,25 @@ class PlannedThreads {
   int before_;
 };
 
-/// Our integer product is exact everywhere; oneDNN's is faster where it is exact, too.
-bool own_integer(const Context& context) {
+/// Groups so narrow that a product of matrices for each would leave most of its vectors empty.
+bool narrow_groups(const Geometry& g) { return g.groups > 1 && g.cg() <= 16 && g.og() <= 16; }
+
+std::unique_ptr<Kernel> make_own_integer(const Graph& graph, const Node& node, Context& context) {
+  if (narrow_groups(geometry_of(graph, node))) return make_integer_groups(graph, node, context);
+  return make_integer_product(graph, node, context);
+}
+
+/// Our integer product is exact everywhere; oneDNN's is faster where it is exact, too, but for groups of a few channels, which
+/// it pads.
+bool own_integer(const Geometry& g, const Context& context) {
   if (context.implementation != Implementation::automatic) return context.implementation == Implementation::own;
-  return !library_has_integer_dot();
+  return !library_has_integer_dot() || (narrow_groups(g) && g.cg() > 1 && g.cg() < 8);
 }
 
 /// oneDNN takes, layer by layer, what it has: kernels of a lower instruction set among them, whose 16-bit sums saturate. Only
 /// those that name an instruction with 32-bit sums are trusted.
 std::unique_ptr<Kernel> make_integer(const Graph& graph, const Node& node, Context& context) {
-  if (own_integer(context)) return make_own_integer(graph, node, context);
+  if (own_integer(geometry_of(graph, node), context)) return make_own_integer(graph, node, context);
   auto library =
       node.op == Op::dense ? make_library_dense(graph, node, context) : make_library_convolution(graph, node, context);
   if (context.implementation == Implementation::library || sums_in_32_bits(library->implementation())) return library;
