@@ -54,8 +54,8 @@ struct Pixels {
   std::int64_t step, count;
 
   std::int64_t readable(const std::uint8_t* end, std::int64_t bytes) const {
-    if (step == 0) return count;
-    return end - from < bytes ? 0 : std::min(count, (end - from - bytes) / step + 1);
+    if (step == 0 || (count - 1) * step + bytes <= end - from) return count;
+    return end - from < bytes ? 0 : (end - from - bytes) / step + 1;
   }
 };
 
@@ -146,11 +146,11 @@ class LineMaker {
         offset_(pairs_ ? 0 : product.offset),
         spread_(spread),
         end_(product.src + product.geometry.n * product.geometry.h * product.geometry.w * product.geometry.c) {
-    const std::int32_t codes = pairs_ ? 2 : 4;
-    in_one_vector_ = spread.reach / codes < lanes_;
+    const int shift = pairs_ ? 1 : 2;
+    in_one_vector_ = spread.reach >> shift < lanes_;
     for (std::int64_t l = 0; l < lanes_; ++l) {
-      in_one_vector_ = in_one_vector_ && spread.offsets[l] % codes == 0;
-      word_offsets_[l] = spread.offsets[l] / codes;
+      word_offsets_[l] = spread.offsets[l] >> shift;
+      in_one_vector_ = in_one_vector_ && word_offsets_[l] << shift == spread.offsets[l];
     }
   }
 

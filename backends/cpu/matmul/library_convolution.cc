@@ -22,7 +22,9 @@ class LibraryConvolution final : public Kernel {
   LibraryConvolution(const Graph& graph, const Node& node, Context& context)
       : context_(context), g_(geometry_of(graph, node)), backward_(node.op == Op::conv2d_grad_src) {
     const DType type = graph.type(node.inputs[0]).dtype, weights_type = graph.type(node.inputs[1]).dtype;
-    through_f32_ = type == DType::bf16 && !library_has_bf16();
+    // Of bf16 it has nothing but loops for the gradient where strides and groups of a channel meet.
+    const bool no_code = backward_ && g_.cg() == 1 && (g_.sh > 1 || g_.sw > 1);
+    through_f32_ = type == DType::bf16 && (!library_has_bf16() || no_code);
     integer_ = is_integer(type);
     src_type_ = through_f32_ ? DType::f32 : type;
     weights_type_ = through_f32_ ? DType::f32 : weights_type;

@@ -49,14 +49,28 @@ std::unique_ptr<Kernel> make_integer(const Graph& graph, const Node& node, Conte
   return make_own_integer(graph, node, context);
 }
 
+/// Of narrow groups oneDNN's code is faster where its blocks of 8 channels are full, and for kernels of at most 3x3 and a
+/// channel where pixels are so far apart that no processor fetches them ahead.
+bool library_takes_groups(const Geometry& g) {
+  if (g.kh == 1 && g.kw == 1) return false;
+  return (g.cg() % 8 == 0 && g.og() % 8 == 0) ||
+         (g.cg() == 1 && g.og() == 1 && g.c % 16 == 0 && g.c > 512 && g.kh <= 3 && g.kw <= 3);
+}
+
 /// oneDNN's AVX2 code is slow for NHWC; its 512-bit code was made for this layout. Some of its 1x1 kernels with strides return
 /// wrong sums for a few channels (3.2, jit_1x1:avx2), so that it gets whole vectors of them only.
-bool own_grad_weights(const Graph& graph, const Node& node, const Context& context) {
-  const DType type = graph.type(node.inputs[0]).dtype;
-  const Geometry g = geometry_of(graph, node);
-  if ((type == DType::bf16 && !library_has_bf16()) || g.cg() % 16 != 0 || g.og() % 16 != 0) return true;
+bool own_grad_weights(const Geometry& g, DType type, const Context& context) {
+  if (type == DType::bf16 && !library_has_bf16()) return true;
+  if (narrow_groups(g) && context.implementation == Implementation::automatic) return !library_takes_groups(g);
+  if (!library_takes_groups(g) && (g.cg() % 16 != 0 || g.og() % 16 != 0)) return true;
   if (context.implementation != Implementation::automatic) return context.implementation == Implementation::own;
   return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & dnnl_cpu_isa_avx512_core) != dnnl_cpu_isa_avx512_core;
+}
+
+std::unique_ptr<Kernel> make_grad_weights(const Graph& graph, const Node& node, Context& context) {
+  const Geometry g = geometry_of(graph, node);
+  if (!own_grad_weights(g, graph.type(node.inputs[0]).dtype, context)) return make_library_grad_weights(graph, node, context);
+  return narrow_groups(g) ? make_direct_grad_weights(graph, node, context) : make_own_grad_weights(graph, node, context);
 }
 
 std::unique_ptr<Kernel> make(const Graph& graph, const Node& node, Context& context) {
@@ -68,8 +82,7 @@ std::unique_ptr<Kernel> make(const Graph& graph, const Node& node, Context& cont
     case Op::conv2d_grad_src:
       return make_library_convolution(graph, node, context);
     case Op::conv2d_grad_weights:
-      if (own_grad_weights(graph, node, context)) return make_own_grad_weights(graph, node, context);
-      return make_library_grad_weights(graph, node, context);
+      return make_grad_weights(graph, node, context);
     case Op::dense:
       if (is_integer(type)) return make_integer(graph, node, context);
       return make_library_dense(graph, node, context);

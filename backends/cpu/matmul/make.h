@@ -17,6 +17,7 @@ int thread_index();  ///< of the calling thread in its parallel region
 std::unique_ptr<Kernel> make_integer_product(const Graph& graph, const Node& node, Context& context);
 std::unique_ptr<Kernel> make_integer_groups(const Graph& graph, const Node& node, Context& context);
 std::unique_ptr<Kernel> make_own_grad_weights(const Graph& graph, const Node& node, Context& context);
+std::unique_ptr<Kernel> make_direct_grad_weights(const Graph& graph, const Node& node, Context& context);
 /// conv2d of any type and conv2d_grad_src.
 std::unique_ptr<Kernel> make_library_convolution(const Graph& graph, const Node& node, Context& context);
 std::unique_ptr<Kernel> make_library_grad_weights(const Graph& graph, const Node& node, Context& context);

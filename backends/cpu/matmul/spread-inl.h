@@ -27,11 +27,15 @@ struct Spread {
     const std::int64_t o = block * lanes;
     first = o / g.og() * g.cg();
     count = std::min(lanes, g.o - o);
+    std::int64_t channel = o % g.og(), offset = 0;  // the former in its group
     for (std::int64_t l = 0; l < count; ++l) {
-      const std::int64_t offset = (o + l) / g.og() * g.cg() - first;
       offsets[l] = static_cast<std::int32_t>(offset);
-      reach = std::max(reach, offset);
+      reach = offset;
       as_it_is = as_it_is && offset == l;
+      if (++channel == g.og()) {
+        channel = 0;
+        offset += g.cg();
+      }
     }
   }
 };

@@ -1,5 +1,8 @@
+#include <cmath>
+#include <limits>
 #include <memory>
 
+#include "matmul/grad_weights_gemm.h"
 #include "matmul/integer_gemm.h"
 #include "matmul/integer_words.h"
 #include "single.h"
@@ -7,6 +10,79 @@
 /// Groups of few channels, whose kernels are others, on every instruction set.
 namespace qfw::cpu::test {
 namespace {
+
+std::vector<double> gradient(const ConvCase& test, const Bytes& src, const Bytes& grad, DType type) {
+  const auto a = numbers(src, type), g = numbers(grad, type);
+  std::vector<double> sums(static_cast<std::size_t>(test.weights().count()));
+  test.for_each([&](std::int64_t s, std::int64_t w, std::int64_t d) { sums[w] += a[s] * g[d]; });
+  return sums;
+}
+
+Graph gradient_graph(const ConvCase& test, DType type) {
+  return single(Op::conv2d_grad_weights, {test.src(), type}, {test.dst(), type}, Conv2dGrad{test.conv, test.weights()},
+                {test.weights(), DType::f32});
+}
+
+void expect_gradient(const ConvCase& test, DType type, int threads) {
+  const Bytes src = random_floats({test.src(), type}, 1), grad = random_floats({test.dst(), type}, 2);
+  Context context{.threads = threads, .implementation = Implementation::own};
+  expect_near(numbers(run(gradient_graph(test, type), {src, grad}, context), DType::f32), gradient(test, src, grad, type), 3e-6,
+              test.str() + " " + name_of(type) + " " + gradient_target());
+}
+
+TEST(Groups, GradientOfWeights) {
+  with_each_instruction_set([] {
+    int index = 0;
+    for (const ConvCase& test : grouped_cases()) {
+      for (const DType type : {DType::f32, DType::bf16}) expect_gradient(test, type, ++index % 4 == 0 ? 3 : 1);
+    }
+  });
+}
+
+TEST(Groups, GradientOfWeightsOfRandomShapes) {
+  for (unsigned seed = 1; seed <= 60; ++seed) {
+    for (const DType type : {DType::f32, DType::bf16}) expect_gradient(random_grouped_case(seed), type, 1);
+  }
+}
+
+// Several bands of rows for each image and thread.
+TEST(Groups, GradientOfWeightsOfLargeImages) {
+  for (const ConvCase& test :
+       {ConvCase{2, 60, 64, 72, 72, 3, 3, {.padding = {{1, 1}, {1, 1}}, .groups = 72}},
+        ConvCase{1, 50, 66, 48, 48, 3, 3, {.stride = {2, 2}, .padding = {{0, 0}, {1, 1}}, .groups = 12}}}) {
+    for (const DType type : {DType::f32, DType::bf16}) {
+      for (const int threads : {1, 3}) expect_gradient(test, type, threads);
+    }
+  }
+}
+
+// What is no number reaches those sums that it belongs to, and no others: padding multiplies nothing.
+TEST(Groups, GradientOfWeightsKeepsWhatIsNoNumber) {
+  const ConvCase test{1, 5, 6, 20, 20, 3, 3, {.padding = {{1, 1}, {1, 1}}, .groups = 20}};
+  std::vector<float> src(static_cast<std::size_t>(test.src().count()), 1.0f);
+  std::vector<float> grad(static_cast<std::size_t>(test.dst().count()), 1.0f);
+  src[3] = std::numeric_limits<float>::quiet_NaN();   // the first pixel: met by the kernel's middle and what is left and above
+  grad[17] = std::numeric_limits<float>::infinity();  // the first result: meets the kernel's middle and what is right and below
+  const auto bytes = [](const std::vector<float>& values) {
+    Bytes result(values.size() * sizeof(float));
+    std::memcpy(result.data(), values.data(), result.size());
+    return result;
+  };
+  const auto expected = gradient(test, bytes(src), bytes(grad), DType::f32);
+  with_each_instruction_set([&] {
+    Context context{.threads = 2, .implementation = Implementation::own};
+    const auto found = numbers(run(gradient_graph(test, DType::f32), {bytes(src), bytes(grad)}, context), DType::f32);
+    int nan = 0, infinite = 0;
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      EXPECT_EQ(std::isnan(found[i]), std::isnan(expected[i])) << i;
+      EXPECT_EQ(std::isinf(found[i]), std::isinf(expected[i])) << i;
+      nan += std::isnan(found[i]);
+      infinite += std::isinf(found[i]);
+    }
+    EXPECT_EQ(nan, 4);
+    EXPECT_EQ(infinite, 4);
+  });
+}
 
 struct Codes {
   DType type;
