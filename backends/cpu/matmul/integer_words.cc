@@ -8,6 +8,7 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "matmul/integer_words.cc"
+#include "hwy/cache_control.h"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 #include "matmul/integer_words-inl.h"
@@ -320,6 +321,7 @@ class Multiplication {
 
 void multiply_words(const WordProduct& product, const WordRows& rows) {
   Multiplication(product, rows.buffer).run(rows.row, rows.row_end);
+  if (product.stream) hwy::FlushStream();
 }
 
 void pack(const WordProduct& product, const std::int8_t* weights, std::int64_t v, std::byte* packed,
