@@ -1,8 +1,11 @@
 // Speed of the convolutions of ResNet50 at 224x224 on this machine, distinct layers with their multiplicities.
-// bench_matmul [THREADS] [BATCH] [SECONDS per measurement] [COLUMN...]; columns as printed, all by default.
+// bench_matmul [THREADS] [BATCH] [SECONDS per measurement] [grouped] [COLUMN...]; columns as printed, all by default.
+// `grouped`: convolutions in groups, down to a channel each, in place of ResNet50's. ONEDNN_MAX_CPU_ISA caps the kernels of
+// both sides.
 #include "matmul/matmul.h"
 
 #include <fmt/format.h>
+#include <hwy/targets.h>
 #include <omp.h>
 
 #include <algorithm>
@@ -12,6 +15,7 @@
 #include <cstring>
 #include <memory>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,14 +28,19 @@ using Implementation = Context::Implementation;
 struct Layer {
   std::int64_t c, o, kernel, stride, size;
   int times;
+  std::int64_t groups = 1;
 };
-constexpr Layer layers[] = {
+constexpr Layer resnet50[] = {
     {3, 64, 7, 2, 224, 1},     {64, 64, 1, 1, 56, 1},    {256, 64, 1, 1, 56, 2},   {64, 64, 3, 1, 56, 3},
     {64, 256, 1, 1, 56, 4},    {256, 128, 1, 1, 56, 1},  {128, 128, 3, 2, 56, 1},  {128, 512, 1, 1, 28, 4},
     {256, 512, 1, 2, 56, 1},   {512, 128, 1, 1, 28, 3},  {128, 128, 3, 1, 28, 3},  {512, 256, 1, 1, 28, 1},
     {256, 256, 3, 2, 28, 1},   {256, 1024, 1, 1, 14, 6}, {512, 1024, 1, 2, 28, 1}, {1024, 256, 1, 1, 14, 5},
     {256, 256, 3, 1, 14, 5},   {1024, 512, 1, 1, 14, 1}, {512, 512, 3, 2, 14, 1},  {512, 2048, 1, 1, 7, 3},
     {1024, 2048, 1, 2, 14, 1}, {2048, 512, 1, 1, 7, 2},  {512, 512, 3, 1, 7, 2}};
+constexpr Layer grouped[] = {{128, 128, 3, 1, 56, 1},      {128, 128, 3, 1, 56, 1, 4},   {128, 128, 3, 1, 56, 1, 32},
+                             {256, 256, 3, 2, 56, 1, 32},  {512, 512, 3, 1, 14, 1, 32},  {32, 32, 3, 1, 112, 1, 32},
+                             {144, 144, 3, 1, 56, 1, 144}, {144, 144, 3, 2, 56, 1, 144}, {576, 576, 3, 1, 14, 1, 576},
+                             {240, 240, 5, 1, 28, 1, 240}, {960, 960, 3, 1, 7, 1, 960}};
 
 struct Column {
   const char* name;
@@ -44,6 +53,7 @@ constexpr Column columns[] = {
     {"f32", Op::conv2d, DType::f32},
     {"f32.bd", Op::conv2d_grad_src, DType::f32},
     {"f32.bw", Op::conv2d_grad_weights, DType::f32},
+    {"f32.bw.own", Op::conv2d_grad_weights, DType::f32, 0, 0, Implementation::own},
     {"f32.bw.lib", Op::conv2d_grad_weights, DType::f32, 0, 0, Implementation::library},
     {"bf16", Op::conv2d, DType::bf16},
     {"bf16.bd", Op::conv2d_grad_src, DType::bf16},
@@ -94,12 +104,13 @@ Memory filled(const TensorType& type, int greatest) {
 }
 
 Graph graph_of(const Layer& layer, std::int64_t batch, const Column& column) {
-  const Shape src{batch, layer.size, layer.size, layer.c}, weights{layer.kernel, layer.kernel, layer.c, layer.o};
+  const Shape src{batch, layer.size, layer.size, layer.c}, weights{layer.kernel, layer.kernel, layer.c / layer.groups, layer.o};
   const std::int64_t size = layer.size / layer.stride;
   const Shape dst{batch, size, size, layer.o};
   const Extent stride{layer.stride, layer.stride};
   const std::int64_t total = std::max<std::int64_t>((size - 1) * layer.stride + layer.kernel - layer.size, 0);
-  const Conv2d conv{.stride = stride, .padding = {{total / 2, total / 2}, {total - total / 2, total - total / 2}}};
+  const Conv2d conv{
+      .stride = stride, .padding = {{total / 2, total / 2}, {total - total / 2, total - total / 2}}, .groups = layer.groups};
   const bool integer = column.type == DType::u8;
   Graph graph;
   const auto add = [&](Op op, std::vector<Use> inputs, Attributes attributes, TensorType type) {
@@ -143,18 +154,32 @@ double best_time(cpu::Kernel& kernel, const std::vector<const void*>& inputs, vo
   return best;
 }
 
+/// The project's loops like oneDNN's.
+void cap_own_kernels() {
+  const auto allowed = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
+  const auto lacks = [allowed](unsigned isa) { return (allowed & isa) != isa; };
+  std::int64_t targets = hwy::SupportedTargets();
+  if (lacks(dnnl_cpu_isa_avx512_core)) targets &= ~(HWY_AVX3 - 1 + HWY_AVX3);
+  if (lacks(dnnl_cpu_isa_avx2)) targets &= ~(HWY_AVX2 - 1 + HWY_AVX2);
+  hwy::SetSupportedTargetsForTest(targets);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const int threads = argc > 1 ? std::atoi(argv[1]) : 2;
   const std::int64_t batch = argc > 2 ? std::atoi(argv[2]) : 16;
   const double seconds = argc > 3 ? std::atof(argv[3]) : 0.1;
+  const bool in_groups = argc > 4 && std::strcmp(argv[4], "grouped") == 0;
+  const int first = in_groups ? 5 : 4;
+  const std::span<const Layer> layers = in_groups ? std::span<const Layer>(grouped) : resnet50;
   std::vector<Column> chosen;
   for (const Column& column : columns) {
-    bool wanted = argc <= 4;
-    for (int i = 4; i < argc; ++i) wanted = wanted || std::strcmp(argv[i], column.name) == 0;
+    bool wanted = argc <= first;
+    for (int i = first; i < argc; ++i) wanted = wanted || std::strcmp(argv[i], column.name) == 0;
     if (wanted) chosen.push_back(column);
   }
+  cap_own_kernels();
   omp_set_num_threads(threads);
   fmt::print("{}; {} threads, batch {}; GFLOP/s (GOP/s) of 2 x multiplications, best of {} s each\n{:<26}",
              cpu::describe_matmul(), threads, batch, seconds, "channels kernel size");
@@ -164,10 +189,12 @@ int main(int argc, char** argv) {
   double all = 0;
   for (const Layer& layer : layers) {
     const std::int64_t size = layer.size / layer.stride;
-    const double work = 2.0 * static_cast<double>(batch * layer.c * layer.o * layer.kernel * layer.kernel * size * size);
+    const double work =
+        2.0 * static_cast<double>(batch * layer.c / layer.groups * layer.o * layer.kernel * layer.kernel * size * size);
     all += work * layer.times;
-    fmt::print("{:<26}", fmt::format("{}->{} {}x{}/{} @{} x{}", layer.c, layer.o, layer.kernel, layer.kernel, layer.stride,
-                                     layer.size, layer.times));
+    fmt::print("{:<26}", fmt::format("{}->{}{} {}x{}/{} @{} x{}", layer.c, layer.o,
+                                     layer.groups == 1 ? "" : fmt::format(":{}", layer.groups), layer.kernel, layer.kernel,
+                                     layer.stride, layer.size, layer.times));
     for (std::size_t i = 0; i < chosen.size(); ++i) {
       const Column& column = chosen[i];
       if (column.op == Op::conv2d_grad_src && layer.c == 3) {  // nobody needs the gradient of images

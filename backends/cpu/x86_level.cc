@@ -23,6 +23,8 @@ bool has_level(Level level) {
              (allowed & HWY_AVX3) != 0;
     case Level::avx512_bf16:
       return has_level(Level::avx512) && cpu.has(Cpu::tAVX512_BF16);
+    case Level::avx512_vnni:
+      return has_level(Level::avx512) && cpu.has(Cpu::tAVX512_VNNI);
   }
   return false;
 }
@@ -30,9 +32,9 @@ bool has_level(Level level) {
 bool has_amx() {
 #if defined(ARCH_REQ_XCOMP_PERM)
   constexpr int tile_data = 18;  // the component of the processor's state, XTILEDATA
-  static const bool granted = has_level(Level::avx512_bf16) && Xbyak::util::Cpu().has(Xbyak::util::Cpu::tAMX_TILE) &&
-                              syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, tile_data) == 0;
-  return granted;
+  static const bool granted =
+      Xbyak::util::Cpu().has(Xbyak::util::Cpu::tAMX_TILE) && syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, tile_data) == 0;
+  return has_level(Level::avx512_bf16) && granted;
 #else
   return false;
 #endif
@@ -58,6 +60,8 @@ std::string name_of(Level level) {
       return "avx512";
     case Level::avx512_bf16:
       return "avx512_bf16";
+    case Level::avx512_vnni:
+      return "avx512_vnni";
   }
   return "";
 }

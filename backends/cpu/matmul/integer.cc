@@ -1,11 +1,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
+#include "matmul/integer_codes.h"
 #include "matmul/integer_gemm.h"
 #include "matmul/make.h"
-#include "qfw/bounds.h"
 #include "scratch.h"
 
 namespace qfw::cpu {
@@ -26,11 +25,10 @@ class IntegerKernel final : public Kernel {
       : context_(context), name_(node.op == Op::dense ? "dense integer" : "conv2d integer") {
     const Geometry g = geometry_of(graph, node);
     product_.geometry = g;
-    product_.src_signed = graph.type(node.inputs[0]).dtype == DType::s8;
-    const Bounds codes = ValueBounds(graph).of(node.inputs[0]);
-    product_.offset = product_.src_signed ? static_cast<int>(std::max(0.0, -std::floor(codes.low))) : 0;
-    greatest_code_ = static_cast<int>(std::ceil(codes.high)) + product_.offset;
-    bytes_possible_ = integer_bytes_possible() && steps(1) >= fewest_steps;
+    codes_ = IntegerCodes(graph, node.inputs[0]);
+    product_.src_signed = codes_.is_signed;
+    product_.offset = codes_.offset;
+    bytes_possible_ = integer_bytes_possible() && codes_.steps(1) >= fewest_steps;
 
     panels_ = ceil_div(g.og(), integer_panel());
     const std::int64_t tiles = ceil_div(g.rows(), integer_tile_rows);
@@ -82,7 +80,7 @@ class IntegerKernel final : public Kernel {
 
   const char* kind() const override { return name_; }
   std::string implementation() const override {
-    const bool once = own_.bytes() > 0, known = once || !bytes_possible_ || steps(128) >= fewest_steps;
+    const bool once = own_.bytes() > 0, known = once || !bytes_possible_ || codes_.steps(128) >= fewest_steps;
     const bool bytes = once ? product_.bytes : bytes_possible_;
     return fmt::format("own {} {}{}",
                        !known  ? "u8 or s16"
@@ -92,15 +90,10 @@ class IntegerKernel final : public Kernel {
   }
 
  private:
-  /// How many steps of two products of u8 and s8 per 16-bit sum cannot overflow.
-  std::int64_t steps(int greatest_weight) const {
-    return 32767 / std::max(2 * greatest_code_ * std::max(greatest_weight, 1), 1);
-  }
-
   void choose_loop(const std::int8_t* weights) {
     product_.bytes = false;
     if (!bytes_possible_) return;
-    product_.widen_after = steps(greatest(weights, product_.geometry.depth() * product_.geometry.o));
+    product_.widen_after = codes_.steps(greatest(weights, product_.geometry.depth() * product_.geometry.o));
     product_.bytes = product_.widen_after >= fewest_steps;
   }
 
@@ -138,7 +131,7 @@ class IntegerKernel final : public Kernel {
   Context& context_;
   const char* name_;
   IntegerProduct product_;
-  int greatest_code_ = 255;
+  IntegerCodes codes_;
   bool bytes_possible_ = false;
   std::int64_t panels_ = 1, row_blocks_ = 1, column_blocks_ = 1;
   ScratchLayout layout_;
@@ -148,7 +141,7 @@ class IntegerKernel final : public Kernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_own_integer(const Graph& graph, const Node& node, Context& context) {
+std::unique_ptr<Kernel> make_integer_product(const Graph& graph, const Node& node, Context& context) {
   return std::make_unique<IntegerKernel>(graph, node, context);
 }
 

@@ -11,6 +11,7 @@
 
 #include "hwy/highway.h"
 #include "matmul/integer_gemm.h"
+#include "matmul/integer_instructions-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace qfw::cpu::HWY_NAMESPACE {
@@ -25,18 +26,8 @@ struct Target {
   bool add, stream;
 };
 
-// Whether there are instructions that multiply bytes and add their products: from SSSE3 on. What a compiler takes for granted
-// on x86-64 is Highway's SCALAR, EMU128 or SSE2, by its version.
-#undef QFW_MULTIPLIES_BYTES
-#if HWY_ARCH_X86 && HWY_TARGET <= HWY_SSSE3
-#define QFW_MULTIPLIES_BYTES 1
-#else
-#define QFW_MULTIPLIES_BYTES 0
-#endif
-
 #if !QFW_MULTIPLIES_BYTES
 // Processors of before 2006, and nothing else: plain loops.
-constexpr bool bytes_possible = false;
 std::int64_t panel() { return 8; }
 
 template <int Rows>
@@ -52,25 +43,6 @@ void tile(const IntegerProduct&, const std::byte* a, std::int64_t a_stride, cons
   }
 }
 #else
-using D32 = hn::ScalableTag<std::int32_t>;
-using D16 = hn::Repartition<std::int16_t, D32>;
-using D8 = hn::Repartition<std::int8_t, D32>;
-using DU8 = hn::Repartition<std::uint8_t, D32>;
-using V32 = hn::Vec<D32>;
-using V16 = hn::Vec<D16>;
-
-constexpr bool bytes_possible = true;
-#if HWY_TARGET <= HWY_AVX3
-HWY_INLINE V32 multiply_pairs(V16 a, V16 b) { return V32{_mm512_madd_epi16(a.raw, b.raw)}; }
-HWY_INLINE V16 multiply_bytes(hn::Vec<DU8> a, hn::Vec<D8> b) { return V16{_mm512_maddubs_epi16(a.raw, b.raw)}; }
-#elif HWY_TARGET <= HWY_AVX2
-HWY_INLINE V32 multiply_pairs(V16 a, V16 b) { return V32{_mm256_madd_epi16(a.raw, b.raw)}; }
-HWY_INLINE V16 multiply_bytes(hn::Vec<DU8> a, hn::Vec<D8> b) { return V16{_mm256_maddubs_epi16(a.raw, b.raw)}; }
-#else
-HWY_INLINE V32 multiply_pairs(V16 a, V16 b) { return V32{_mm_madd_epi16(a.raw, b.raw)}; }
-HWY_INLINE V16 multiply_bytes(hn::Vec<DU8> a, hn::Vec<D8> b) { return V16{_mm_maddubs_epi16(a.raw, b.raw)}; }
-#endif
-
 HWY_INLINE V32 repeat(const void* four_bytes) {
   std::int32_t word;
   std::memcpy(&word, four_bytes, sizeof(word));

@@ -25,7 +25,7 @@ class LibraryConvolution final : public Kernel {
       : context_(context), g_(geometry_of(graph, node)), backward_(node.op == Op::conv2d_grad_src) {
     const DType type = graph.type(node.inputs[0]).dtype;
     given_weights_ = graph.type(node.inputs[1]).dtype;
-    through_f32_ = type == DType::bf16 && !library_has_bf16();
+    through_f32_ = library_goes_through_f32(g_, type, backward_);
     integer_ = is_integer(type);
     src_type_ = through_f32_ ? DType::f32 : type;
     weights_type_ = integer_ ? given_weights_ : src_type_;

@@ -12,36 +12,67 @@ namespace {
 
 using Implementation = Context::Implementation;
 
-/// Our integer product is exact everywhere; oneDNN's is faster where it is exact, too.
-bool own_integer(const Context& context) {
-  if (context.implementation != Implementation::automatic) return context.implementation == Implementation::own;
-  return !library_has_integer_dot();
+/// Groups so narrow that a product of matrices for each would leave most of its vectors empty.
+bool narrow_groups(const Geometry& g) { return g.groups > 1 && g.cg() <= 16 && g.og() <= 16; }
+
+std::unique_ptr<Kernel> make_own_integer(const Graph& graph, const Node& node, Context& context) {
+  if (narrow_groups(geometry_of(graph, node))) return make_integer_groups(graph, node, context);
+  return make_integer_product(graph, node, context);
 }
+
+}  // namespace
+
+bool own_integer(const Geometry& g, const Context& context) {
+  if (context.implementation != Implementation::automatic) return context.implementation == Implementation::own;
+  return !library_has_integer_dot() || (narrow_groups(g) && g.cg() > 1 && g.cg() < 8);
+}
+
+bool library_goes_through_f32(const Geometry& g, DType type, bool backward) {
+  const bool no_code = backward && g.cg() == 1 && (g.sh > 1 || g.sw > 1);
+  return type == DType::bf16 && (!library_has_bf16() || no_code);
+}
+
+namespace {
 
 /// oneDNN takes, layer by layer, what it has: kernels of a lower instruction set among them, whose 16-bit sums saturate. Only
 /// those that name an instruction with 32-bit sums are trusted.
 std::unique_ptr<Kernel> make_integer(const Graph& graph, const Node& node, Context& context) {
-  if (own_integer(context)) return make_own_integer(graph, node, context);
+  if (own_integer(geometry_of(graph, node), context)) return make_own_integer(graph, node, context);
   auto library =
       node.op == Op::dense ? make_library_dense(graph, node, context) : make_library_convolution(graph, node, context);
   if (context.implementation == Implementation::library || sums_in_32_bits(library->implementation())) return library;
   return make_own_integer(graph, node, context);
 }
 
+/// Of narrow groups oneDNN's code is faster where its blocks of 8 channels are full, and for kernels of at most 3x3 and a
+/// channel where pixels are so far apart that no processor fetches them ahead.
+bool library_takes_groups(const Geometry& g) {
+  if (g.kh == 1 && g.kw == 1) return false;
+  return (g.cg() % 8 == 0 && g.og() % 8 == 0) ||
+         (g.cg() == 1 && g.og() == 1 && g.c % 16 == 0 && g.c > 512 && g.kh <= 3 && g.kw <= 3);
+}
+
 /// oneDNN's AVX2 code is slow for NHWC; its 512-bit code was made for this layout. Some of its 1x1 kernels with strides return
 /// wrong sums for a few channels (3.2, jit_1x1:avx2), so that it gets whole vectors of them only.
-bool own_grad_weights(const Graph& graph, const Node& node, const Context& context) {
-  const DType type = graph.type(node.inputs[0]).dtype;
-  const Geometry g = geometry_of(graph, node);
-  if ((type == DType::bf16 && !library_has_bf16()) || g.cg() % 16 != 0 || g.og() % 16 != 0) return true;
+bool own_grad_weights(const Geometry& g, DType type, const Context& context) {
+  if (type == DType::bf16 && !library_has_bf16()) return true;
+  if (narrow_groups(g) && context.implementation == Implementation::automatic) return !library_takes_groups(g);
+  if (!library_takes_groups(g) && (g.cg() % 16 != 0 || g.og() % 16 != 0)) return true;
   if (context.implementation != Implementation::automatic) return context.implementation == Implementation::own;
   return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & dnnl_cpu_isa_avx512_core) != dnnl_cpu_isa_avx512_core;
 }
 
-/// oneDNN's reorder rows of images and then the result.
+/// oneDNN's reorder rows of images and then the result. What caps its instructions caps ours.
 bool own_tiles(const Graph& graph, const Node& node, const Context& context) {
-  return context.implementation != Implementation::library && graph.type(node.inputs[1]).dtype == DType::bf16 &&
-         takes_tiles(geometry_of(graph, node));
+  return context.implementation != Implementation::library && library_has_tiles() &&
+         graph.type(node.inputs[1]).dtype == DType::bf16 && takes_tiles(geometry_of(graph, node));
+}
+
+std::unique_ptr<Kernel> make_grad_weights(const Graph& graph, const Node& node, Context& context) {
+  if (own_tiles(graph, node, context)) return make_grad_weights_tiles(graph, node, context);
+  const Geometry g = geometry_of(graph, node);
+  if (!own_grad_weights(g, graph.type(node.inputs[0]).dtype, context)) return make_library_grad_weights(graph, node, context);
+  return narrow_groups(g) ? make_direct_grad_weights(graph, node, context) : make_own_grad_weights(graph, node, context);
 }
 
 std::unique_ptr<Kernel> make(const Graph& graph, const Node& node, Context& context) {
@@ -53,9 +84,7 @@ std::unique_ptr<Kernel> make(const Graph& graph, const Node& node, Context& cont
     case Op::conv2d_grad_src:
       return make_library_convolution(graph, node, context);
     case Op::conv2d_grad_weights:
-      if (own_tiles(graph, node, context)) return make_grad_weights_tiles(graph, node, context);
-      if (own_grad_weights(graph, node, context)) return make_own_grad_weights(graph, node, context);
-      return make_library_grad_weights(graph, node, context);
+      return make_grad_weights(graph, node, context);
     case Op::dense:
       if (is_integer(type)) return make_integer(graph, node, context);
       return make_library_dense(graph, node, context);
@@ -72,7 +101,9 @@ std::unique_ptr<Kernel> make(const Graph& graph, const Node& node, Context& cont
 
 int codes_operand(const Graph& graph, const Node& node, const Context& context) {
   if (node.op == Op::conv2d_grad_weights && own_tiles(graph, node, context)) return 0;
-  if (node.op == Op::conv2d_grad_src && graph.type(node.inputs[0]).dtype == DType::bf16 && library_has_bf16()) return 1;
+  if (node.op == Op::conv2d_grad_src && graph.type(node.inputs[0]).dtype == DType::bf16) {
+    return library_goes_through_f32(geometry_of(graph, node), DType::bf16, true) ? -1 : 1;
+  }
   return -1;
 }
 

@@ -16,6 +16,7 @@ bool has_isa(unsigned bits) { return (static_cast<unsigned>(dnnl::get_effective_
 }  // namespace
 
 bool library_has_bf16() { return has_isa(dnnl_cpu_isa_avx512_core_bf16); }
+bool library_has_tiles() { return has_isa(dnnl_cpu_isa_avx512_core_amx); }
 bool library_has_integer_dot() { return has_isa(dnnl_cpu_isa_avx512_core_vnni) || has_isa(dnnl_cpu_isa_avx2_vnni); }
 
 PlannedThreads::PlannedThreads(int threads) : before_(omp_get_max_threads()) { omp_set_num_threads(threads); }

@@ -11,7 +11,8 @@
 
 namespace qfw::cpu {
 
-bool library_has_bf16();  ///< bf16 instructions; without them its bf16 primitives are missing or hundreds of times slower
+bool library_has_bf16();   ///< bf16 instructions; without them its bf16 primitives are missing or hundreds of times slower
+bool library_has_tiles();  ///< that multiply bf16 (AMX)
 bool library_has_integer_dot();  ///< u8 x s8 in one instruction; without it 16-bit sums may saturate
 
 /// Primitives are planned for the number of threads they will run with.

@@ -69,7 +69,7 @@ bool SlicedConvolution::usable() const {
 
 std::unique_ptr<SlicedConvolution> SlicedConvolution::make(const Graph& graph, const Node& node, std::int64_t slices,
                                                            Context& context) {
-  if (context.implementation == Context::Implementation::own) return nullptr;
+  if (own_integer(geometry_of(graph, node), context)) return nullptr;
   std::unique_ptr<SlicedConvolution> made(new SlicedConvolution(graph, node, slices, context));
   return made->usable() ? std::move(made) : nullptr;
 }

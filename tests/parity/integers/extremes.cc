@@ -12,7 +12,7 @@ namespace {
 constexpr std::int64_t size = 5, images = 2;
 
 struct Extreme {
-  std::int64_t kernel, src_channels, features;
+  std::int64_t kernel, src_channels, features, groups;  ///< src_channels: of a group
   DType src;
   int weights;  ///< -1, 0, 1: -128, alternating, 127
 };
@@ -21,9 +21,15 @@ std::vector<Extreme> all_extremes() {
   std::vector<Extreme> all;
   for (const DType src : {DType::u8, DType::s8}) {
     for (const int weights : {-1, 0, 1}) {
-      for (const auto& [kernel, src_channels, features] :
-           {std::array<std::int64_t, 3>{3, 64, 32}, {1, 256, 64}, {3, 5, 19}, {0, 500, 33}}) {
-        all.push_back({kernel, src_channels, features, src, weights});
+      for (const auto& [kernel, src_channels, features, groups] : {std::array<std::int64_t, 4>{3, 64, 32, 1},
+                                                                   {1, 256, 64, 1},
+                                                                   {3, 5, 19, 1},
+                                                                   {0, 500, 33, 1},
+                                                                   {3, 1, 40, 40},
+                                                                   {5, 1, 16, 16},
+                                                                   {3, 4, 64, 16},
+                                                                   {3, 6, 15, 3}}) {
+        all.push_back({kernel, src_channels, features, groups, src, weights});
       }
     }
   }
@@ -45,13 +51,14 @@ std::vector<float> extreme_sums(const std::string& backend) {
   std::vector<float> all;
   for (const Extreme& extreme : all_extremes()) {
     const bool dense_layer = extreme.kernel == 0;
-    const Shape src_shape = dense_layer ? Shape{images, extreme.src_channels} : Shape{images, size, size, extreme.src_channels};
+    const Shape src_shape =
+        dense_layer ? Shape{images, extreme.src_channels} : Shape{images, size, size, extreme.src_channels * extreme.groups};
     const Shape shape = dense_layer ? Shape{extreme.src_channels, extreme.features}
                                     : Shape{extreme.kernel, extreme.kernel, extreme.src_channels, extreme.features};
     GraphBuilder g({.training = false});
     const Value src = cast(g.input("src", {src_shape, DType::f32}), extreme.src),
                 weights = cast(g.input("weights", {shape, DType::f32}), DType::s8);
-    g.fetch("sums", cast(dense_layer ? dense(src, weights, {}) : conv2d(src, weights, Conv2d{}), DType::f32));
+    g.fetch("sums", cast(dense_layer ? dense(src, weights, {}) : conv2d(src, weights, {.groups = extreme.groups}), DType::f32));
     std::vector<float> values(static_cast<std::size_t>(shape.count()));
     for (std::size_t i = 0; i < values.size(); ++i)
       values[i] = weight(extreme, static_cast<std::int64_t>(i) / extreme.features);

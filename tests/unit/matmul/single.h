@@ -1,6 +1,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <hwy/targets.h>
 #include <omp.h>
 
 #include <algorithm>
@@ -169,9 +170,38 @@ struct ConvCase {
   }
 };
 
+/// Groups of few channels: one and several, odd and even, more in than out, wider kernels than the loops take at once, strides
+/// and paddings that differ, kernels that are wider than the image.
+inline std::vector<ConvCase> grouped_cases() {
+  const auto same = [](std::int64_t pad, std::int64_t stride, std::int64_t groups) {
+    return Conv2d{.stride = {stride, stride}, .padding = {{pad, pad}, {pad, pad}}, .groups = groups};
+  };
+  return {{2, 9, 11, 16, 16, 3, 3, same(1, 1, 16)},
+          {1, 7, 7, 24, 24, 3, 3, same(1, 1, 24)},
+          {2, 14, 13, 40, 40, 3, 3, same(1, 2, 40)},
+          {1, 6, 20, 17, 17, 3, 3, same(1, 1, 17)},
+          {3, 8, 8, 5, 5, 5, 5, same(2, 1, 5)},
+          {2, 15, 9, 33, 33, 7, 7, same(3, 2, 33)},
+          {2, 6, 7, 12, 24, 3, 3, same(1, 1, 12)},
+          {1, 4, 5, 528, 528, 3, 3, same(1, 1, 528)},
+          {1, 5, 6, 7, 35, 3, 2, {.stride = {3, 1}, .padding = {{0, 1}, {2, 0}}, .groups = 7}},
+          {2, 4, 3, 8, 8, 5, 6, {.padding = {{3, 3}, {2, 4}}, .groups = 8}},
+          {2, 9, 8, 32, 32, 3, 3, same(1, 1, 8)},
+          {2, 9, 8, 64, 64, 3, 3, same(1, 2, 8)},
+          {1, 7, 5, 48, 48, 3, 3, same(1, 1, 3)},
+          {2, 5, 5, 21, 35, 3, 3, same(1, 1, 7)},
+          {2, 5, 7, 30, 20, 3, 3, same(1, 2, 5)},
+          {1, 6, 6, 32, 16, 3, 3, same(1, 1, 4)},
+          {1, 6, 6, 16, 64, 3, 3, same(1, 1, 4)},
+          {2, 7, 6, 32, 32, 1, 1, same(0, 1, 8)},
+          {2, 7, 6, 20, 20, 1, 1, same(0, 2, 20)},
+          {1, 1, 1, 12, 12, 3, 3, same(1, 1, 3)},
+          {1, 3, 30, 18, 27, 3, 3, {.stride = {1, 4}, .padding = {{1, 2}, {1, 0}}, .groups = 9}}};
+}
+
 /// Odd channels, sizes, strides and paddings; with groups.
 inline std::vector<ConvCase> cases() {
-  std::vector<ConvCase> all;
+  std::vector<ConvCase> all = grouped_cases();
   for (const std::int64_t c : {1, 3, 17, 64})
     for (const std::int64_t o : {1, 17, 64})
       for (const std::int64_t size : {5, 8})
@@ -200,6 +230,33 @@ inline std::vector<ConvCase> cases() {
   all.push_back({17, 4, 5, 1100, 33, 1, 1, {}});
   all.push_back({13, 5, 5, 16, 24, 3, 3, {.padding = {{1, 1}, {1, 1}}}});
   return all;
+}
+
+/// Random ones, small ones for the most part.
+inline ConvCase random_grouped_case(unsigned seed) {
+  std::mt19937 generator(seed);
+  const auto below = [&](unsigned count) { return static_cast<std::int64_t>(generator() % count); };
+  const std::int64_t groups = 2 + below(40), in = below(2) == 0 ? 1 : 1 + below(9), out = below(2) == 0 ? in : 1 + below(9);
+  ConvCase test{1 + below(3), 1 + below(12), 1 + below(20), groups * in, groups * out, 1 + below(6), 1 + below(7), {}};
+  test.conv = {.stride = {1 + below(3), 1 + below(3)}, .groups = groups};
+  for (const int axis : {0, 1}) {
+    const std::int64_t kernel = axis == 0 ? test.kh : test.kw, image = axis == 0 ? test.h : test.w;
+    test.conv.padding.low[axis] = below(static_cast<unsigned>(kernel));
+    test.conv.padding.high[axis] = std::max(below(static_cast<unsigned>(kernel)), kernel - image - test.conv.padding.low[axis]);
+  }
+  return test;
+}
+
+/// Calls `f` with the loops of every instruction set that this processor has.
+template <class F>
+void with_each_instruction_set(F f) {
+  for (std::int64_t left = hwy::SupportedTargets(); left != 0; left &= left - 1) {
+    hwy::SetSupportedTargetsForTest(left);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+    f();
+  }
+  hwy::SetSupportedTargetsForTest(0);
+  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
 }
 
 /// Most cases of a sweep run on one thread: waiting for others is slow where the machine is busy with something else.

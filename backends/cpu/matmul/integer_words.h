@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "matmul/geometry.h"
+
+/// Exact integer convolution where groups have few channels: vectors hold output channels of several groups. What a channel
+/// meets of a pixel is a 32-bit word, two codes in 16 bits or four in 8, multiplied by as many weights and added up at once. A
+/// word's codes are those of successive channels of the group or, where it has one, of successive rows.
+namespace qfw::cpu {
+
+enum class WordLoop : std::uint8_t {
+  pairs,  ///< two products of 16 bits
+  quads,  ///< four of u8 and s8, whose sums in 16 bits are widened before they could overflow
+  vnni,   ///< four, added up in 32 bits
+};
+bool has_word_loop(WordLoop loop);  ///< on this processor; there are always pairs
+const char* name_of(WordLoop loop);
+inline std::int64_t codes_per_word(WordLoop loop) { return loop == WordLoop::pairs ? 2 : 4; }
+
+struct WordProduct {
+  Geometry geometry;
+  WordLoop loop = WordLoop::pairs;
+  const std::uint8_t* src = nullptr;  ///< s8 if src_signed
+  bool src_signed = false;
+  int offset = 0;                              ///< added to src to make it u8, where four codes are a word
+  std::int64_t widen_after = 0;                ///< of quads: words whose sum 16 bits hold
+  const std::byte* weights = nullptr;          ///< as pack_words leaves them
+  const std::int32_t* compensation = nullptr;  ///< what offset adds to each (padded) output channel
+  std::int32_t* dst = nullptr;
+  bool stream = false;  ///< dst will not be read from the caches
+};
+/// Of one thread's turn: rows of results, counted through all images.
+struct WordRows {
+  std::int64_t row = 0, row_end = 0;
+  std::byte* buffer = nullptr;  ///< word_buffer_bytes() of the thread's own
+};
+
+std::int64_t word_lanes();                                         ///< output channels of a vector
+std::int64_t word_vectors(const Geometry& g);                      ///< of them
+std::int64_t words_per_channel(const Geometry& g, WordLoop loop);  ///< that are multiplied for a result
+std::size_t word_buffer_bytes(const Geometry& g, WordLoop loop);
+/// The weights of vector `v` as words [word][lane], and their sums times the offset, [lane].
+void pack_words(const WordProduct& product, const std::int8_t* weights, std::int64_t v, std::byte* packed,
+                std::int32_t* compensation);
+void multiply(const WordProduct& product, const WordRows& rows);
+
+/// A row of results of one vector of output channels.
+struct WordRow {
+  const std::byte* const* lines;  ///< words of src, [column][lane]; what the kernel's rows meet, one after the other
+  std::int64_t line_count, kernel_width, stride, pixels;
+  const std::byte* weights;          ///< [line][column of the kernel][lane]
+  const std::int32_t* compensation;  ///< null: none
+  std::int64_t widen_after;
+  std::int32_t* dst;
+  std::int64_t dst_step, channels;
+  bool stream;
+};
+
+}  // namespace qfw::cpu
