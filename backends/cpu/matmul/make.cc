@@ -33,11 +33,12 @@ bool own_integer(const Context& context) {
 /// oneDNN takes, layer by layer, what it has: kernels of a lower instruction set among them, whose 16-bit sums saturate. Only
 /// those that name an instruction with 32-bit sums are trusted.
 std::unique_ptr<Kernel> make_integer(const Graph& graph, const Node& node, Context& context) {
-  if (own_integer(context)) return make_own_integer(graph, node, context);
+  const auto make_own = node.op == Op::conv2d_grad_src ? make_own_integer_backward : make_own_integer;
+  if (own_integer(context)) return make_own(graph, node, context);
   auto library =
       node.op == Op::dense ? make_library_dense(graph, node, context) : make_library_convolution(graph, node, context);
   if (context.implementation == Implementation::library || sums_in_32_bits(library->implementation())) return library;
-  return make_own_integer(graph, node, context);
+  return make_own(graph, node, context);
 }
 
 /// oneDNN's AVX2 code is slow for NHWC; its 512-bit code was made for this layout. Some of its 1x1 kernels with strides return
@@ -54,9 +55,8 @@ std::unique_ptr<Kernel> make(const Graph& graph, const Node& node, Context& cont
   const DType type = graph.type(node.inputs[0]).dtype;
   switch (node.op) {
     case Op::conv2d:
-      if (is_integer(type)) return make_integer(graph, node, context);
-      return make_library_convolution(graph, node, context);
     case Op::conv2d_grad_src:
+      if (is_integer(type)) return make_integer(graph, node, context);
       return make_library_convolution(graph, node, context);
     case Op::conv2d_grad_weights:
       if (own_grad_weights(graph, node, context)) return make_own_grad_weights(graph, node, context);

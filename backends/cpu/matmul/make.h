@@ -15,6 +15,7 @@ const std::byte* constant_operand(const Graph& graph, Use use);
 int thread_index();  ///< of the calling thread in its parallel region
 
 std::unique_ptr<Kernel> make_own_integer(const Graph& graph, const Node& node, Context& context);
+std::unique_ptr<Kernel> make_own_integer_backward(const Graph& graph, const Node& node, Context& context);
 std::unique_ptr<Kernel> make_own_grad_weights(const Graph& graph, const Node& node, Context& context);
 /// conv2d of any type and conv2d_grad_src.
 std::unique_ptr<Kernel> make_library_convolution(const Graph& graph, const Node& node, Context& context);
