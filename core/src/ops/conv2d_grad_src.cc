@@ -25,11 +25,11 @@ Types infer(Inputs inputs, const Attributes& attributes) {
 }
 
 void evaluate(const Evaluation& e) {
-  const auto& [conv, of] = e.node.as<Conv2dGrad>();
-  const ConvShape shape = conv_shape(Op::conv2d_grad_src, of, e.inputs[1].type.shape, conv);
+  const auto& of = e.node.as<Conv2dGrad>();
+  const ConvShape shape = conv_shape(Op::conv2d_grad_src, of.of, e.inputs[1].type.shape, of.conv);
   with_operands(e.inputs[0], e.inputs[1], [&](const auto* gradients, const auto* weights, auto zero) {
     using Sum = decltype(zero);
-    std::vector<Sum> sums(of.count());
+    std::vector<Sum> sums(e.outputs[0].type.shape.count());
     for (std::int64_t pixel = 0; pixel < shape.images * shape.dst_height * shape.dst_width; ++pixel) {
       const auto* gradient = gradients + pixel * shape.dst_channels;
       shape.for_each_tap_of(pixel, [&](std::int64_t src_pixel, std::int64_t tap) {
