@@ -1,25 +1,26 @@
 #!/usr/bin/env bash
-# Trains every recipe of recipes/parity three times in three ways and prints the table of docs/results.md.
+# Trains every recipe of recipes/parity three times in four ways and prints the table of docs/results.md.
 # Usage: scripts/learning.sh [DIR]     runs go to DIR (default runs/learning); finished ones are kept, stopped ones go on
 #   JOBS=2           runs at a time, each on one core
-#   WAYS="fake_quant integer bf16"    SEEDS="0 1 2"
+#   WAYS="fake_quant integer int8 bf16"    SEEDS="0 1 2"    int8: integer, with an integer backward pass
 #   QFW=build/release/bin/qfw
 # TABLE=only prints the table of what is there.
 set -euo pipefail
 tree=$(cd "$(dirname "$0")/.." && pwd)
 dir=${1:-runs/learning}
 qfw=${QFW:-$tree/build/release/bin/qfw}
-ways=${WAYS:-fake_quant integer bf16}
+ways=${WAYS:-fake_quant integer int8 bf16}
 seeds=${SEEDS:-0 1 2}
 names=(none w4 w8a8_auto w4a4_auto w2a2_auto w4a4_fixed w4a4_auto_init8_dense8)
 
 # Where no layer has both operands quantized, integer arithmetic has nothing to change.
-applies() { [[ $1 != integer || ($2 != none && $2 != w4) ]]; }
+applies() { [[ ($1 != integer && $1 != int8) || ($2 != none && $2 != w4) ]]; }
 
 one() {
   local way=$1 name=$2 seed=$3 run="$dir/$1/$2_$3" options=()
   case $way in
     integer) options+=(--quantizer.arithmetic=integer) ;;
+    int8) options+=(--quantizer.arithmetic=integer --quantizer.backward=int8) ;;
     bf16) options+=(--backend.compute=bf16) ;;
   esac
   grep -qs '"status": "finished"' "$run/report.json" && return
@@ -54,10 +55,10 @@ cell() {
 
 table() {
   local name
-  echo "| recipe | f32, fake_quant | f32, integer | bf16, fake_quant |"
-  echo "|---|---|---|---|"
+  echo "| recipe | f32, fake_quant | f32, integer | the same, backward = int8 | bf16, fake_quant |"
+  echo "|---|---|---|---|---|"
   for name in "${names[@]}"; do
-    echo "| $name | $(cell fake_quant "$name") | $(cell integer "$name") | $(cell bf16 "$name") |"
+    echo "| $name | $(cell fake_quant "$name") | $(cell integer "$name") | $(cell int8 "$name") | $(cell bf16 "$name") |"
   done
 }
 

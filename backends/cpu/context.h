@@ -23,7 +23,7 @@ struct Context {
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};  ///< primitives are compiled once per key by oneDNN's own cache
   dnnl::stream stream{engine};
   Scratch scratch{};
-  Scratch slice{};                                     ///< what a matmul writes for a pass that rides on it
+  Scratch slice{};                                     ///< what kernels made of kernels keep while these use `scratch`
   std::vector<std::unique_ptr<Context>> of_threads{};  ///< each for kernels of one thread that run beside each other
   std::vector<Pages> slabs{};
   lowering::Variables variables{target(), [this](std::size_t bytes) { return slabs.emplace_back(bytes).data(); }};

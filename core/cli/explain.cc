@@ -34,8 +34,9 @@ std::string in_words(const Arithmetic& arithmetic) {
 
 /// One line where training and evaluation compute alike.
 std::string in_words(const Explanation::LayerRow& layer) {
-  if (layer.training == layer.evaluation) return in_words(layer.evaluation);
-  return fmt::format("training {}; evaluation {}", in_words(layer.training), in_words(layer.evaluation));
+  const std::string backward = layer.integer_backward ? ", backward s8 x s8 -> s32" : "";
+  if (layer.training == layer.evaluation) return in_words(layer.evaluation) + backward;
+  return fmt::format("training {}{}; evaluation {}", in_words(layer.training), backward, in_words(layer.evaluation));
 }
 
 /// In a terminal lines are broken where it ends; elsewhere not at all.

@@ -1,4 +1,5 @@
 #include "conformance/case.h"
+#include "support/integer_backward.h"
 
 namespace qfw::conformance {
 namespace {
@@ -55,6 +56,53 @@ std::vector<Case> conv2d_cases() {
   return cases;
 }
 QFW_CONFORMANCE(Convolution, conv2d_cases());
+
+Shape dst_of(const Layer& layer) {
+  const auto extent = [&](std::size_t axis, std::int64_t src, std::int64_t kernel) {
+    return (src + layer.conv.padding.low[axis] + layer.conv.padding.high[axis] - kernel) / layer.conv.stride[axis] + 1;
+  };
+  return {layer.src[0], extent(0, layer.src[1], layer.weights[0]), extent(1, layer.src[2], layer.weights[1]),
+          layer.weights.channels()};
+}
+
+/// Exact: equal to the last unit, whatever the instruction set has.
+std::vector<Case> integer_gradient_cases() {
+  std::vector<Case> cases;
+  for (const Layer& layer : layers) {
+    cases.push_back({.name = describe(layer),
+                     .operands = {{{dst_of(layer), DType::s8}, Fill::codes}, {{layer.weights, DType::s8}, Fill::codes}},
+                     .build =
+                         [layer](GraphBuilder& g, const std::vector<Value>& x) {
+                           return std::vector{g.add(Op::conv2d_grad_src, {x[0], x[1]}, Conv2dGrad{layer.conv, layer.src})};
+                         },
+                     .gradients = false,
+                     .least_levels = layer.src.count() > 1 ? 3 : 0});
+  }
+  return cases;
+}
+QFW_CONFORMANCE(IntegerConvolutionGradient, integer_gradient_cases());
+
+/// Gradients rounded stochastically and multiplied as integers: exact but for the float product that is not needed then.
+std::vector<Case> integer_backward_cases() {
+  std::vector<Case> cases;
+  const auto add = [&](const std::string& name, const Shape& src, const Shape& weights, const Conv2d& conv) {
+    for (const DType dtype : {DType::f32, DType::bf16}) {
+      cases.push_back({.name = name + "_" + name_of(dtype),
+                       .operands = {{{src, dtype}}, {{weights, DType::s8}, Fill::codes}},
+                       .build =
+                           [conv](GraphBuilder& g, const std::vector<Value>& x) {
+                             return std::vector{test::product_with_integer_backward(g, x[0], x[1], conv)};
+                           },
+                       .forward = of_matmul(dtype, weights.count() / weights.channels()),
+                       .sparse = true,
+                       .steps = 2});
+    }
+  };
+  for (const Layer& layer : layers) add(describe(layer), layer.src, layer.weights, layer.conv);
+  add("dense", {16, 64}, {64, 10}, {});
+  return cases;
+}
+QFW_CONFORMANCE(IntegerBackward, integer_backward_cases());
 
 /// Exact: equal to the last unit, whatever the instruction set has.
 std::vector<Case> integer_conv2d_cases() {

@@ -21,6 +21,11 @@ noted "activations of .* clipped to a bound of 0" --quantizer.name=weights_and_f
 noted "layer:init_conv.* changes nothing" "--layer:init_conv.weight_prec=4"
 noted "activation_bound_start_step = 100" "--layer:init_conv.activation_bound_start_step=100"
 noted "arithmetic = integer has no effect on .*: activations are floats" --quantizer.activation_bound_start_step=-1
+noted "arithmetic = integer, with backward = int8, has no effect on .*: activations are floats" --quantizer.activation_bound_start_step=-1 --quantizer.backward=int8
+noted "backward = int8 has no effect: it takes the integer weights" --quantizer.arithmetic=fake_quant --quantizer.backward=int8
+explained --quantizer.backward=int8 | grep "^note" && fail "an integer backward pass that takes place has notes"
+explained --quantizer.backward=int8 | grep -Ec "backward s8 x s8 -> s32" | grep -qx "[1-9][0-9]*" || fail "explain does not show the integer backward pass"
+explained --quantizer.backward=int8 | grep "^init_conv .*backward" && fail "images have no gradient"
 noted "the schedule ends after 0.005 of the run's" --schedule.num_epochs=0.005 --train.epochs=0.05
 noted "within the warm-up" --schedule.num_epochs=0.05 --schedule.warmup_epochs=0.04
 noted "warm-up and cool-down take" --schedule.warmup_epochs=0.003 --schedule.cooldown_epochs=0.049

@@ -22,6 +22,15 @@ if command -v h5diff > /dev/null; then
   h5diff whole/checkpoints/step_000000020.h5 killed/checkpoints/step_000000020.h5 || fail "h5diff finds differences"
 fi
 
+# The random numbers of the integer backward pass are those of the step, wherever a run was stopped.
+"$QFW" run tiny.ini --run.dir=rounded --quantizer.backward=int8 2> rounded.log
+cp -r rounded parts
+rm -f parts/checkpoints/step_00000001*.h5 parts/checkpoints/step_00000002*.h5
+expect 0 "resuming after step 5" "$QFW" run tiny.ini --run.dir=parts --quantizer.backward=int8
+cmp rounded/checkpoints/step_000000020.h5 parts/checkpoints/step_000000020.h5 || fail "stochastic rounding goes on in another way"
+cmp -s rounded/checkpoints/step_000000020.h5 whole/checkpoints/step_000000020.h5 && fail "quantizer.backward changes nothing"
+expect 2 "started with another recipe: quantizer.backward was float, is int8" "$QFW" run tiny.ini --run.dir=whole --quantizer.backward=int8
+
 # Ctrl-C saves at once and stops with 130; the same command goes on.
 "$QFW" run tiny.ini --run.dir=stopped --train.steps=100000 --schedule.num_epochs=400 2> stopped.log &
 pid=$!

@@ -203,11 +203,22 @@ void Reductions::add_all(std::size_t r, const Tile& tile, const float* x, std::s
   }
 }
 
+double Reductions::extreme_of(Kind kind, const float* x, std::int64_t count) const {
+  alignas(64) float extremes[lanes];
+  std::fill_n(extremes, lanes, static_cast<float>(start_of(kind)));
+  (kind == Kind::max ? ops_.max_lanes : ops_.min_lanes)(x, static_cast<std::size_t>(count), extremes);
+  double extreme = start_of(kind);
+  for (const float one : extremes) extreme = join(kind, one, extreme);
+  return extreme;
+}
+
 void Reductions::add_strided(const Reduction& reduction, const Tile& tile, const float* x, double* sum) const {
   const std::int64_t step = reduction.strides[program_.space.extents.size() - 1];
   for (std::int64_t row = 0; row < tile.rows; ++row, x += tile.pitch) {
     double* to = sum + offset_of_row(program_.space, tile.row + row, reduction.strides) + tile.col * step;
-    if (reduction.kind == Kind::sum) {
+    if (step == 0 && is_extreme(reduction.kind)) {
+      *to = join(reduction.kind, extreme_of(reduction.kind, x, tile.cols), *to);
+    } else if (reduction.kind == Kind::sum) {
       for (std::int64_t col = 0; col < tile.cols; ++col) to[col * step] += static_cast<double>(x[col]);
     } else {
       for (std::int64_t col = 0; col < tile.cols; ++col) to[col * step] = join(reduction.kind, x[col], to[col * step]);

@@ -54,6 +54,7 @@ class Reductions {
   float* extremes_of(int thread, const Accumulators& a) { return extremes_.data() + thread * thread_floats_ + a.floats; }
   void add_rows(std::size_t r, const Tile& tile, float* x, std::size_t chunk, int thread);
   void add_all(std::size_t r, const Tile& tile, const float* x, std::size_t chunk, int thread);
+  double extreme_of(Reduction::Kind kind, const float* x, std::int64_t count) const;
   void add_strided(const Reduction& reduction, const Tile& tile, const float* x, double* sum) const;
   void finish_moments(std::size_t r, std::int64_t i, void* const* outputs) const;
   double total_of(std::size_t r, std::int64_t i) const;

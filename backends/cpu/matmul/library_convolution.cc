@@ -76,7 +76,8 @@ class LibraryConvolution final : public Kernel {
   }
 
   const char* kind() const override {
-    return backward_ ? "conv2d backward data" : integer_ ? "conv2d integer" : "conv2d forward";
+    if (backward_) return integer_ ? "conv2d backward data integer" : "conv2d backward data";
+    return integer_ ? "conv2d integer" : "conv2d forward";
   }
   std::string implementation() const override {
     return implementation_ + (spread_ ? ", spread" : "") + (move_from_ || move_to_ ? ", reordered" : "") +
@@ -88,8 +89,8 @@ class LibraryConvolution final : public Kernel {
   static T* at(std::byte* scratch, std::size_t offset) {
     return reinterpret_cast<T*>(scratch + offset);
   }
-  int from_argument() const { return backward_ ? DNNL_ARG_DIFF_DST : DNNL_ARG_SRC; }
-  int to_argument() const { return backward_ ? DNNL_ARG_DIFF_SRC : DNNL_ARG_DST; }
+  int from_argument() const { return backward_ && !integer_ ? DNNL_ARG_DIFF_DST : DNNL_ARG_SRC; }
+  int to_argument() const { return backward_ && !integer_ ? DNNL_ARG_DIFF_SRC : DNNL_ARG_DST; }
 
   static const void* moved(Primitive& reorder, const void* from, void* to) {
     if (!reorder) return from;
@@ -156,8 +157,19 @@ class LibraryConvolution final : public Kernel {
     weights_desc_ = desc.weights_desc();
   }
 
+  /// oneDNN has no integer gradient of src; its transposed convolution is the same sum under another name.
+  void make_transposed(tag images) {
+    const dnnl::deconvolution_forward::primitive_desc transposed(
+        context_.engine, dnnl::prop_kind::forward_inference, dnnl::algorithm::deconvolution_direct,
+        dst_memory(g_, src_type_, images), any_transposed_weights_memory(g_, weights_type_), src_memory(g_, dst_type_, images),
+        {g_.sh, g_.sw}, {g_.top, g_.left}, {g_.bottom, g_.right}, library_attributes());
+    take(transposed, transposed.src_desc(), transposed.dst_desc());
+    main_ = Primitive(context_, transposed, dnnl::deconvolution_forward(transposed), arguments(), layout_);
+  }
+
   /// The primitive for images in that layout, or in the one it prefers.
   void make(tag images) {
+    if (backward_ && integer_) return make_transposed(images);
     const memory::desc src = src_memory(g_, backward_ ? dst_type_ : src_type_, images), dst = dst_memory(g_, dst_type_, images);
     const memory::desc weights = any_weights_memory(g_, weights_type_);
     const memory::dims strides{g_.sh, g_.sw}, low{g_.top, g_.left}, high{g_.bottom, g_.right};
@@ -185,9 +197,11 @@ class LibraryConvolution final : public Kernel {
       make(tag::any);
       if (!is_fast(implementation_.c_str())) make(tag::nhwc);
     }
-    const memory::desc images_from = backward_ ? dst_memory(g_, dst_type_, tag::nhwc) : src_memory(g_, src_type_, tag::nhwc);
+    const memory::desc images_from = backward_ ? dst_memory(g_, src_type_, tag::nhwc) : src_memory(g_, src_type_, tag::nhwc);
     const memory::desc images_to = backward_ ? src_memory(g_, dst_type_, tag::nhwc) : dst_memory(g_, dst_type_, tag::nhwc);
-    pack_ = reorder(context_, weights_memory(g_, through_f32_ ? DType::f32 : given_weights_), weights_desc_, layout_);
+    const DType given = through_f32_ ? DType::f32 : given_weights_;
+    const memory::desc weights = backward_ && integer_ ? transposed_weights_memory(g_, given) : weights_memory(g_, given);
+    pack_ = reorder(context_, weights, weights_desc_, layout_);
     move_from_ = reorder(context_, images_from, from_desc_, layout_);
     move_to_ = reorder(context_, to_desc_, images_to, layout_);
     if (pack_) packed_ = layout_.take(weights_desc_.get_size());

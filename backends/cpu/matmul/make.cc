@@ -15,12 +15,12 @@ using Implementation = Context::Implementation;
 /// Groups so narrow that a product of matrices for each would leave most of its vectors empty.
 bool narrow_groups(const Geometry& g) { return g.groups > 1 && g.cg() <= 16 && g.og() <= 16; }
 
+}  // namespace
+
 std::unique_ptr<Kernel> make_own_integer(const Graph& graph, const Node& node, Context& context) {
   if (narrow_groups(geometry_of(graph, node))) return make_integer_groups(graph, node, context);
   return make_integer_product(graph, node, context);
 }
-
-}  // namespace
 
 bool own_integer(const Geometry& g, const Context& context) {
   if (context.implementation != Implementation::automatic) return context.implementation == Implementation::own;
@@ -37,11 +37,12 @@ namespace {
 /// oneDNN takes, layer by layer, what it has: kernels of a lower instruction set among them, whose 16-bit sums saturate. Only
 /// those that name an instruction with 32-bit sums are trusted.
 std::unique_ptr<Kernel> make_integer(const Graph& graph, const Node& node, Context& context) {
-  if (own_integer(geometry_of(graph, node), context)) return make_own_integer(graph, node, context);
+  const auto make_own = node.op == Op::conv2d_grad_src ? make_own_integer_backward : make_own_integer;
+  if (own_integer(geometry_of(graph, node), context)) return make_own(graph, node, context);
   auto library =
       node.op == Op::dense ? make_library_dense(graph, node, context) : make_library_convolution(graph, node, context);
   if (context.implementation == Implementation::library || sums_in_32_bits(library->implementation())) return library;
-  return make_own_integer(graph, node, context);
+  return make_own(graph, node, context);
 }
 
 /// Of narrow groups oneDNN's code is faster where its blocks of 8 channels are full, and for kernels of at most 3x3 and a
@@ -79,9 +80,8 @@ std::unique_ptr<Kernel> make(const Graph& graph, const Node& node, Context& cont
   const DType type = graph.type(node.inputs[0]).dtype;
   switch (node.op) {
     case Op::conv2d:
-      if (is_integer(type)) return make_integer(graph, node, context);
-      return make_library_convolution(graph, node, context);
     case Op::conv2d_grad_src:
+      if (is_integer(type)) return make_integer(graph, node, context);
       return make_library_convolution(graph, node, context);
     case Op::conv2d_grad_weights:
       return make_grad_weights(graph, node, context);

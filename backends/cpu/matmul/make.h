@@ -25,8 +25,11 @@ const std::byte* constant_operand(const Graph& graph, Use use);
 
 int thread_index();  ///< of the calling thread in its parallel region
 
+/// The better of the two below.
+std::unique_ptr<Kernel> make_own_integer(const Graph& graph, const Node& node, Context& context);
 std::unique_ptr<Kernel> make_integer_product(const Graph& graph, const Node& node, Context& context);
 std::unique_ptr<Kernel> make_integer_groups(const Graph& graph, const Node& node, Context& context);
+std::unique_ptr<Kernel> make_own_integer_backward(const Graph& graph, const Node& node, Context& context);
 std::unique_ptr<Kernel> make_own_grad_weights(const Graph& graph, const Node& node, Context& context);
 /// The same in tiles (AMX), where they take it: of bf16, or of codes of at most 8 bits and a bf16 gradient.
 bool takes_tiles(const Geometry& g);

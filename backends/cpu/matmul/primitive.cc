@@ -100,6 +100,16 @@ memory::desc any_weights_memory(const Geometry& g, DType type) {
   return {{g.groups, g.og(), g.cg(), g.kh, g.kw}, library_type(type), memory::format_tag::any};
 }
 
+memory::desc transposed_weights_memory(const Geometry& g, DType type) {
+  const std::int64_t row = g.kw * g.cg() * g.o, pixel = g.cg() * g.o;
+  if (g.groups == 1) return {{g.c, g.o, g.kh, g.kw}, library_type(type), memory::dims{g.o, 1, row, pixel}};
+  return {{g.groups, g.cg(), g.og(), g.kh, g.kw}, library_type(type), memory::dims{g.og(), g.o, 1, row, pixel}};
+}
+memory::desc any_transposed_weights_memory(const Geometry& g, DType type) {
+  if (g.groups == 1) return {{g.c, g.o, g.kh, g.kw}, library_type(type), memory::format_tag::any};
+  return {{g.groups, g.cg(), g.og(), g.kh, g.kw}, library_type(type), memory::format_tag::any};
+}
+
 bool is_fast(const char* implementation) {
   const std::string_view name = implementation;
   return name.find("ref") == name.npos && name.find("gemm") == name.npos;

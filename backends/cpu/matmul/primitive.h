@@ -61,6 +61,9 @@ dnnl::memory::desc dst_memory(const Geometry& g, DType type, dnnl::memory::forma
 /// Kernels: HWIO in memory, groups split off the output channel; or as the primitive wants them.
 dnnl::memory::desc weights_memory(const Geometry& g, DType type);
 dnnl::memory::desc any_weights_memory(const Geometry& g, DType type);
+/// The same as a transposed convolution names their extents, from the gradient's channels to those of src.
+dnnl::memory::desc transposed_weights_memory(const Geometry& g, DType type);
+dnnl::memory::desc any_transposed_weights_memory(const Geometry& g, DType type);
 
 /// Compiled for the processor; otherwise a slow fallback.
 bool is_fast(const char* implementation);

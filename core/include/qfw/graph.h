@@ -80,6 +80,7 @@ struct QuantizedSite {
   Use product;             ///< the layer's result
   bool integer = false;
   std::string reason;      ///< why not integer
+  Use backward;            ///< the integer product of its gradient and its weights; empty: a float one, or none is needed
 };
 
 /// How the elements of sums, means and moments are added up. Integer sums are exact in any order.

@@ -24,6 +24,7 @@ struct GraphBuilder::Impl {
   std::map<std::string, int, std::less<>> variable_numbers;
   std::vector<Declared> declared;
   std::optional<Value> step;
+  std::map<int, BuilderAccess::Gradient> gradients;  ///< by node
 
   Value append(GraphBuilder& g, Node node, bool node_varies) {
     node.path = path;
@@ -245,6 +246,15 @@ const std::string& BuilderAccess::failed_path(const GraphBuilder& g) {
 
 GraphBuilder::Scope BuilderAccess::at_path(GraphBuilder& g, std::string_view path) {
   return GraphBuilder::Scope(g, std::exchange(g.impl_->path, std::string(path)));
+}
+
+void BuilderAccess::differentiate_by(GraphBuilder& g, Value value, Gradient rule) {
+  g.impl_->gradients[value.node()] = std::move(rule);
+}
+
+const BuilderAccess::Gradient* BuilderAccess::gradient_of(const GraphBuilder& g, int node) {
+  const auto known = g.impl_->gradients.find(node);
+  return known == g.impl_->gradients.end() ? nullptr : &known->second;
 }
 
 void BuilderAccess::rewrite_updates(GraphBuilder& g, const std::function<Value(int, Value, Value)>& rewrite) {

@@ -3,8 +3,10 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "qfw/builder.h"
+#include "qfw/op_definition.h"
 
 namespace qfw {
 
@@ -26,6 +28,11 @@ struct BuilderAccess {
   static GraphBuilder::Scope at_path(GraphBuilder& g, std::string_view path);
   /// Where an exception that has left scopes behind came from; the current path if it left none.
   static const std::string& failed_path(const GraphBuilder& g);
+
+  /// What differentiation takes for this node instead of its op's rule; null: that rule.
+  using Gradient = std::function<std::vector<std::optional<Value>>(const Differentiation&)>;
+  static void differentiate_by(GraphBuilder& g, Value value, Gradient rule);
+  static const Gradient* gradient_of(const GraphBuilder& g, int node);
 
   /// Lets `rewrite` replace what each assigned variable gets in the end.
   static void rewrite_updates(GraphBuilder& g, const std::function<Value(int variable, Value old_value, Value next)>& rewrite);

@@ -56,6 +56,7 @@ Explanation::LayerRow row_of(const QuantizedSite& site, const Graph& training, c
     fail(Error::Category::graph, "explain", "evaluation has this layer, training has not", "layer " + site.path);
   }
   row.training = arithmetic_of(training, *same);
+  row.integer_backward = same->backward.node >= 0;
   if (row.evaluation.integer()) row.largest_sum = largest_sum(site);
   return row;
 }

@@ -30,6 +30,7 @@ struct Explanation {
     std::int64_t products = 0;          ///< in one sum
     int weight_bits = 0, act_bits = 0;  ///< 0: float
     Arithmetic training, evaluation;    ///< in the graphs as the backend takes them
+    bool integer_backward = false;      ///< the gradient of its input: s8 x s8 -> s32; else a float product, or none
     std::optional<double> largest_sum;  ///< of an integer product, whatever the data are
   };
   struct PhaseRow {

@@ -40,6 +40,7 @@ json::object to_json(const Explanation::LayerRow& layer) {
       integer ? json::value(nullptr) : json::value((layer.evaluation.integer() ? layer.training : layer.evaluation).reason);
   row["training"] = to_json(layer.training);
   row["evaluation"] = to_json(layer.evaluation);
+  row["integer_backward"] = layer.integer_backward;
   row["products_in_a_sum"] = layer.products;
   row["largest_sum"] = layer.largest_sum ? json::value(*layer.largest_sum) : json::value(nullptr);
   return row;

@@ -14,6 +14,10 @@ struct ConvShape {
   Extent stride, low;  ///< low: padding before the first row and column
 
   Shape dst() const { return {images, dst_height, dst_width, dst_channels}; }
+  /// How many products are added up to the gradient of one element of src, at most: a stride leaves taps out.
+  std::int64_t gradients_of_src() const {
+    return (kernel_height + stride[0] - 1) / stride[0] * ((kernel_width + stride[1] - 1) / stride[1]) * group_out;
+  }
 
   /// Calls `f(src_pixel, kernel_pixel)` for every kernel position that meets the image; the numbers count pixels, not elements.
   template <class F>

@@ -36,7 +36,9 @@ class ReverseMode {
       std::vector<Value> inputs, outputs;
       for (const Use use : node.inputs) inputs.emplace_back(g_, use.node, use.output);
       for (std::size_t i = 0; i < node.outputs.size(); ++i) outputs.emplace_back(g_, number, static_cast<int>(i));
-      const auto received = rules.gradient({g_, node, inputs, outputs, gradients});
+      const Differentiation differentiation{g_, node, inputs, outputs, gradients};
+      const BuilderAccess::Gradient* own = BuilderAccess::gradient_of(g_, number);
+      const auto received = own != nullptr ? (*own)(differentiation) : rules.gradient(differentiation);
       for (std::size_t i = 0; i < received.size(); ++i) {
         if (received[i] && dependent_[node.inputs[i].node]) accumulate(node.inputs[i], *received[i]);
       }

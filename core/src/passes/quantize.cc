@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "ops/support.h"
+#include "passes/integer_backward.h"
 #include "passes/replay.h"
 #include "qfw/bounds.h"
 #include "qfw/error.h"
@@ -153,6 +154,9 @@ class QuantizePass {
     const auto [a, a_float] = codes(src, left);
     const auto [b, b_float] = codes(weights, right);
     const Value floats = matmul(site, a_float, b_float), integers = matmul(site, a, b);
+    if (how_.integer_backward && to_.training()) {
+      differentiate_in_integers(to_, floats, b, BuilderAccess::graph(to_).sites.size());  // the record's place, soon
+    }
     const Value sums = straight_through(cast(integers, DType::f32), floats);
     const Value src_scale = src.scale.is_number() ? src.scale : reshape(src.scale, {});
     Value factor = 1 / (src_scale * left.factor * (weight_scale * right.factor));
@@ -235,14 +239,15 @@ Value quantize(const Graph& model, GraphBuilder& to, Use output, const std::func
   return QuantizePass(model, to, of, how).run(output);
 }
 
+double largest_integer(const Grid& grid) {
+  const double factor = grid.halves() ? 2 : 1;
+  return factor * std::max(std::abs(double{grid.low}), std::abs(double{grid.high}));
+}
+
 double largest_sum(const QuantizedSite& site) {
   if (!site.src.grid || !site.weights.grid) return 0;
-  const auto largest = [](const Grid& grid) {
-    const double factor = grid.halves() ? 2 : 1;
-    return factor * std::max(std::abs(double{grid.low}), std::abs(double{grid.high}));
-  };
   const auto terms = static_cast<double>(site.weights_type.shape.count() / site.weights_type.shape.channels());
-  return terms * largest(*site.src.grid) * largest(*site.weights.grid);
+  return terms * largest_integer(*site.src.grid) * largest_integer(*site.weights.grid);
 }
 
 }  // namespace qfw

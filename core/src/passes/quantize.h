@@ -9,10 +9,11 @@
 namespace qfw {
 
 struct Quantization {
-  bool integer = false;          ///< arithmetic = integer
-  bool require_integer = false;  ///< refuse a graph with a site that could not be made so
-  DType compute = DType::f32;    ///< dtype of matmul operands and of what lies between them
-  std::string quantizer;         ///< its name, for messages
+  bool integer = false;           ///< arithmetic = integer
+  bool require_integer = false;   ///< refuse a graph with a site that could not be made so
+  bool integer_backward = false;  ///< backward = int8
+  DType compute = DType::f32;     ///< dtype of matmul operands and of what lies between them
+  std::string quantizer;          ///< its name, for messages
   /// If given, told of each operand that got a grid: what it was and what it became. Products are then those of floats,
   /// whatever is asked for: codes that are not on their grid have no integers.
   std::function<void(const MatmulSite& site, Role role, Value operand, const Operand& quantized)> observe{};
@@ -32,6 +33,9 @@ struct SiteQuantizer {
 /// `output` is a value of `model`; its copy is returned.
 Value quantize(const Graph& model, GraphBuilder& to, Use output, const std::function<SiteQuantizer(std::string_view path)>& of,
                const Quantization& how);
+
+/// The largest magnitude of the integers that codes on this grid become.
+double largest_integer(const Grid& grid);
 
 /// The largest magnitude that the sum of an integer product can take, whatever the data are: what rules out an overflow.
 double largest_sum(const QuantizedSite& site);

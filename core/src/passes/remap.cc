@@ -4,7 +4,7 @@ namespace qfw {
 
 void remap(QuantizedSite& site, const Moved& moved) {
   for (Use* use : {&site.src.codes, &site.src.scale, &site.weights.codes, &site.weights.scale, &site.matmul, &site.sums,
-                   &site.factor, &site.product}) {
+                   &site.factor, &site.product, &site.backward}) {
     if (use->node >= 0) *use = moved(*use);
   }
 }

@@ -76,6 +76,11 @@ void QuantizerSettings::declare(Declare<QuantizerSettings>& option) {
       "require_integer", &QuantizerSettings::require_integer,
       "under arithmetic = integer: refuse a model with a layer that would be computed with floats; qfw explain says which are, "
       "and why");
+  option("backward", &QuantizerSettings::backward,
+         "under arithmetic = integer: how the gradient of a layer's input is computed: float: in backend.compute; int8: from "
+         "the gradient of its product, stochastically rounded to 8-bit integers with a scale for each image, and the integer "
+         "weights, with exact 32-bit sums; weight gradients are those of floats under both",
+         {.choices = {"float", "int8"}});
 }
 
 void BackendSettings::declare(Declare<BackendSettings>& option) {

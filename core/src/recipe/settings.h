@@ -50,6 +50,7 @@ struct MetricsSettings {
 struct QuantizerSettings {
   std::string arithmetic = "fake_quant";  ///< or integer
   bool require_integer = false;
+  std::string backward = "float";  ///< or int8
   static void declare(Declare<QuantizerSettings>& option);
 };
 

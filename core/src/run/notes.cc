@@ -123,11 +123,18 @@ class Notes {
 
   /// Integer arithmetic that is asked for and not there.
   void stays_float(const Graph& end) {
-    if (session_.recipe().quantizer().arithmetic != "integer" || session_.recipe().name("quantizer") == "none") return;
+    const QuantizerSettings& asked = session_.recipe().quantizer();
+    if (session_.recipe().name("quantizer") == "none") return;
+    if (asked.backward == "int8" && asked.arithmetic != "integer") {
+      notes_.push_back(
+          "quantizer.backward = int8 has no effect: it takes the integer weights of quantizer.arithmetic = integer");
+    }
+    if (asked.arithmetic != "integer") return;
     const auto floats = layers(end, [](const QuantizedSite& site) { return !site.integer; });
     if (floats.empty()) return;
     const auto first = std::ranges::find(end.sites, floats.front(), &QuantizedSite::path);
-    notes_.push_back(fmt::format("quantizer.arithmetic = integer has no effect on {}: {}", layers_text(floats), first->reason));
+    const char* options = asked.backward == "int8" ? "arithmetic = integer, with backward = int8," : "arithmetic = integer";
+    notes_.push_back(fmt::format("quantizer.{} has no effect on {}: {}", options, layers_text(floats), first->reason));
   }
 
   std::vector<std::string> parameters_without_update() const {

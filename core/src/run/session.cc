@@ -178,6 +178,7 @@ StepDescription Session::describe(const Clock& clock, std::int64_t batch) const 
   };
   description.quantization = {.integer = recipe_.quantizer().arithmetic == "integer",
                               .require_integer = recipe_.quantizer().require_integer,
+                              .integer_backward = recipe_.quantizer().backward == "int8",
                               .compute = recipe_.backend().compute == "bf16" ? DType::bf16 : DType::f32,
                               .quantizer = recipe_.name("quantizer")};
   description.replicas = replicas_.size();

@@ -10,7 +10,8 @@ const std::vector<Shape> shapes{{2, 3, 5, 40}, {257, 3}, {1, 1037}, {40, 700}, {
 std::vector<Shape> results_of(const Shape& shape) {
   std::vector<Shape> results{{}, {shape.channels()}};
   if (shape.rank() == 2) results.push_back({shape[0], 1});
-  if (shape.rank() == 4) results.insert(results.end(), {{1, 1, shape[2], 1}, {shape[0], 1, 1, shape[3]}, {1, shape[1], 1, 1}});
+  if (shape.rank() == 4)
+    results.insert(results.end(), {{1, 1, shape[2], 1}, {shape[0], 1, 1, shape[3]}, {1, shape[1], 1, 1}, {shape[0], 1, 1, 1}});
   return results;
 }
 

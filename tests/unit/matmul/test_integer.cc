@@ -57,6 +57,58 @@ TEST(Integer, EqualsLoopsOverOddShapes) {
   }
 }
 
+std::vector<std::int32_t> expected_backward(const ConvCase& test, const Bytes& gradient, const Bytes& weights) {
+  const std::vector<double> g = numbers(gradient, DType::s8), b = numbers(weights, DType::s8);
+  std::vector<std::int32_t> sums(static_cast<std::size_t>(test.src().count()));
+  test.for_each([&](std::int64_t s, std::int64_t w, std::int64_t d) { sums[s] += static_cast<std::int32_t>(g[d] * b[w]); });
+  return sums;
+}
+
+Graph backward_of(const ConvCase& test) {
+  return single(Op::conv2d_grad_src, {test.dst(), DType::s8}, {test.weights(), DType::s8}, Conv2dGrad{test.conv, test.src()},
+                {test.src(), DType::s32});
+}
+
+TEST(Integer, BackwardDataEqualsLoopsOverOddShapes) {
+  std::vector<ConvCase> all = cases();
+  all.push_back({2, 9, 7, 5, 6, 2, 3, {.stride = {3, 2}, .padding = {{1, 2}, {1, 2}}}});  // taps that no pixel meets
+  all.push_back({1, 8, 8, 3, 4, 1, 1, {.stride = {4, 4}}});                               // pixels that no tap meets
+  all.push_back({1, 6, 6, 4, 4, 2, 2, {.padding = {{3, 3}, {3, 3}}}});                    // gradients that no pixel meets
+  unsigned seed = 1;
+  for (const ConvCase& test : all) {
+    const Bytes gradient = random_integers({test.dst(), DType::s8}, -128, 127, seed++);
+    const Bytes weights = random_integers({test.weights(), DType::s8}, -128, 127, seed++);
+    const auto reference = expected_backward(test, gradient, weights);
+    for (const Implementation implementation : {Implementation::automatic, Implementation::own}) {
+      if (implementation == Implementation::automatic && !library_has_integer_dot()) continue;  // the same
+      for (const int threads : threads_of(seed / 2)) {
+        Context context{.threads = threads, .implementation = implementation};
+        ASSERT_EQ(as<std::int32_t>(run(backward_of(test), {gradient, weights}, context)), reference)
+            << test.str() << ", threads " << threads << ", "
+            << make_matmul(backward_of(test), backward_of(test).nodes.back(), context)->implementation();
+      }
+    }
+  }
+}
+
+TEST(Integer, BackwardDataIsExactAtTheExtremes) {
+  for (const std::int64_t stride : {1, 2}) {
+    const ConvCase test{1, 6, 6, 70, 40, 3, 3, {.stride = {stride, stride}, .padding = {{1, 1}, {1, 1}}}};
+    for (const int code : {-128, 127}) {
+      for (const int weight : {-128, 127}) {
+        const Bytes gradient = random_integers({test.dst(), DType::s8}, code, code, 0);
+        const Bytes weights = random_integers({test.weights(), DType::s8}, weight, weight, 0);
+        for (const Implementation implementation : {Implementation::automatic, Implementation::own}) {
+          Context context{.threads = 2, .implementation = implementation};
+          EXPECT_EQ(as<std::int32_t>(run(backward_of(test), {gradient, weights}, context)),
+                    expected_backward(test, gradient, weights))
+              << code << " x " << weight << " stride " << stride;
+        }
+      }
+    }
+  }
+}
+
 TEST(Integer, IsExactAtTheExtremes) {
   const ConvCase test{1, 6, 6, 70, 40, 3, 3, {.padding = {{1, 1}, {1, 1}}}};
   for (const auto& [type, code] : {std::pair{DType::u8, 255}, {DType::s8, -128}, {DType::s8, 127}}) {

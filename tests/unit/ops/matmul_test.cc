@@ -68,9 +68,29 @@ TEST(Conv2d, WeightGradientsAreF32AndSourceGradientsKeepTheDtype) {
   };
   EXPECT_EQ(type_of(grad_src, {{dst, DType::bf16}, {weights, DType::bf16}}), (TensorType{src, DType::bf16}));
   EXPECT_EQ(type_of(grad_weights, {{src, DType::bf16}, {dst, DType::bf16}}), (TensorType{weights, DType::f32}));
-  EXPECT_THAT(error_of(grad_src, {{dst, DType::f32}, {weights, DType::bf16}}), HasSubstr("both must be f32 or both bf16"));
+  EXPECT_THAT(error_of(grad_src, {{dst, DType::f32}, {weights, DType::bf16}}), HasSubstr("both must be f32, both bf16"));
+  EXPECT_THAT(error_of(grad_src, {{dst, DType::s32}, {weights, DType::s32}}), HasSubstr("both s8"));
   EXPECT_THAT(error_of(grad_weights, {{src, DType::f32}, {{1, 3, 3, 5}, DType::f32}}),
               HasSubstr("the convolution gives [1, 2, 2, 5]"));
+}
+
+TEST(Conv2d, GradientOfTheSourceIsExactOnIntegers) {
+  const auto grad_src = [](Shape src) -> Build {
+    return [=](GraphBuilder& g, const std::vector<Value>& x) {
+      return std::vector{g.add(Op::conv2d_grad_src, {x[0], x[1]}, Conv2dGrad{{.stride = {2, 2}}, src})};
+    };
+  };
+  EXPECT_EQ(type_of(grad_src({1, 3, 3, 2}), {{{1, 2, 2, 3}, DType::s8}, {{1, 1, 2, 3}, DType::s8}}),
+            (TensorType{{1, 3, 3, 2}, DType::s32}));
+  EXPECT_EQ(evaluate_one(grad_src({1, 2, 2, 1}),
+                         {tensor(DType::s8, {1, 1, 1, 3}, {-128, 127, 5}), tensor(DType::s8, {1, 1, 1, 3}, {-128, -128, 3})}),
+            (std::vector<double>{16384 - 16256 + 15, 0, 0, 0}));
+  // A stride of 2 adds up a quarter of the taps, all channels of each.
+  const auto error = [&](std::int64_t channels) {
+    return error_of(grad_src({1, 2, 2, 1}), {{{1, 1, 1, channels}, DType::s8}, {{2, 2, 1, channels}, DType::s8}});
+  };
+  EXPECT_EQ(error(65793), "");
+  EXPECT_THAT(error(65794), testing::AllOf(HasSubstr("65794 products"), HasSubstr("may overflow s32")));
 }
 
 TEST(Conv2d, SaysWhatDoesNotFit) {

@@ -48,7 +48,7 @@ INSTANTIATE_TEST_SUITE_P(
             m + "[quantizer]\nweight_prec = 4\n",
             {},
             "r.ini:6: quantizer.weight_prec: quantizer none has no such option; valid names: arithmetic, require_integer, "
-            "name"},
+            "backward, name"},
         Bad{"core_key_misspelt_in_plugin_section",
             m + "[optimizer]\nweight_decai = 0\n",
             {},

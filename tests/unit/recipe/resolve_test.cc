@@ -261,7 +261,7 @@ TEST(Recipe, ResolvedTextOfTheSmallestRecipe) {
   EXPECT_EQ(text,
             "[run]\ndir = here\nseed = 0\n\n"
             "[model]\nname = net\ndepth = 50\nstages = \"\"\nfilter_multiplier = 1\n\n"
-            "[quantizer]\nname = none\narithmetic = fake_quant\nrequire_integer = false\n\n"
+            "[quantizer]\nname = none\narithmetic = fake_quant\nrequire_integer = false\nbackward = float\n\n"
             "[schedule]\nname = cosine\nnum_epochs = 250\nbase_learning_rate = 0.1\nwarmup_epochs = 5\n\n"
             "[optimizer]\nname = sgd\nweight_decay = 1e-04\nmomentum = 0.9\n\n"
             "[dataset]\nname = images\nworkers = 0\nprefetch = 10\nshape = none\nclasses = none\ntrain_examples = "
