@@ -159,7 +159,8 @@ class QuantizePass {
     }
     const Value sums = straight_through(cast(integers, DType::f32), floats);
     const Value src_scale = src.scale.is_number() ? src.scale : reshape(src.scale, {});
-    Value factor = 1 / (src_scale * left.factor * (weight_scale * right.factor));
+    const Value of_weights = weight_scale * right.factor, of_src = src_scale * left.factor;
+    Value factor = 1 / (of_src * of_weights);
     if (factor.is_number()) factor = BuilderAccess::constant(to_, factor.number());
     record.matmul = use_of(integers);
     record.sums = use_of(sums);

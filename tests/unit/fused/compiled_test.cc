@@ -83,8 +83,15 @@ TEST(Compiled, TooLongAPassIsInterpreted) {
   const Use x = m.input({2, 64});
   lowering::Group group{.nodes = {}, .inputs = {x}, .outputs = {}};
   Use y = x;
-  for (int i = 0; i < 20000; ++i) {
-    y = m.add(i % 2 == 0 ? Op::add : Op::multiply, {y, x});
+  for (int chain = 0; chain < 40; ++chain) {  // a single one would be so deep that walking it takes much of a stack
+    const Use number = m.number(chain + 2);
+    group.nodes.push_back(number.node);
+    Use end = x;
+    for (int i = 0; i < 500; ++i) {
+      end = m.add(i % 2 == 0 ? Op::add : Op::multiply, {end, i == 0 ? number : x});
+      group.nodes.push_back(end.node);
+    }
+    y = m.add(Op::add, {y, end});
     group.nodes.push_back(y.node);
   }
   group.outputs = {y};

@@ -34,7 +34,8 @@ inline Graph normalised() {
   const Value mean = g.state("mean", {32});
   const Moments batch = moments(x);
   g.assign(mean, 0.9 * mean + 0.1 * all_reduce(batch.mean, Across::mean));
-  g.fetch("y", relu((x - batch.mean) / sqrt(batch.variance + 1e-5)));
+  const Value deviation = sqrt(batch.variance + 1e-5);  // compilers differ in the order of operands
+  g.fetch("y", relu((x - batch.mean) / deviation));
   return finish(g.graph());
 }
 

@@ -112,7 +112,8 @@ group of step 0: (%2 multiply, %3 add, %4 add, %5 cast)
 TEST(Program, ReadsThroughViews) {
   GraphBuilder g({.training = false});
   const Value x = g.input("x", {{6, 4, 10}}), row = g.input("row", {{4}});
-  g.fetch("turned", transpose(x, {0, 2}) + reshape(row, {4, 1}));
+  const Value column = reshape(row, {4, 1});
+  g.fetch("turned", transpose(x, {0, 2}) + column);
   EXPECT_EQ(groups_of(finish(g.graph())), testing::lines(R"(
 group of step 0: (%2 reshape, %3 transpose, %4 add)
   input 0: %0 f32[6, 4, 10]
