@@ -74,7 +74,9 @@ std::int64_t chunks_of(std::int64_t units, std::int64_t wanted) {
   int best_twos = -1;
   for (std::int64_t chunks = most; 2 * chunks >= most; --chunks) {
     const int twos = std::countr_zero(static_cast<std::uint64_t>(chunks));
-    if (units % chunks == 0 && twos > best_twos) best = chunks, best_twos = twos;
+    if (units % chunks != 0 || twos <= best_twos) continue;
+    best = chunks;
+    best_twos = twos;
   }
   return best;
 }

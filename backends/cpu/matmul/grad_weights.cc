@@ -5,6 +5,7 @@
 #include "matmul/bf16_pairs.h"
 #include "matmul/grad_weights_gemm.h"
 #include "matmul/make.h"
+#include "matmul/partial_sums.h"
 #include "scratch.h"
 
 namespace qfw::cpu {
@@ -57,7 +58,7 @@ class GradWeights final : public Kernel {
       };
       multiply(product_, block);
     }
-    if (row_parts_ > 1) add(sums, dst);
+    add_partial_sums(sums, row_parts_ - 1, count_, dst, context_.threads);
   }
 
   const char* kind() const override { return "conv2d backward weights"; }
@@ -66,15 +67,6 @@ class GradWeights final : public Kernel {
   }
 
  private:
-  void add(const float* sums, float* dst) const {
-#pragma omp parallel for schedule(static) num_threads(context_.threads)
-    for (std::int64_t i = 0; i < count_; ++i) {
-      float sum = dst[i];
-      for (std::int64_t part = 1; part < row_parts_; ++part) sum += sums[(part - 1) * count_ + i];
-      dst[i] = sum;
-    }
-  }
-
   Context& context_;
   GradientProduct product_;
   std::int64_t count_ = 0, depth_tiles_ = 1, row_parts_ = 1, depth_parts_ = 1;

@@ -3,6 +3,7 @@
 
 #include "matmul/bf16_tiles.h"
 #include "matmul/make.h"
+#include "matmul/partial_sums.h"
 #include "scratch.h"
 
 namespace qfw::cpu {
@@ -118,8 +119,8 @@ class GradWeightsTiles final : public Kernel {
                      .own = scratch + own_at_ + own_bytes_ * static_cast<std::size_t>(thread_index()),
                  });
       }
-      if (row_parts_ > 1) add(sums, dst);
     }
+    add_partial_sums(sums, row_parts_ - 1, count(), dst, context_.threads);
   }
 
   /// By the threads of a team, which wait for each other.
@@ -225,16 +226,6 @@ class GradWeightsTiles final : public Kernel {
   void add_corner(const float* corner, std::int64_t height, std::int64_t width, float* dst, bool add) const {
     for (std::int64_t k = 0; k < height; ++k, corner += block, dst += g_.o) {
       for (std::int64_t o = 0; o < width; ++o) dst[o] = corner[o] + (add ? dst[o] : 0.0f);
-    }
-  }
-
-  /// By the threads of a team.
-  void add(const float* sums, float* dst) const {
-#pragma omp for schedule(static)
-    for (std::int64_t i = 0; i < count(); ++i) {
-      float sum = dst[i];
-      for (std::int64_t part = 1; part < row_parts_; ++part) sum += sums[(part - 1) * count() + i];
-      dst[i] = sum;
     }
   }
 
