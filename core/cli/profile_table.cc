@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 #include <vector>
 
@@ -12,7 +13,7 @@
 namespace qfw {
 namespace {
 
-constexpr std::size_t columns = 80;
+constexpr std::size_t most_columns = 80;
 constexpr std::size_t most_layers = 40;  ///< more are folded
 
 std::string milliseconds(double time) {
@@ -78,6 +79,7 @@ std::string profile_table(const Profile& profile, const Ceilings& ceilings) {
              milliseconds(layer.of(Part::backward_weights).milliseconds), milliseconds(others), percent(sum.peak_share()),
              percent(sum.bandwidth_share())});
   }
+  const std::size_t columns = std::min(most_columns, output_width(most_columns));
   fit_paths(table, columns);
   const std::string key =
       "ms of a step by layer: forward products, backward ones for data and for weights, passes and all else; % of the peak "

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "io/printable.h"
@@ -11,7 +12,7 @@
 namespace qfw {
 namespace {
 
-constexpr std::size_t columns = 80, most_rows = 40;
+constexpr std::size_t most_columns = 80, most_rows = 40;
 
 std::string mebibytes(std::int64_t bytes) { return fmt::format("{:.1f}", static_cast<double>(bytes) / (1 << 20)); }
 Column numbers(std::string heading) { return {.heading = std::move(heading), .numbers = true}; }
@@ -41,6 +42,7 @@ std::string stash_table(const Explanation& explanation, std::int64_t batch) {
     add(mebibytes(row.all()));
     add(fmt::format("{:.1f}", 100 * static_cast<double>(row.all()) / static_cast<double>(total.all())));
   }
+  const std::size_t columns = std::min(most_columns, output_width(most_columns));
   fit_paths(table, columns);
   const std::string sum = fmt::format(
       "memory of a training step at batch {}, MiB: {} kept for backward among intermediate values of {} ({:.2f} times); "

@@ -397,7 +397,7 @@ class Commands(unittest.TestCase):
 
     def test_a_list(self):
         status, text = self.said("--list", "--only=^qfw.train")
-        self.assertEqual((status, len(text.split())), (0, 6))
+        self.assertEqual((status, len(text.split())), (0, 7))
 
 
 if __name__ == "__main__":

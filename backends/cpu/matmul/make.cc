@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <omp.h>
 
+#include <algorithm>
+
 #include "matmul/integer_gemm.h"
 #include "matmul/primitive.h"
 #include "qfw/error.h"
@@ -18,7 +20,9 @@ bool narrow_groups(const Geometry& g) { return g.groups > 1 && g.cg() <= 16 && g
 }  // namespace
 
 std::unique_ptr<Kernel> make_own_integer(const Graph& graph, const Node& node, Context& context) {
-  if (narrow_groups(geometry_of(graph, node))) return make_integer_groups(graph, node, context);
+  const Geometry g = geometry_of(graph, node);
+  const bool cuts = std::min({g.top, g.left, g.bottom, g.right}) < 0;  // as phases of a gradient may
+  if (narrow_groups(g) && !cuts) return make_integer_groups(graph, node, context);
   return make_integer_product(graph, node, context);
 }
 
