@@ -6,7 +6,8 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "fused/tile_ops.cc"
-#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL)
+// The same in all files: what is chosen once holds for all.
+#define HWY_DISABLED_TARGETS HWY_AVX3_DL
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
