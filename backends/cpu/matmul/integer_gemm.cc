@@ -125,7 +125,7 @@ void multiply(const IntegerProduct& product, const IntegerBlock& block) {
   if (product.stream) hwy::FlushStream();
 }
 
-bool possible() { return bytes_possible; }
+bool possible() { return bytes_possible(); }
 const char* target() { return hwy::TargetName(HWY_TARGET); }
 
 int greatest(const std::int8_t* weights, std::int64_t count) {

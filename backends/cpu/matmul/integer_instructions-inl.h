@@ -22,7 +22,7 @@ namespace qfw::cpu::HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
-constexpr bool bytes_possible = QFW_MULTIPLIES_BYTES != 0;
+HWY_INLINE bool bytes_possible() { return QFW_MULTIPLIES_BYTES != 0; }
 
 #if QFW_MULTIPLIES_BYTES
 using D32 = hn::ScalableTag<std::int32_t>;

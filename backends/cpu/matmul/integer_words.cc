@@ -351,7 +351,7 @@ void pack(const WordProduct& product, const std::int8_t* weights, std::int64_t v
 
 std::int64_t lanes() { return word_vector(); }
 std::int64_t words(const Geometry& g, WordLoop loop) { return Layout(g, loop).lines * g.kw; }
-bool quads_possible() { return bytes_possible; }
+bool quads_possible() { return bytes_possible(); }
 std::size_t buffer_bytes(const Geometry& g, WordLoop loop) { return static_cast<std::size_t>(Layout(g, loop).bytes()); }
 
 }  // namespace
