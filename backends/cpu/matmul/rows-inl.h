@@ -32,9 +32,9 @@ template <class Copy, class From, class To>
 HWY_INLINE void copy_run(const Copy& copy, const From* line, std::int64_t inside, std::int64_t inside_end, std::int64_t k,
                          std::int64_t k_end, To* to) {
   const std::int64_t from = std::clamp(inside, k, k_end), until = std::clamp(inside_end, from, k_end);
-  std::fill(to, to + (from - k), copy.padding());
+  std::fill_n(to, from - k, copy.padding());
   if (until > from) copy(line + from, until - from, to + (from - k));
-  std::fill(to + (until - k), to + (k_end - k), copy.padding());
+  std::fill_n(to + (until - k), k_end - until, copy.padding());
 }
 
 /// Writes each row to `to`, rows `stride` elements apart, followed by zeros up to a multiple of four.
