@@ -27,14 +27,14 @@ import os
 import re
 import signal
 import subprocess
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 from comparison.ceilings import measure_ceilings
 from comparison.chart import chart
-from comparison.contestants import QFW, STAGES, Contestant, Setting, aims_for, all_contestants
+from comparison.contestants import ONNX_RUNTIME, QFW, STAGES, Contestant, Setting, aims_for, all_contestants
 from comparison.environment import Environment
 from comparison.error import BenchError
-from comparison.machine import Machine, child_environment, this_machine
+from comparison.machine import CAPS, Machine, child_environment, this_machine
 from comparison.report import markdown_report, text_report, with_section
 from comparison.turns import Competition
 
@@ -70,6 +70,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     add("--steps", type=at_least(1), help="steps of a training turn, more for evaluations (5)")
     add("--repeats", type=at_least(0), help="how often a disturbed turn is repeated (3)")
     add("--only", type=pattern, metavar="REGEX", help="contestants whose key matches; --list shows the keys")
+    add("--isa", choices=CAPS, help="hold qfw and PyTorch to a lower set of instructions, as if this were such a processor")
     add("--no-compile", action="store_true", help="leave torch.compile out: it takes minutes to start")
     add("--torch-index", metavar="URL", help="where pip takes torch from: wheels for CPUs alone save gigabytes")
     add("--quick", action="store_true", help="a trial: 1 round of 2 steps, batch 2, images of 64 x 64")
@@ -131,8 +132,14 @@ def empty_results(arguments: argparse.Namespace, machine: Machine, setting: Sett
     }
 
 
-def prepare_peers(environment: Environment, taking_part: List[Contestant], records: Dict[str, Fields]) -> None:
-    failures = {side: environment.prepare(side) for side in sorted({one.side for one in taking_part} - {QFW})}
+def prepare_peers(machine: Machine, environment: Environment, taking_part: List[Contestant],
+                  records: Dict[str, Fields]) -> None:
+    failures: Dict[str, Optional[str]] = {}
+    for side in sorted({one.side for one in taking_part} - {QFW}):
+        if side == ONNX_RUNTIME and machine.cap:
+            failures[side] = "it cannot be held to a lower set of instructions"
+        else:
+            failures[side] = environment.prepare(side)
     for one in taking_part:
         records[one.key]["failure"] = failures.get(one.side)
     for side, failure in failures.items():
@@ -156,8 +163,8 @@ def measure(arguments: argparse.Namespace, machine: Machine, setting: Setting, e
     # Threads and children keep to these: one processor of each core.
     os.sched_setaffinity(0, machine.cores)
     try:
-        prepare_peers(environment, taking_part, records)
-        results["ceilings"] = measure_ceilings(setting, taking_part, child_environment(machine.threads, dict(os.environ)))
+        prepare_peers(machine, environment, taking_part, records)
+        results["ceilings"] = measure_ceilings(setting, taking_part, child_environment(machine, dict(os.environ)))
         competition = Competition(machine, arguments.out, arguments.repeats)
         for stage in STAGES:
             staged = [one for one in taking_part if one.stage == stage]
@@ -214,7 +221,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.results:
         results = read_results(arguments.results)
     else:
-        machine = this_machine()
+        machine = this_machine(arguments.isa)
         setting = setting_of(arguments, machine, environment.python)
         if arguments.list:
             print("\n".join(one.key for one in chosen(arguments, setting)))

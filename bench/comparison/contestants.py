@@ -75,11 +75,12 @@ def own_training(setting: Setting) -> List[Contestant]:
     compute = f"--backend.compute={number}"
     back = (f"{number}.bd", f"{number}.bw")
     base, weights_only = "resnet50_w4a4.ini", "imagenet/resnet50_w4.ini"
-    bf16 = (*FLOAT, "--backend.compute=bf16")
+    floats = {work: (work, work, base, (*FLOAT, f"--backend.compute={work}"), (work, f"{work}.bd", f"{work}.bw"))
+              for work in ("f32", "bf16")}
     rows = (
-        (TRAINING, "f32", "f32", "f32", base, (*FLOAT, "--backend.compute=f32"), ("f32", "f32.bd", "f32.bw")),
-        (TRAINING, "bf16", "bf16", "bf16", base, bf16, ("bf16", "bf16.bd", "bf16.bw")),
-        (QUANTIZED, "bf16.again", "bf16", "bf16", base, bf16, ("bf16", "bf16.bd", "bf16.bw")),
+        (TRAINING, "f32", *floats["f32"]),
+        (TRAINING, "bf16", *floats["bf16"]),
+        (QUANTIZED, f"{number}.again", *floats[number]),
         (QUANTIZED, "w8a8", "quantized", f"W8A8, integer forward, {number} backward", base, (*EIGHT_BITS, compute),
          ("w8a8", *back)),
         (QUANTIZED, "w8a8.int8", "quantized", f"W8A8, integer forward and data gradient, {number} weight gradient", base,
@@ -184,14 +185,26 @@ def aims_for(setting: Setting) -> List[Aim]:
         return tuple(f"torch.train.{number}.{way}.{train}" for way in ("eager", "compiled"))
 
     fx = tuple(f"torch.train.fx.{way}.{train}" for way in FX_WAYS)
-    return [
+    aims = [
         Aim("f32 training against PyTorch's best", "qfw.train.f32", torch("f32"), 1.2),
-        Aim("bf16 training against PyTorch's best", "qfw.train.bf16", torch("bf16"), 1.25),
         Aim("W8A8 training against FX QAT's best", "qfw.train.w8a8", fx, 4.3),
         Aim("the same with backward = int8", "qfw.train.w8a8.int8", fx, 5),
-        Aim("W8A8 training against own bf16", "qfw.train.w8a8", ("qfw.train.bf16.again",), 1 / 0.85,
-            "a step takes at most 0.85 of it"),
-        Aim(f"int8 evaluation against ONNX Runtime, batch {many}", f"qfw.eval.int8.{many}", (f"onnx.eval.int8.{many}",), 1.25),
-        Aim(f"int8 evaluation against ONNX Runtime, batch {one}", f"qfw.eval.int8.{one}", (f"onnx.eval.int8.{one}",), 1.1),
-        Aim(f"int8 evaluation against own f32, batch {many}", f"qfw.eval.int8.{many}", (f"qfw.eval.f32.{many}",), 3.3),
     ]
+    if setting.has_bf16:
+        aims += [
+            Aim("bf16 training against PyTorch's best", "qfw.train.bf16", torch("bf16"), 1.25),
+            Aim("W8A8 training against own bf16", "qfw.train.w8a8", ("qfw.train.bf16.again",), 1 / 0.85,
+                "a step takes at most 0.85 of it"),
+        ]
+    else:
+        aims.append(Aim("W4A4 training against own f32", "qfw.train.w4a4", ("qfw.train.f32.again",), 1 / 0.9,
+                        "a step takes at most 0.9 of it"))
+    for batch, factor in ((many, 1.25), (one, 1.1)):
+        aims += [
+            Aim(f"f32 evaluation against ONNX Runtime, batch {batch}", f"qfw.eval.f32.{batch}", (f"onnx.eval.f32.{batch}",), 1.1),
+            Aim(f"int8 evaluation against ONNX Runtime, batch {batch}", f"qfw.eval.int8.{batch}", (f"onnx.eval.int8.{batch}",),
+                factor),
+        ]
+    aims.append(
+        Aim(f"int8 evaluation against own f32, batch {many}", f"qfw.eval.int8.{many}", (f"qfw.eval.f32.{many}",), 3.3))
+    return aims

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Dict, List, Optional, Set
+
+from .error import BenchError
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
@@ -64,29 +66,61 @@ def kind_of(flags: Set[str], architecture: str) -> str:
 
 
 @dataclass(frozen=True)
+class Cap:
+    """A lower set of instructions that a processor is held to, in the words of those who can be told."""
+
+    one_dnn: str  # qfw's own kernels follow it, too
+    aten: str
+    mkl: str
+    has_bf16: bool
+    flags: Set[str]  # of a processor that has it
+
+    def environment(self) -> Dict[str, str]:
+        return {"ONEDNN_MAX_CPU_ISA": self.one_dnn, "ATEN_CPU_CAPABILITY": self.aten, "MKL_ENABLE_INSTRUCTIONS": self.mkl}
+
+
+AVX512 = {"avx512f", "avx512bw", "avx512dq", "avx512vl"}
+CAPS = {
+    "avx2": Cap("AVX2", "avx2", "AVX2", False, {"avx2", "fma"}),
+    "avx512": Cap("AVX512_CORE", "avx512", "AVX512", False, AVX512),
+    "avx512-vnni": Cap("AVX512_CORE_VNNI", "avx512", "AVX512", False, AVX512 | {"avx512_vnni"}),
+    "avx512-vnni-bf16": Cap("AVX512_CORE_BF16", "avx512", "AVX512", True, AVX512 | {"avx512_vnni", "avx512_bf16"}),
+}
+
+
+@dataclass(frozen=True)
 class Machine:
     processor: str
     kind: str
     cores: List[int]
     memory_gib: float
     has_bf16: bool
+    cap: Optional[str] = None
 
     @property
     def threads(self) -> int:
         return len(self.cores)
 
 
-def this_machine() -> Machine:
+def capped(machine: Machine, cap: str, flags: Set[str]) -> Machine:
+    lacking = CAPS[cap].flags - flags
+    if lacking:
+        raise BenchError(f"--isa={cap}: this processor has no {', '.join(sorted(lacking))}", "choose a set that it has")
+    return replace(machine, kind=f"{cap}-capped", has_bf16=CAPS[cap].has_bf16, cap=cap)
+
+
+def this_machine(cap: Optional[str] = None) -> Machine:
     fields = processor_fields(read("/proc/cpuinfo"))
     flags = set(fields.get("flags", "").split())
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return Machine(
+    machine = Machine(
         processor=fields.get("model name", "unknown"),
         kind=kind_of(flags, os.uname().machine),
         cores=physical_cores(),
         memory_gib=round(memory, 1),
         has_bf16=bool(flags & {"avx512_bf16", "amx_bf16"}),
     )
+    return capped(machine, cap, flags) if cap else machine
 
 
 def available_gib(meminfo: str) -> float:
@@ -122,18 +156,22 @@ def seconds_of_own(pids: List[int]) -> float:
     return sum(process_seconds(read(f"/proc/{pid}/stat")) for pid in [os.getpid(), *pids])
 
 
-def child_environment(threads: int, base: Dict[str, str]) -> Dict[str, str]:
-    """What every contestant starts with: as many threads as cores, and nothing that the caller's shell sets for OpenMP."""
-    dropped = ("OMP_", "KMP_", "GOMP_", "MKL_", "OPENBLAS_", "MALLOC_", "GLIBC_TUNABLES", "QFW_DUMP", "LD_PRELOAD")
+def child_environment(machine: Machine, base: Dict[str, str]) -> Dict[str, str]:
+    """What every contestant starts with: as many threads as cores, the machine's cap, and nothing that the caller's shell sets
+    for OpenMP, for instructions or for memory."""
+    dropped = ("OMP_", "KMP_", "GOMP_", "MKL_", "ONEDNN_", "DNNL_", "ATEN_", "OPENBLAS_", "MALLOC_", "GLIBC_TUNABLES", "QFW_DUMP",
+               "LD_PRELOAD")
     kept = {name: value for name, value in base.items() if not name.startswith(dropped)}
-    return {**kept, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "PYTHONDONTWRITEBYTECODE": "1"}
+    cap = CAPS[machine.cap].environment() if machine.cap else {}
+    threads = str(machine.threads)
+    return {**kept, **cap, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def peer_environment(threads: int, base: Dict[str, str]) -> Dict[str, str]:
+def peer_environment(machine: Machine, base: Dict[str, str]) -> Dict[str, str]:
     """The peers' best setting: memory of tensors is kept on huge pages instead of being given back and faulted in again."""
     tunables = {"hugetlb": 1, "mmap_threshold": 1 << 32, "trim_threshold": 1 << 34, "arena_max": 1}
     return {
-        **child_environment(threads, base),
+        **child_environment(machine, base),
         "GLIBC_TUNABLES": ":".join(f"glibc.malloc.{name}={value}" for name, value in tunables.items()),
         "THP_MEM_ALLOC_ENABLE": "1",
         "CUDA_VISIBLE_DEVICES": "",

@@ -123,8 +123,8 @@ class Competition:
         self.machine, self.repeats = machine, repeats
         self.logs = os.path.join(folder, "logs")
         os.makedirs(self.logs, exist_ok=True)
-        self.own_environment = child_environment(machine.threads, dict(os.environ))
-        self.peer_environment = peer_environment(machine.threads, dict(os.environ))
+        self.own_environment = child_environment(machine, dict(os.environ))
+        self.peer_environment = peer_environment(machine, dict(os.environ))
         self.live: Dict[str, LivePeer] = {}
 
     def _log(self, contestant: Contestant) -> str:

@@ -23,6 +23,11 @@ def setting(**changes):
     return contestants.Setting(**{**fields, **changes})
 
 
+def two_cores(**changes):
+    fields = dict(processor="P", kind="amx", cores=[0, 1], memory_gib=24.0, has_bf16=True)
+    return machine.Machine(**{**fields, **changes})
+
+
 def record(key, side, rates, work="f32", batch=16, **fields):
     taken = [{"round": index, "seconds": [batch / rate] * 3, "foreign_cores": 0.02, "attempts": 1, "disturbed": False}
              for index, rate in enumerate(rates)]
@@ -73,10 +78,19 @@ class Machine(unittest.TestCase):
         self.assertEqual(machine.process_seconds(""), 0)
 
     def test_the_callers_openmp_settings_are_dropped(self):
-        made = machine.peer_environment(2, {"OMP_WAIT_POLICY": "active", "GOMP_SPINCOUNT": "1", "PATH": "/bin"})
+        made = machine.peer_environment(two_cores(), {"OMP_WAIT_POLICY": "active", "GOMP_SPINCOUNT": "1", "PATH": "/bin"})
         self.assertNotIn("OMP_WAIT_POLICY", made)
         self.assertNotIn("GOMP_SPINCOUNT", made)
         self.assertEqual((made["PATH"], made["OMP_NUM_THREADS"]), ("/bin", "2"))
+
+    def test_a_cap_is_told_to_every_contestant_and_is_a_kind_of_its_own(self):
+        capped = machine.capped(two_cores(), "avx2", {"avx2", "fma", "avx512f"})
+        self.assertEqual((capped.kind, capped.has_bf16), ("avx2-capped", False))
+        made = machine.child_environment(capped, {"ONEDNN_MAX_CPU_ISA": "SSE41"})
+        self.assertEqual((made["ONEDNN_MAX_CPU_ISA"], made["ATEN_CPU_CAPABILITY"]), ("AVX2", "avx2"))
+        self.assertNotIn("ONEDNN_MAX_CPU_ISA", machine.child_environment(two_cores(), {"ONEDNN_MAX_CPU_ISA": "SSE41"}))
+        with self.assertRaisesRegex(BenchError, "has no avx512_bf16, avx512_vnni"):
+            machine.capped(two_cores(), "avx512-vnni-bf16", machine.AVX512)
 
     def test_available_memory(self):
         self.assertEqual(machine.available_gib("MemTotal: 9 kB\nMemAvailable:  3145728 kB\n"), 3)
