@@ -5,7 +5,6 @@
 #include "matmul/matmul.h"
 
 #include <fmt/format.h>
-#include <hwy/targets.h>
 #include <omp.h>
 
 #include <algorithm>
@@ -18,6 +17,8 @@
 #include <span>
 #include <string>
 #include <vector>
+
+#include "instruction_cap.h"
 
 namespace {
 
@@ -154,16 +155,6 @@ double best_time(cpu::Kernel& kernel, const std::vector<const void*>& inputs, vo
   return best;
 }
 
-/// The project's loops like oneDNN's.
-void cap_own_kernels() {
-  const auto allowed = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
-  const auto lacks = [allowed](unsigned isa) { return (allowed & isa) != isa; };
-  std::int64_t targets = hwy::SupportedTargets();
-  if (lacks(dnnl_cpu_isa_avx512_core)) targets &= ~(HWY_AVX3 - 1 + HWY_AVX3);
-  if (lacks(dnnl_cpu_isa_avx2)) targets &= ~(HWY_AVX2 - 1 + HWY_AVX2);
-  hwy::SetSupportedTargetsForTest(targets);
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -179,7 +170,7 @@ int main(int argc, char** argv) {
     for (int i = first; i < argc; ++i) wanted = wanted || std::strcmp(argv[i], column.name) == 0;
     if (wanted) chosen.push_back(column);
   }
-  cap_own_kernels();
+  cpu::follow_library_cap();
   omp_set_num_threads(threads);
   fmt::print("{}; {} threads, batch {}; GFLOP/s (GOP/s) of 2 x multiplications, best of {} s each\n{:<26}",
              cpu::describe_matmul(), threads, batch, seconds, "channels kernel size");

@@ -8,6 +8,7 @@
 #include "bandwidth.h"
 #include "executable.h"
 #include "fused/body.h"
+#include "instruction_cap.h"
 #include "matmul/matmul.h"
 #include "peak.h"
 #include "qfw/op_definition.h"
@@ -15,7 +16,17 @@
 
 namespace qfw::cpu {
 
-CpuBackend::CpuBackend(const Options& options) : context_(std::make_shared<Context>()) {
+namespace {
+
+/// Kernels are chosen with it, after the cap.
+std::shared_ptr<Context> make_context() {
+  follow_library_cap();
+  return std::make_shared<Context>();
+}
+
+}  // namespace
+
+CpuBackend::CpuBackend(const Options& options) : context_(make_context()) {
   context_->threads = options.threads;
   context_->body = options.groups == "compiled" ? &body_kinds().front() : &body_kinds().back();
   if (options.threads > 0) return;
