@@ -73,10 +73,10 @@ status=0
 wait $pid || status=$?
 [ $status = 130 ] || fail "a bench that is interrupted ends with status $status"
 grep -q '"step 1"' cut.json && tail -n 1 cut.json | grep -q '^]}$' || fail "the trace of an interrupted bench is not whole"
-echo "profile: tables, JSON and traces agree"
 
 # One variable holds oneDNN and the project's own loops to fewer instructions.
 if grep -qw avx2 /proc/cpuinfo; then
   ONEDNN_MAX_CPU_ISA=AVX2 "$QFW" bench tiny.ini "${short[@]}" > capped.txt 2> /dev/null
   grep -q 'own kernels AVX2, Highway AVX2, passes: avx2' capped.txt || fail "$(grep ^backend capped.txt)"
 fi
+echo "profile: tables, JSON and traces agree"
