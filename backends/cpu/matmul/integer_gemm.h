@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "matmul/geometry.h"
+#include "matmul/integer_operands.h"
 
 /// Exact integer convolution as a product of packed matrices, for processors without u8 x s8 instructions. Two inner loops:
 /// pairs of 16 bits (always exact), and pairs of 8 bits whose 16-bit sums are widened before they could overflow.
@@ -11,18 +11,10 @@ namespace qfw::cpu {
 
 inline constexpr std::int64_t integer_tile_rows = 6;  ///< of one inner loop, in registers
 
-/// One convolution's operands for one run. Panels hold `panel` output channels each, of one group.
-struct IntegerProduct {
-  Geometry geometry;
-  const std::uint8_t* src = nullptr;  ///< s8 if src_signed
-  bool src_signed = false;
-  int offset = 0;                 ///< added to src to make it u8, in the 8-bit loop
+/// Panels hold `panel` output channels each, of one group. A step is four products.
+struct IntegerProduct : IntegerOperands {
   bool bytes = false;             ///< which loop
-  std::int64_t widen_after = 0;   ///< 8-bit loop: steps of four products that 16 bits can hold
   const void* weights = nullptr;  ///< packed: s16 [panel][depth / 2][channel][2] or s8 [panel][depth / 4][channel][4]
-  const std::int32_t* compensation = nullptr;  ///< what offset adds to each (padded) output channel
-  std::int32_t* dst = nullptr;
-  bool stream = false;  ///< dst will not be read from the caches
 };
 /// Of one thread's turn: rows of the product and panels of one group.
 struct IntegerBlock {

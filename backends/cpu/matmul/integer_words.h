@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "matmul/geometry.h"
+#include "matmul/integer_operands.h"
 
 /// Exact integer convolution where groups have few channels: vectors hold output channels of several groups. What a channel
 /// meets of a pixel is a 32-bit word, two codes in 16 bits or four in 8, multiplied by as many weights and added up at once. A
@@ -19,17 +19,10 @@ bool has_word_loop(WordLoop loop);  ///< on this processor; there are always pai
 const char* name_of(WordLoop loop);
 inline std::int64_t codes_per_word(WordLoop loop) { return loop == WordLoop::pairs ? 2 : 4; }
 
-struct WordProduct {
-  Geometry geometry;
+/// A step is a word.
+struct WordProduct : IntegerOperands {
   WordLoop loop = WordLoop::pairs;
-  const std::uint8_t* src = nullptr;  ///< s8 if src_signed
-  bool src_signed = false;
-  int offset = 0;                              ///< added to src to make it u8, where four codes are a word
-  std::int64_t widen_after = 0;                ///< of quads: words whose sum 16 bits hold
-  const std::byte* weights = nullptr;          ///< as pack_words leaves them
-  const std::int32_t* compensation = nullptr;  ///< what offset adds to each (padded) output channel
-  std::int32_t* dst = nullptr;
-  bool stream = false;  ///< dst will not be read from the caches
+  const std::byte* weights = nullptr;  ///< as pack_words leaves them
 };
 /// Of one thread's turn: rows of results, counted through all images.
 struct WordRows {
@@ -38,7 +31,6 @@ struct WordRows {
 };
 
 std::int64_t word_lanes();                                         ///< output channels of a vector
-std::int64_t word_vectors(const Geometry& g);                      ///< of them
 std::int64_t words_per_channel(const Geometry& g, WordLoop loop);  ///< that are multiplied for a result
 std::size_t word_buffer_bytes(const Geometry& g, WordLoop loop);
 /// The weights of vector `v` as words [word][lane], and their sums times the offset, [lane].

@@ -102,7 +102,9 @@ void expect_words(const ConvCase& test, WordLoop loop, const Codes& codes, unsig
 
     const Graph graph =
         single(Op::conv2d, {test.src(), codes.type}, {test.weights(), DType::s8}, test.conv, {test.dst(), DType::s32});
-    WordProduct product{.geometry = geometry_of(graph, graph.nodes.back()), .loop = loop};
+    WordProduct product;
+    product.geometry = geometry_of(graph, graph.nodes.back());
+    product.loop = loop;
     product.src = reinterpret_cast<const std::uint8_t*>(src.data());
     product.src_signed = codes.type == DType::s8;
     product.offset = product.src_signed ? -codes.low : 0;
