@@ -123,6 +123,8 @@ rm runs/tiny/events.out.tfevents.1.host
 says tiny finished
 mv runs/tiny/.lock kept && mkdir runs/tiny/.lock
 expect 1 'cannot lock runs/tiny/.lock: it is a folder, not a file; move it away' "$QFW" run recipes/tiny.ini
+expect 1 'cannot create recipes/tiny.ini: there is something of that name that is no folder; choose another' \
+  "$QFW" run recipes/tiny.ini --run.dir=recipes/tiny.ini
 rmdir runs/tiny/.lock && mv kept runs/tiny/.lock
 head -c 3000 "$QFW" > binary && cp runs/tiny/series.csv kept && cp binary runs/tiny/series.csv
 grep -q '^    series.csv: its first line names no column `step`' <<< "$("$QFW" runs)" || fail "a binary series: $("$QFW" runs)"

@@ -53,7 +53,10 @@ void make(const fs::path& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
   if (!error) return;
-  fail(Error::Category::data, "run", fmt::format("cannot create {}: {}", folder.string(), error.message()), {},
+  std::error_code unseen;
+  const bool taken = fs::exists(folder, unseen) && !fs::is_directory(folder, unseen);
+  const std::string why = taken ? std::string("there is something of that name that is no folder") : error.message();
+  fail(Error::Category::data, "run", fmt::format("cannot create {}: {}", folder.string(), why), {},
        "choose another --run.dir");
 }
 

@@ -115,7 +115,7 @@ TEST_F(RunDocumentTest, NamesWhatIsNoFile) {
   const fs::path checkpoints = run_ / "checkpoints";
   const std::string newest = "checkpoints/step_" + std::string(9, '9') + ".h5";
   fs::create_directories(checkpoints);
-  for (const std::string name :
+  for (const std::string& name :
        {newest, std::string("best.h5"), std::string("events.out.tfevents.1.host"), std::string(".lock"), std::string("log.txt"),
         std::string("hparams.json"), std::string("report.html")}) {
     const bool is_result = name == newest || name == "best.h5";
