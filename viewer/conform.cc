@@ -7,6 +7,7 @@
 #include <cmath>
 #include <optional>
 
+#include "io/json.h"
 #include "viewer/folder_files.h"
 
 namespace qfw::viewer {
@@ -138,9 +139,9 @@ json::object conform(const json::value& value, std::span<const Field> fields, st
 }
 
 json::value parse_json(const std::string& text) {
-  boost::system::error_code error;
-  json::value value = json::parse(text, error);
-  if (error) throw FileProblem(fmt::format("it is no valid JSON: {}", error.message()));
+  std::string fault;
+  json::value value = json_of(text, fault);
+  if (!fault.empty()) throw FileProblem(fault);
   return value;
 }
 

@@ -85,13 +85,12 @@ std::string fault_of_table(const FolderFile& file, std::span<const std::string_v
   const std::uint64_t bytes = file.mark().bytes;
   const std::string begin = file.read(0, longest_header);
   const std::size_t end = begin.find('\n');
-  const bool ends_with_line = bytes > 0 && file.read(bytes - 1, 1) == "\n";
-  if (auto fault = fault_of_end(bytes, end != std::string::npos, ends_with_line); !fault.empty()) return fault;
+  if (auto fault = fault_of_end(bytes, end != std::string::npos, true); !fault.empty()) return fault;
   const auto header = cells_of(std::string_view(begin).substr(0, end));
-  for (const std::string_view column : columns) {
+  for (const std::string_view column : columns) {  // before its end, which of what is no table says nothing
     if (std::ranges::find(header, column) == header.end()) return fmt::format("its first line names no column `{}`", column);
   }
-  return "";
+  return fault_of_end(bytes, true, file.read(bytes - 1, 1) == "\n");
 }
 
 double number_in(std::string_view cell) {

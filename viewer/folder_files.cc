@@ -8,11 +8,14 @@
 #include <cerrno>
 #include <cstring>
 
+#include "io/open_fault.h"
 #include "qfw/regular_file.h"
 
 namespace qfw::viewer {
 
 namespace {
+
+constexpr std::string_view link_fault = "it is a link, and links are not followed";
 
 template <class Open>
 int uninterrupted(Open open) {
@@ -25,7 +28,23 @@ int uninterrupted(Open open) {
 
 bool is_absent(int error) { return error == ENOENT || error == ENOTDIR; }
 
+std::string words_for(const std::filesystem::path& path, int error) {
+  if (error == ELOOP) return std::string(link_fault);
+  if (error == EACCES || error == EPERM) return "this user may not read it; make it readable";
+  return open_fault(path, error);
+}
+
 }  // namespace
+
+std::string unlisted(const std::error_code& error) {
+  return error == std::errc::permission_denied ? "this user may not read it; make it readable" : error.message();
+}
+
+std::string fault_of_mode(mode_t mode) {
+  if (S_ISLNK(mode)) return std::string(link_fault);
+  const std::string_view kind = irregular(mode);
+  return kind.empty() ? std::string() : fmt::format("it is {}, not a file", kind);
+}
 
 FolderFile::~FolderFile() {
   if (descriptor_ >= 0) close(descriptor_);
@@ -59,7 +78,7 @@ std::unique_ptr<FolderFile> Folder::open(std::string_view name) const {
   const int folder = uninterrupted([&] { return ::open(path_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC); });
   if (folder < 0) {
     if (is_absent(errno)) return nullptr;
-    throw FileProblem(std::strerror(errno));
+    throw FileProblem(words_for(path_, errno));
   }
   const std::string text(name);
   const int descriptor =
@@ -68,14 +87,13 @@ std::unique_ptr<FolderFile> Folder::open(std::string_view name) const {
   close(folder);
   if (descriptor < 0) {
     if (is_absent(error)) return nullptr;
-    throw FileProblem(error == ELOOP ? "it is a link, and links are not followed" : std::strerror(error));
+    throw FileProblem(words_for(path_ / text, error));
   }
   struct stat info {};
   const bool known = fstat(descriptor, &info) == 0;
-  const std::string_view kind = known ? irregular(info.st_mode) : "unknown";
-  if (!kind.empty()) {
+  if (const std::string fault = known ? fault_of_mode(info.st_mode) : "it cannot be looked at"; !fault.empty()) {
     close(descriptor);
-    throw FileProblem(fmt::format("it is {}, not a file", kind));
+    throw FileProblem(fault);
   }
   const FileMark mark{.device = info.st_dev,
                       .inode = info.st_ino,

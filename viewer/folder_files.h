@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 namespace qfw::viewer {
@@ -17,6 +18,12 @@ class FileProblem : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
+
+/// "it is a pipe, not a file" of a file's mode, as lstat() tells it; empty for a regular file.
+std::string fault_of_mode(mode_t mode);
+
+/// Why a folder cannot be listed.
+std::string unlisted(const std::error_code& error);
 
 /// What tells one content of a file from the next: another where it was replaced or written to.
 struct FileMark {

@@ -333,11 +333,12 @@ bool HttpServer::Impl::is_named_right(std::string_view text) const {
   const auto host = parse_host(text);
   if (!host || (host->port && *host->port != endpoint.port())) return false;
   const asio::ip::address served = endpoint.address();
-  if (beast::iequals(host->name, "localhost")) return served.is_loopback() || served.is_unspecified();
+  const bool by_localhost = served == asio::ip::address_v4::loopback() || served == asio::ip::address_v6::loopback();
+  if (beast::iequals(host->name, "localhost")) return by_localhost || served.is_unspecified();
   ErrorCode error;
   const asio::ip::address named = plain(asio::ip::make_address(host->name, error));
   if (error) return false;
-  return named == served || (served.is_loopback() && named.is_loopback()) || served.is_unspecified();
+  return served.is_unspecified() ? named.is_v4() || served.is_v6() : named == served;
 }
 
 HttpServer::HttpServer(Options options, Handler handler)

@@ -37,31 +37,37 @@ bool is_end(std::string_view state) {
 }
 
 struct Saved {
-  std::int64_t step = 0;
-  double modified = 0;
-  std::string name;
+  std::int64_t step = 0;  ///< of the newest that is a file
+  double modified = 0;    ///< of that one
+  std::string name;       ///< of the newest, whatever it is
 };
 
 Saved newest_checkpoint(const Folder& run, std::vector<std::string>& problems) {
   const Folder folder(run.path() / "checkpoints");
   std::error_code error;
   const fs::file_type type = fs::symlink_status(folder.path(), error).type();
-  if (type == fs::file_type::symlink) problems.emplace_back("checkpoints is a link, and links are not followed");
+  if (type == fs::file_type::symlink) problems.emplace_back("it is a link, and links are not followed");
   if (type != fs::file_type::directory) return {};
   Saved newest;
+  std::int64_t named = -1, regular = -1;
+  fs::path file;
   std::size_t entries = 0;
   fs::directory_iterator it(folder.path(), error);
   for (const fs::directory_iterator end; !error && it != end && entries < most_entries; it.increment(error), ++entries) {
+    const std::int64_t step = checkpoint_step(it->path()).value_or(-1);
+    if (step > named) {
+      named = step;
+      newest.name = it->path().filename().string();
+    }
     std::error_code unknown;
-    const auto step = checkpoint_step(it->path());
-    if (!step || *step < newest.step || it->symlink_status(unknown).type() != fs::file_type::regular) continue;
-    newest.step = *step;
-    newest.name = it->path().filename().string();
+    if (step <= regular || it->symlink_status(unknown).type() != fs::file_type::regular) continue;
+    newest.step = regular = step;
+    file = it->path();
   }
-  if (error) problems.push_back(fmt::format("the checkpoints cannot be listed: {}", error.message()));
-  if (entries == most_entries) problems.push_back(fmt::format("checkpoints: only {} entries were looked at", most_entries));
-  if (newest.name.empty()) return newest;
-  const auto status = fs::last_write_time(folder.path() / newest.name, error);
+  if (error) problems.push_back(fmt::format("it cannot be listed: {}", unlisted(error)));
+  if (entries == most_entries) problems.push_back(fmt::format("only {} entries were looked at", most_entries));
+  if (file.empty()) return newest;
+  const auto status = fs::last_write_time(file, error);
   if (!error) {
     const auto time = std::chrono::file_clock::to_sys(status).time_since_epoch();
     newest.modified = std::chrono::duration<double>(time).count();

@@ -21,9 +21,9 @@ struct Life {
   std::string why;                    ///< what the state was taken from, for those who doubt it
   bool by_report = false;             ///< report.json is the newest that is told of the run, status.json older
   std::optional<std::int64_t> step;   ///< the last one that anything tells of, checkpoints included
-  double saved = 0;                   ///< when the newest checkpoint was written; 0: there is none
-  std::string checkpoint;             ///< its name in checkpoints/
-  std::vector<std::string> problems;  ///< what of checkpoints/ is not read
+  double saved = 0;                   ///< when the newest checkpoint that is a file was written; 0: there is none
+  std::string checkpoint;             ///< the newest name in checkpoints/, whatever lies there under it
+  std::vector<std::string> problems;  ///< what of the folder checkpoints is not read
 };
 
 /// What is known of a run's files; null and 0 where there is none.

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "io/json.h"
+#include "io/printable.h"
 #include "qfw/atomic_file.h"
 #include "qfw/error.h"
 #include "viewer/assets.h"
@@ -109,7 +110,7 @@ std::string assembled(std::string_view title, const json::object& data, bool liv
     to = fmt::format(R"(<meta http-equiv="Content-Security-Policy" content="{}">)", content_security_policy(live));
   });
   replace_place(page, "mark", [&](std::string& to) { to = mark; });
-  replace_place(page, "title", [&](std::string& to) { to = escaped_text(title); });
+  replace_place(page, "title", [&](std::string& to) { to = escaped_text(printable(title)); });
   replace_place(page, "styles", [](std::string& to) {
     for (const Asset& style : styles()) to += fmt::format("<style>{}</style>\n", style.text);
   });

@@ -159,6 +159,9 @@ void RunReader::refresh() {
   }
   if (series_file_.mark) traces.series_modified = series_file_.mark->modified_seconds();
   life_ = life_of(folder_, traces);
+  others_ = faults_of_checkpoints(folder_, life_.checkpoint);
+  for (NamedFault& each : faults_of_kind(folder_)) others_.push_back(std::move(each));
+  for (const std::string& problem : life_.problems) others_.push_back({"checkpoints", problem});
 }
 
 /// A table that a process is writing to may be seen before its line is whole.
@@ -181,6 +184,7 @@ json::array RunReader::files() const {
   for (const Whole& file : whole_) result.push_back(file_entry(file.name, file.mark, file.problem));
   result.push_back(file_entry("series.csv", series_file_.mark, problem_of(series_file_)));
   result.push_back(file_entry("layers.csv", layers_file_.mark, problem_of(layers_file_)));
+  for (const NamedFault& each : others_) result.push_back(file_entry(each.name, {}, each.fault));
   return result;
 }
 

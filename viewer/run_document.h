@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "viewer/conform.h"
+#include "viewer/folder_faults.h"
 #include "viewer/folder_files.h"
 #include "viewer/layer_course.h"
 #include "viewer/life.h"
@@ -83,6 +84,7 @@ class RunReader {
   LayerCourse layers_;
   Followed series_file_, layers_file_;
   Life life_;
+  std::vector<NamedFault> others_;  ///< of files that are no part of a document
 };
 
 }  // namespace qfw::viewer

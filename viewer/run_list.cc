@@ -31,7 +31,7 @@ void search(const fs::path& folder, int depth, std::size_t& entries, FoundRuns& 
     const bool of_the_run = is_run && it->path().filename() == "checkpoints";
     if (it->symlink_status(unknown).type() == fs::file_type::directory && !of_the_run) below.push_back(it->path());
   }
-  if (error && error != std::errc::no_such_file_or_directory && !is_run) found.unreadable.emplace_back(folder, error.message());
+  if (error && error != std::errc::no_such_file_or_directory && !is_run) found.unreadable.emplace_back(folder, unlisted(error));
   std::ranges::sort(below);
   for (const fs::path& each : below) search(each, depth - 1, entries, found);
 }

@@ -7,10 +7,10 @@
 #include <cmath>
 #include <span>
 
-#include "io/checkpoint_header.h"
 #include "io/json.h"
 #include "recipe/gather.h"
 #include "recipe/recorded.h"
+#include "viewer/folder_faults.h"
 #include "viewer/layer_course.h"
 #include "viewer/schemas.h"
 #include "viewer/series_course.h"
@@ -21,6 +21,8 @@ namespace {
 
 namespace json = boost::json;
 namespace fs = std::filesystem;
+
+constexpr std::string_view further_files[] = {"environment.json", "evaluation.json"};  // which a row tells nothing of
 
 /// One of a run's JSON files; all null where it is missing or damaged.
 class Record {
@@ -110,23 +112,6 @@ void take_recipe(RunSummary& run, const Folder& folder) try {
   take_damage(run, "recipe.ini", problem.what());
 }
 
-/// The newest: by its length, as reading all of each run's would take too long.
-void take_checkpoint(RunSummary& run, const Folder& folder) {
-  if (run.life.checkpoint.empty()) return;
-  const std::string name = "checkpoints/" + run.life.checkpoint;
-  try {
-    const auto open = Folder(folder.path() / "checkpoints").open(run.life.checkpoint);
-    if (!open) return;  // it has made room for a newer one meanwhile
-    const std::string begin = open->read(0, checkpoint_header_bytes);
-    const auto bytes = std::as_bytes(std::span(begin));
-    if (is_checkpoint_version_1(bytes)) return;
-    const CheckpointFault fault = fault_of_checkpoint(bytes, open->mark().bytes);
-    if (!fault.other_version) take_damage(run, name, fault.what);
-  } catch (const FileProblem& problem) {
-    take_damage(run, name, problem.what());
-  }
-}
-
 /// Curves are no result: what is wrong with them is said, and makes no damaged run. Of one at work they are in motion.
 void take_table(RunSummary& run, const Folder& folder, std::string_view name, std::span<const std::string_view> columns) {
   if (run.life.alive.value_or(false)) return;
@@ -156,7 +141,7 @@ RunSummary summary_of(const fs::path& path) {
   run.life = life_of(
       folder,
       {.status = &status.content, .report = &report.content, .report_modified = report.modified, .series_modified = series});
-  run.problems.insert(run.problems.end(), run.life.problems.begin(), run.life.problems.end());
+  for (const std::string& problem : run.life.problems) run.problems.push_back("checkpoints: " + problem);
   run.step = run.life.step;
   if (run.life.by_report) take_status(run, status);
   take_report(run, report);
@@ -166,7 +151,10 @@ RunSummary summary_of(const fs::path& path) {
     if (run.description.empty()) run.description = record->text("description");
   }
   take_recipe(run, folder);
-  take_checkpoint(run, folder);
+  for (const NamedFault& each : faults_of_checkpoints(folder, run.life.checkpoint)) take_damage(run, each.name, each.fault);
+  for (const NamedFault& each : faults_of_kind(folder, further_files)) {
+    run.problems.push_back(fmt::format("{}: {}", each.name, each.fault));
+  }
   take_table(run, folder, "series.csv", SeriesCourse::needed_columns);
   take_table(run, folder, "layers.csv", LayerCourse::needed_columns);
   const double written = std::max(

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "layout.h"
 #include "recipe/sections.h"
 #include "util/nearest.h"
 #include "verb.h"
@@ -119,13 +120,14 @@ Arguments parse(const Verb& verb, const std::vector<std::string>& words) {
 }
 
 std::string help_of(const Verb& verb) {
-  std::string text = fmt::format("Usage: qfw {}{}{} [OPTION]...{}\n{}\n", verb.name, verb.positional.empty() ? "" : " ",
-                                 verb.positional, verb.takes_overrides ? " [--SECTION.KEY=VALUE]..." : "", verb.summary);
-  if (!verb.doc.empty()) text += "\n" + verb.doc + "\n";
+  constexpr std::size_t names = 24, hanging = 4;
+  const std::size_t width = output_width(unlimited);
+  const std::string usage = fmt::format("Usage: qfw {}{}{} [OPTION]...{}", verb.name, verb.positional.empty() ? "" : " ",
+                                        verb.positional, verb.takes_overrides ? " [--SECTION.KEY=VALUE]..." : "");
+  std::string text = wrapped(usage, width, 0, hanging) + wrapped(verb.summary, width, 0);
+  if (!verb.doc.empty()) text += "\n" + flowed(verb.doc, width);
   text += "\nOptions:\n";
-  const auto line = [&text](const std::string& option, std::string_view doc) {
-    text += fmt::format("  {:<24} {}\n", option, doc);
-  };
+  const auto line = [&](const std::string& option, std::string_view doc) { text += entry(option, names, doc, width); };
   for (const Verb::Option& option : verb.options) {
     const auto form = option.may_stand_alone ? "--{}[={}]" : "--{}={}";
     line(option.value.empty() ? "--" + option.name : fmt::format(fmt::runtime(form), option.name, option.value), option.doc);

@@ -20,20 +20,27 @@ namespace qfw {
 namespace {
 
 void print_table(const Benchmark& result, const std::string& backend) {
-  fmt::print("{:.2f} images/s, {:.1f} ms a step of {} (median of {}; {})\n", result.images_per_second(),
-             result.median_milliseconds(), counted(result.batch, "image"), result.milliseconds.size(), result.phase);
+  const std::size_t width = output_width(unlimited);
+  std::string text =
+      fmt::format("{:.2f} images/s, {:.1f} ms a step of {} (median of {}; {})\n", result.images_per_second(),
+                  result.median_milliseconds(), counted(result.batch, "image"), result.milliseconds.size(), result.phase);
   if (const auto share = result.peak_share()) {
-    fmt::print("{:.1f} % of the machine's peak, which would be {:.2f} images/s\n", 100 * *share,
-               *result.peak_images_per_second);
+    text += fmt::format("{:.1f} % of the machine's peak, which would be {:.2f} images/s\n", 100 * *share,
+                        *result.peak_images_per_second);
   }
-  fmt::print("memory: intermediate values {:.0f} MiB, peak of the process {:.0f} MiB, {:.0f} MiB on huge pages\nbackend {}\n\n",
-             static_cast<double>(result.arena_bytes) / (1 << 20), static_cast<double>(result.peak_bytes) / (1 << 20),
-             static_cast<double>(result.huge_page_bytes) / (1 << 20), backend);
+  text += fmt::format("memory: intermediate values {:.0f} MiB, peak of the process {:.0f} MiB, {:.0f} MiB on huge pages\n",
+                      static_cast<double>(result.arena_bytes) / (1 << 20), static_cast<double>(result.peak_bytes) / (1 << 20),
+                      static_cast<double>(result.huge_page_bytes) / (1 << 20));
+  print_text(wrapped(text + "backend " + backend + "\n", width, 0, 4) + "\n");
   const double total = result.profile.milliseconds();
+  std::vector<Column> kinds = {{}, {.numbers = true}, {.numbers = true}, {.numbers = true}};
   for (const auto& kind : result.profile.by_kind()) {
-    fmt::print("{:<28} {:>9.2f} ms {:>5.1f} % {:>6} calls\n", kind.kind, kind.milliseconds, 100 * kind.milliseconds / total,
-               kind.calls);
+    kinds[0].cells.push_back(kind.kind);
+    kinds[1].cells.push_back(fmt::format("{:.2f} ms", kind.milliseconds));
+    kinds[2].cells.push_back(fmt::format("{:.1f} %", 100 * kind.milliseconds / total));
+    kinds[3].cells.push_back(counted(kind.calls, "call"));
   }
+  print_text(table(kinds, width));
 }
 
 enum class ProfileForm { none, compact, whole };

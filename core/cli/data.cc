@@ -18,6 +18,7 @@
 #include "io/json.h"
 #include "io/log.h"
 #include "io/progress.h"
+#include "layout.h"
 #include "qfw/atomic_file.h"
 #include "qfw/augment.h"
 #include "qfw/error.h"
@@ -84,12 +85,15 @@ int bench(const Arguments& arguments, const Job& job) {
   const auto results = measure_input(*job.dataset, *augment, split, arguments.number("examples", 2000, 1),
                                      job.recipe.train().batch_size, job.workers);
   boost::json::array rows;
-  if (!arguments.has("json")) fmt::print("{:<10} {:>8} {:>12}\n", "stage", "threads", "images/s");
+  std::vector<Column> columns = {
+      {.heading = "stage"}, {.heading = "threads", .numbers = true}, {.heading = "images/s", .numbers = true}};
   for (const Throughput& row : results) {
-    if (!arguments.has("json")) fmt::print("{:<10} {:>8} {:>12.0f}\n", row.stage, row.threads, row.images_per_second);
+    columns[0].cells.push_back(row.stage);
+    columns[1].cells.push_back(std::to_string(row.threads));
+    columns[2].cells.push_back(fmt::format("{:.0f}", row.images_per_second));
     rows.push_back({{"stage", row.stage}, {"threads", row.threads}, {"images_per_second", row.images_per_second}});
   }
-  if (arguments.has("json")) fmt::print("{}", json_pretty(rows));
+  arguments.has("json") ? fmt::print("{}", json_pretty(rows)) : print_text(table(columns, output_width(unlimited)));
   return 0;
 }
 
@@ -102,7 +106,7 @@ int show(const Arguments& arguments, const Job& job) {
                        .columns = arguments.number("columns", 8, 1),
                        .training = !arguments.has("plain"),
                        .seed = static_cast<std::uint64_t>(job.recipe.run().seed)});
-  fmt::print("{}\n", file);
+  print_text(file + "\n");
   return 0;
 }
 
@@ -209,7 +213,7 @@ int convert_data(const Arguments& arguments, Job& job, const std::vector<std::st
       dataset = std::make_unique<Resized>(std::move(dataset), static_cast<int>(arguments.number(option, 0, 1)), fit);
   }
   const std::int64_t examples = convert(*dataset, *writer, {.folder = folder, .splits = job.splits, .workers = job.workers});
-  fmt::print("{} in {}\n", counted(examples, "example"), folder.string());
+  print_text(fmt::format("{} in {}\n", counted(examples, "example"), folder.string()));
   return 0;
 }
 

@@ -10,6 +10,7 @@
 #include "data_tools/survey.h"
 #include "io/json.h"
 #include "io/printable.h"
+#include "layout.h"
 #include "util/counted.h"
 
 namespace qfw {
@@ -50,12 +51,36 @@ std::vector<std::string> notes_on(const Dataset& dataset, std::string_view split
   return notes;
 }
 
+/// One line, wherever a name has a break.
+std::string indented(const std::string& text) { return wrapped(printable(text), output_width(unlimited), 2, 2); }
+
+std::string class_table(const SurveyJob& job, const std::vector<std::vector<std::int64_t>>& histograms) {
+  constexpr std::size_t least_name = 8;
+  const std::size_t width = output_width(unlimited);
+  std::vector<Column> columns = {{.heading = "label", .numbers = true}, {.heading = "class"}};
+  for (const std::string& split : job.splits) columns.push_back({.heading = split, .numbers = true});
+  for (std::int64_t label = 0; label < job.dataset.classes(); ++label) {
+    columns[0].cells.push_back(std::to_string(label));
+    columns[1].cells.push_back(printable(job.dataset.class_name(label)));
+    for (std::size_t i = 0; i < histograms.size(); ++i) {
+      columns[i + 2].cells.push_back(std::to_string(histograms[i][static_cast<std::size_t>(label)]));
+    }
+  }
+  const std::size_t others = width_of(columns) - columns[1].width(), room = width - std::min(width, others);
+  if (room >= least_name) {
+    for (std::string& name : columns[1].cells) name = shortened(name, room);
+  }
+  return table(columns, width);
+}
+
 }  // namespace
 
 int print_info(const SurveyJob& job) {
   boost::json::object splits;
-  std::string text = fmt::format("{}: {}, images {}\n", job.name, counted(job.dataset.classes(), "class", "classes"),
-                                 job.dataset.shape().rank() == 3 ? job.dataset.shape().str() : "of various sizes");
+  const std::size_t width = output_width(unlimited);
+  const std::string head = fmt::format("{}: {}, images {}", job.name, counted(job.dataset.classes(), "class", "classes"),
+                                       job.dataset.shape().rank() == 3 ? job.dataset.shape().str() : "of various sizes");
+  std::string text = wrapped(head, width, 0, 4);
   std::vector<std::vector<std::int64_t>> histograms;
   const std::vector<std::string> keys = class_keys(job.dataset);
   for (const std::string& split : job.splits) {
@@ -75,10 +100,11 @@ int print_info(const SurveyJob& job) {
                      {"encodings", std::move(encodings)},
                      {"classes", std::move(classes)},
                      {"notes", boost::json::array(notes.begin(), notes.end())}};
-    text += fmt::format("{}: {}, {}, {}{}{}\n", split, counted(found.records, "record"), size_text(found.bytes),
-                        fmt::join(kinds, ", "), unlabelled_text(found),
-                        found.bad > 0 ? fmt::format(", {} that cannot be read", found.bad) : "");
-    for (const std::string& note : notes) text += fmt::format("  note: {}\n", printable(note));
+    const std::string line = fmt::format("{}: {}, {}, {}{}{}", split, counted(found.records, "record"), size_text(found.bytes),
+                                         fmt::join(kinds, ", "), unlabelled_text(found),
+                                         found.bad > 0 ? fmt::format(", {} that cannot be read", found.bad) : "");
+    text += wrapped(line, width, 0, 4);
+    for (const std::string& note : notes) text += indented("note: " + note);
     histograms.push_back(found.histogram);
   }
   if (job.json) {
@@ -88,14 +114,7 @@ int print_info(const SurveyJob& job) {
                                                      {"splits", std::move(splits)}}));
     return 0;
   }
-  fmt::print("{}\n{:>6}  {:<24}", text, "label", "class");
-  for (const std::string& split : job.splits) fmt::print(" {:>12}", split);
-  fmt::print("\n");
-  for (std::int64_t label = 0; label < job.dataset.classes(); ++label) {
-    fmt::print("{:>6}  {:<24}", label, printable(job.dataset.class_name(label)));
-    for (const auto& histogram : histograms) fmt::print(" {:>12}", histogram[static_cast<std::size_t>(label)]);
-    fmt::print("\n");
-  }
+  print_text(text + "\n" + class_table(job, histograms));
   return 0;
 }
 
@@ -113,8 +132,8 @@ int print_verification(const SurveyJob& job) {
                      {"notes", boost::json::array(notes.begin(), notes.end())}};
     if (job.json) continue;
     fmt::print("{}: {}, {} bad{}\n", split, counted(found.records, "record"), found.bad, unlabelled_text(found));
-    for (const std::string& note : notes) fmt::print("  note: {}\n", printable(note));
-    for (const std::string& error : found.errors) fmt::print("  {}\n", printable(error));
+    for (const std::string& note : notes) print_text(indented("note: " + note));
+    for (const std::string& error : found.errors) print_text(indented(error));
     if (const auto shown = static_cast<std::int64_t>(found.errors.size()); found.bad > shown)
       fmt::print("  ... and {} more\n", found.bad - shown);
   }

@@ -6,6 +6,7 @@
 #include "io/checkpoint.h"
 #include "io/json.h"
 #include "io/log.h"
+#include "layout.h"
 #include "run/evaluate.h"
 #include "run/same_run.h"
 #include "run_source.h"
@@ -54,9 +55,10 @@ int run(const Arguments& arguments, const Catalog& catalog) {
     fmt::print("{}\n", json_line(result));
   } else {
     const std::int64_t corrupt = session.corrupt().count();
-    fmt::print("top-1 {:.2f} %, top-5 {:.2f} %, loss {:.5f} on {} (step {}){}\n", 100 * scores.top1(), 100 * scores.top5(),
-               scores.loss(), counted(scores.examples(), "image"), completed,
-               corrupt > 0 ? fmt::format(", {} left out", counted(corrupt, "corrupt one")) : "");
+    const std::string result = fmt::format("top-1 {:.2f} %, top-5 {:.2f} %, loss {:.5f} on {} (step {}){}", 100 * scores.top1(),
+                                           100 * scores.top5(), scores.loss(), counted(scores.examples(), "image"), completed,
+                                           corrupt > 0 ? fmt::format(", {} left out", counted(corrupt, "corrupt one")) : "");
+    print_text(wrapped(result, output_width(unlimited), 0, 4));
   }
   return 0;
 }

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "interchange/foreign_weights.h"
+#include "layout.h"
 #include "recipe/sections.h"
 #include "run/session.h"
 #include "run_source.h"
@@ -22,7 +23,7 @@ int run(const Arguments& arguments, const Catalog& catalog) {
   const Checkpoint& checkpoint = *source.checkpoint;
   write_foreign_weights(file, arguments.get("group"), *format, session.training_graph_at(checkpoint.info().step).variables,
                         checkpoint);
-  fmt::print("{}\n", file.string());
+  print_text(file.string() + "\n");
   return 0;
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "layout.h"
 #include "qfw/error.h"
 #include "util/nearest.h"
 #include "verbs.h"
@@ -17,7 +18,7 @@ bool has_action(const Verb& verb, std::string_view word) {
 
 int run(const Arguments& arguments, const Catalog& catalog) {
   if (arguments.positional.empty()) {
-    fmt::print("{}", general_help());
+    print_text(general_help());
     return 0;
   }
   const Verb& verb = verb_called(arguments.positional[0]);
@@ -25,29 +26,26 @@ int run(const Arguments& arguments, const Catalog& catalog) {
     fail(Error::Category::usage, "usage",
          fmt::format("'{}' is one too many: there is help for {}, and for nothing in it", arguments.positional[1], verb.name));
   }
-  fmt::print("{}", help_of(verb));
-  if (verb.more_help) {
-    fmt::print("{}", verb.more_help({arguments.positional.begin() + 1, arguments.positional.end()}, catalog));
-  }
+  print_text(help_of(verb));
+  if (verb.more_help) print_text(verb.more_help({arguments.positional.begin() + 1, arguments.positional.end()}, catalog));
   return 0;
 }
 
 }  // namespace
 
 std::string general_help() {
-  std::string text =
-      "Usage: qfw VERB [ARGUMENT]... [OPTION]...\nTrains and evaluates quantized networks; a recipe says which and "
-      "how.\n\nVerbs:\n";
+  constexpr std::size_t verb_names = 12, option_names = 18;
+  const std::size_t width = output_width(unlimited);
+  std::string text = wrapped("Usage: qfw VERB [ARGUMENT]... [OPTION]...", width, 0, 4) +
+                     wrapped("Trains and evaluates quantized networks; a recipe says which and how.", width, 0) + "\nVerbs:\n";
   for (const Verb& verb : verbs()) {
-    if (!verb.hidden) text += fmt::format("  {:<12} {}\n", verb.name, verb.summary);
+    if (!verb.hidden) text += entry(verb.name, verb_names, verb.summary, width);
   }
-  text +=
-      "\nOptions:\n"
-      "  --plugin-dir=DIR   look for plugins in DIR first; may be repeated\n"
-      "  --help             this text; after a verb, what the verb takes\n"
-      "  --version          the program's version\n"
-      "\nExit status: 0 done, 1 failed, 2 wrong usage or recipe, 130 interrupted.\n";
-  return text;
+  text += "\nOptions:\n";
+  text += entry("--plugin-dir=DIR", option_names, "look for plugins in DIR first; may be repeated", width);
+  text += entry("--help", option_names, "this text; after a verb, what the verb takes", width);
+  text += entry("--version", option_names, "the program's version", width);
+  return text + "\n" + wrapped("Exit status: 0 done, 1 failed, 2 wrong usage or recipe, 130 interrupted.", width, 0);
 }
 
 const Verb& verb_called(const std::string& name) {

@@ -8,6 +8,7 @@
 
 #include "actions.h"
 #include "io/json.h"
+#include "layout.h"
 #include "qfw/atomic_file.h"
 #include "qfw/error.h"
 #include "recipe/sections.h"
@@ -24,7 +25,7 @@ void put(const Arguments& arguments, const std::string& text) {
   if (arguments.has("output")) {
     check_output(arguments.get("output"), OutputKind::any);
     write_text_atomically(arguments.get("output"), text);
-    fmt::print("{}\n", arguments.get("output"));
+    print_text(arguments.get("output") + "\n");
   } else {
     fmt::print("{}", text);
   }
@@ -93,7 +94,7 @@ int generate(const Arguments& arguments, const Format& format) {
 std::string list_of_flags(const Format& format) {
   std::string text;
   for (const Format::Flag& flag : format.flags())
-    text += fmt::format("  {:<38} {}\n", fmt::format("--{}={}", flag.name, flag.value), flag.doc);
+    text += entry(fmt::format("--{}={}", flag.name, flag.value), 38, flag.doc, output_width(unlimited));
   return text;
 }
 
@@ -123,7 +124,7 @@ int run(const Arguments& arguments, const Catalog& catalog) {
   if (action == "print") return print(arguments, *format, catalog);
   if (action == "convert") return convert(arguments, *format, name, catalog);
   if (action == "generate") return generate(arguments, *format);
-  fmt::print("{}", list_of_flags(*format));
+  print_text(list_of_flags(*format));
   return 0;
 }
 

@@ -6,6 +6,7 @@
 #include "interchange/foreign_weights.h"
 #include "io/checkpoint_folder.h"
 #include "io/run_folder.h"
+#include "layout.h"
 #include "qfw/atomic_file.h"
 #include "qfw/error.h"
 #include "recipe/sections.h"
@@ -64,8 +65,10 @@ int run(const Arguments& arguments, const Catalog& catalog) {
     std::filesystem::remove(folder.recipe(), ignored);
     throw;
   }
-  fmt::print("{} of {} variables imported{}\n{}\n", imported.size(), variables.size(),
-             warm ? "; bounds are set, so activations are quantized from the first step on" : "", path.string());
+  const std::string imported_text =
+      fmt::format("{} of {} variables imported{}", imported.size(), variables.size(),
+                  warm ? "; bounds are set, so activations are quantized from the first step on" : "");
+  print_text(wrapped(imported_text, output_width(unlimited), 0) + path.string() + "\n");
   return 0;
 }
 

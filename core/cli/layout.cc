@@ -1,5 +1,6 @@
 #include "layout.h"
 
+#include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -76,6 +77,49 @@ std::string wrapped(std::string_view text, std::size_t width, std::size_t indent
   }
   return result;
 }
+
+namespace {
+
+/// Where the last column of a line begins; 0: it has but one.
+std::size_t last_column(std::string_view line) {
+  const std::size_t gap = line.rfind("  "), indent = line.find_first_not_of(' ');
+  return gap == std::string_view::npos || gap < indent ? 0 : gap + 2;
+}
+
+std::string in_columns(std::string_view line, std::size_t width) {
+  constexpr std::size_t below = 4;
+  if (columns_of(line) <= width) return std::string(line) + "\n";
+  const std::size_t indent = line.find_first_not_of(' '), column = last_column(line);
+  if (column == 0) return wrapped(line, width, indent, below);
+  const std::string lines = wrapped(line.substr(column), width, 2 * column > width ? indent + below : column);
+  std::string_view names = line.substr(0, column);
+  if (2 * column <= width) return std::string(names) + lines.substr(column);
+  names.remove_suffix(names.size() - names.find_last_not_of(' ') - 1);
+  return std::string(names) + "\n" + lines;
+}
+
+}  // namespace
+
+std::string flowed(std::string_view text, std::size_t width) {
+  std::string result, prose;
+  bool fits = true;
+  const auto end_prose = [&] { result += wrapped(std::exchange(prose, {}), width, 0); };
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+    fits = fits && columns_of(line) <= width;
+    if (line.empty() || line.front() == ' ' || last_column(line) > 0) {
+      end_prose();
+      result += line.empty() ? "\n" : in_columns(line, width);
+    } else {
+      prose += (prose.empty() ? "" : " ") + std::string(line);
+    }
+  }
+  end_prose();
+  return fits ? std::string(text) + (text.ends_with('\n') ? "" : "\n") : result;
+}
+
+void print_text(std::string_view text) { fmt::print("{}", printable(text, line_breaks)); }
 
 std::string entry(std::string_view name, std::size_t names, std::string_view text, std::size_t width) {
   constexpr std::size_t before = 2, gap = 2, below = 4;

@@ -22,6 +22,14 @@ std::string wrapped(std::string_view text, std::size_t width, std::size_t indent
 /// The same, where a name stands before it in a column of `names`; above it, where little room would be left beside it.
 std::string entry(std::string_view name, std::size_t names, std::string_view text, std::size_t width);
 
+/// A text of several lines where they are too long: those that are prose flow together, and one in columns (a gap of two blanks
+/// or more) goes on below its last one. As it is where every line fits.
+std::string flowed(std::string_view text, std::size_t width);
+
+/// All that verbs print for people goes through here: control characters that a name may hold reach no terminal. JSON has
+/// escapes of its own.
+void print_text(std::string_view text);
+
 /// One column of a table, for printable texts.
 struct Column {
   std::string heading{};

@@ -11,6 +11,7 @@
 #include "environment.h"
 #include "help.h"
 #include "io/terminal.h"
+#include "layout.h"
 #include "plugin/called.h"
 #include "plugin/crash.h"
 #include "qfw/error.h"
@@ -82,8 +83,8 @@ int run(const std::vector<std::string>& given) {
   }
   const Verb& verb = verb_called(words.verb);
   if (words.help) {
-    fmt::print("{}", help_of(verb));
-    if (verb.more_help) fmt::print("{}", verb.more_help(words.rest, Catalog(plugin_folders(words.plugin_folders))));
+    print_text(help_of(verb));
+    if (verb.more_help) print_text(verb.more_help(words.rest, Catalog(plugin_folders(words.plugin_folders))));
     return done;
   }
   check_environment();

@@ -7,6 +7,7 @@
 #include "io/json.h"
 #include "io/log.h"
 #include "io/printable.h"
+#include "layout.h"
 #include "qfw/atomic_file.h"
 #include "qfw/error.h"
 #include "run_source.h"
@@ -32,6 +33,7 @@ void check_run(const fs::path& folder) {
     fail(Error::Category::usage, "report", "this is a file, not the folder of a run", folder.string(),
          "give the folder it lies in");
   }
+  check_accessible(folder, "report");
   if (viewer::RunReader::is_run(folder)) return;
   fail(Error::Category::usage, "report", "this is no run folder: it has none of the files of a run", folder.string(),
        "name a folder that `qfw run` made");
@@ -63,7 +65,7 @@ void write_or_print(const Arguments& arguments, const std::string& json) {
   const fs::path file = arguments.get("out");
   check_output(file, OutputKind::json);
   write_text_atomically(file, json);
-  fmt::print("{}\n", file.string());
+  print_text(file.string() + "\n");
 }
 
 int run(const Arguments& arguments, const Catalog&) {
@@ -77,7 +79,7 @@ int run(const Arguments& arguments, const Catalog&) {
   const fs::path standard = alone ? fs::path(folders.front()) / "report.html" : fs::path(page_of_several);
   const fs::path file = arguments.get("out", standard.string());
   viewer::write_page(file, viewer::report_page(documents));
-  fmt::print("{}\n", file.string());
+  print_text(file.string() + "\n");
   return 0;
 }
 

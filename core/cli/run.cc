@@ -5,6 +5,7 @@
 
 #include "interchange/hparams.h"
 #include "io/log.h"
+#include "layout.h"
 #include "run/trainer.h"
 #include "util/counted.h"
 #include "verbs.h"
@@ -57,7 +58,7 @@ int run(const Arguments& arguments, const Catalog& catalog) {
     }
     fmt::print("\n");
   }
-  fmt::print("{}\n", trainer.folder().report().string());
+  print_text(trainer.folder().report().string() + "\n");
   return 0;
 }
 

@@ -1,5 +1,9 @@
 #include "run_source.h"
 
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <fstream>
 #include <string>
 #include <string_view>
@@ -10,17 +14,37 @@
 
 namespace qfw {
 
-RunSource find_run(const std::filesystem::path& given) {
-  if (std::filesystem::is_regular_file(given)) {
-    const auto folder = std::filesystem::absolute(given).parent_path();
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Whether anything has that name, a link to nowhere too: reading it says what is wrong.
+bool is_there(const fs::path& path) {
+  std::error_code error;
+  const fs::file_type type = fs::symlink_status(path, error).type();
+  if (type != fs::file_type::none) return type != fs::file_type::not_found;
+  fail(Error::Category::data, "run", fmt::format("cannot look for {}: {}", path.string(), error.message()), {},
+       "make the folders of its path accessible to this user");
+}
+
+}  // namespace
+
+void check_accessible(const fs::path& folder, std::string_view tag) {
+  if (access(folder.c_str(), R_OK | X_OK) == 0 || errno != EACCES) return;
+  fail(Error::Category::data, tag, "this user may not look into the folder", folder.string(), "make it readable");
+}
+
+RunSource find_run(const fs::path& given) {
+  std::error_code unseen;
+  if (is_there(given) && fs::is_regular_file(given, unseen)) {
+    const auto folder = fs::absolute(given).parent_path();
     for (const auto& candidate : {folder, folder.parent_path()}) {
-      if (std::filesystem::exists(candidate / "recipe.ini"))
-        return {candidate / "recipe.ini", given, std::make_unique<Checkpoint>(given)};
+      if (is_there(candidate / "recipe.ini")) return {candidate / "recipe.ini", given, std::make_unique<Checkpoint>(given)};
     }
     fail(Error::Category::usage, "run", "there is no recipe.ini beside the checkpoint or above it", given.string(),
          "name a file inside a run folder");
   }
-  if (!std::filesystem::exists(given / "recipe.ini")) {
+  if (!is_there(given / "recipe.ini")) {
     fail(Error::Category::usage, "run", "this is no run folder: it has no recipe.ini", given.string(),
          "name a folder that `qfw run` made");
   }
@@ -32,8 +56,6 @@ RunSource find_run(const std::filesystem::path& given) {
 }
 
 namespace {
-
-namespace fs = std::filesystem;
 
 bool is_run(const fs::path& folder) {
   std::error_code error;

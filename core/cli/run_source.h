@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <string_view>
 
 #include "io/checkpoint.h"
 
@@ -15,6 +16,10 @@ struct RunSource {
   std::filesystem::path recipe, path;
   std::unique_ptr<Checkpoint> checkpoint;
 };
+
+/// Throws Error::Category::data if there is a folder of that name that this user may not look into: what is in it would pass
+/// for what is not there.
+void check_accessible(const std::filesystem::path& folder, std::string_view tag);
 
 /// Of a run folder (its newest checkpoint), or of a checkpoint file in one. Throws Error::Category::usage for anything else,
 /// and a CheckpointError for one that cannot be used: an older one in its place would give results of another state.

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "io/log.h"
+#include "run_source.h"
 #include "verbs.h"
 #include "viewer/http_server.h"
 #include "viewer/page.h"
@@ -36,6 +37,7 @@ int run(const Arguments& arguments, const Catalog&) {
     fail(Error::Category::usage, "watch", "this is a file, not the folder of a run", folder.string(),
          "give the folder of a run");
   }
+  check_accessible(folder, "watch");
   viewer::WatchSite site(folder);
   viewer::HttpServer server(options_of(arguments), [&](const auto& request) { return site.answer(request); });
   if (!server.is_loopback()) {

@@ -115,6 +115,9 @@ Located locate(const Wanted& wanted) {
   std::error_code error;
   if (!fs::is_directory(root, error))
     unfit(root, fs::exists(root, error) ? "it is a file, not a folder" : "there is no such folder");
+  if (const fs::directory_iterator first(root, error); error) {
+    unfit(root, fmt::format("the folder cannot be read: {}", error.message()), "make it readable for this user");
+  }
   if (is_prepared(root)) return {root, {}};
   const fs::path own = root / wanted.dataset;
   if (auto found = look_in(own, wanted, families_in(own))) return *found;

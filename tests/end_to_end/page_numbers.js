@@ -21,7 +21,7 @@ function drawing() {
 const world = vm.createContext({console, setTimeout, clearTimeout});
 const palette = 'const palette = {read: () => "#000000", withAlpha: () => "#000000"};';
 const read = (name) => fs.readFileSync(path.join(folder, name), 'utf8');
-const names = '({Chart, StepChart, ChartGroup, Run, format, greatestOf, drawable, smoothed, nearestIndex})';
+const names = '({Chart, StepChart, ChartGroup, Run, format, greatestOf, drawable, smoothed, nearestIndex, parsed})';
 const page = vm.runInContext(
     `${fs.readFileSync(charts, 'utf8')}\n${palette}\n${read('format.js')}\n${read('charts.js')}\n${read('model.js')}\n${names}`,
     world);
@@ -92,3 +92,10 @@ assert.strictEqual(run({name: 'finished', alive: false}, null, 135).statusAge, n
 assert(run({name: 'training', alive: null}, 100, 135).isUnseen);
 assert(!run({name: 'training', alive: true}, 100, 135).isUnseen);
 assert(!run({name: 'unknown', alive: null}, null, 135).isUnseen);
+
+// Control characters of names, at any depth, and the lines of a recipe.
+const odd = {name: 'a\u001b[31m\u009b\r\u007f', list: [{text: 'one\n\ttwo \u00e9 \u4e2d', number: 1.5}]};
+const shown = page.parsed(JSON.stringify(odd));
+assert.strictEqual(shown.name, 'a\\x1b[31m\\x9b\\x0d\\x7f');
+assert.strictEqual(shown.list[0].text, 'one\n\ttwo \u00e9 \u4e2d');
+assert.strictEqual(shown.list[0].number, 1.5);

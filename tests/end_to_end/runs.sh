@@ -100,6 +100,69 @@ for file in status.json recipe.ini checkpoints/step_000000006.h5; do
   cp kept runs/tiny/$file
 done
 says tiny finished
+
+# What is no file where one should be is told; a checkpoint's place is neither gone on from nor passed over.
+newest=checkpoints/step_000000006.h5
+mv runs/tiny/$newest kept
+for kind in folder pipe link; do
+  case $kind in
+  folder) mkdir runs/tiny/$newest ;;
+  pipe) mkfifo runs/tiny/$newest ;;
+  link) ln -s nowhere runs/tiny/$newest ;;
+  esac
+  grep -qE "^runs/tiny +damaged: $newest" <<< "$("$QFW" runs)" || fail "a $kind for a checkpoint: $("$QFW" runs)"
+  expect 0 "runs/tiny: $newest: it is a $kind" "$QFW" report runs/tiny
+  expect 1 "$newest: it is a $kind.*; make it readable, or take it away" timeout 60 "$QFW" eval runs/tiny
+  expect 1 "$newest: it is a $kind.*; make it readable, or take it away" timeout 60 "$QFW" run recipes/tiny.ini
+  rm -r runs/tiny/$newest
+done
+mv kept runs/tiny/$newest
+mkfifo runs/tiny/events.out.tfevents.1.host
+grep -q '^    events.out.tfevents.1.host: it is a pipe, not a file' <<< "$("$QFW" runs)" || fail "a pipe for curves: $("$QFW" runs)"
+rm runs/tiny/events.out.tfevents.1.host
+says tiny finished
+mv runs/tiny/.lock kept && mkdir runs/tiny/.lock
+expect 1 'cannot lock runs/tiny/.lock: it is a folder, not a file; move it away' "$QFW" run recipes/tiny.ini
+expect 1 'cannot create recipes/tiny.ini: there is something of that name that is no folder; choose another' \
+  "$QFW" run recipes/tiny.ini --run.dir=recipes/tiny.ini
+rmdir runs/tiny/.lock && mv kept runs/tiny/.lock
+head -c 3000 "$QFW" > binary && cp runs/tiny/series.csv kept && cp binary runs/tiny/series.csv
+grep -q '^    series.csv: its first line names no column `step`' <<< "$("$QFW" runs)" || fail "a binary series: $("$QFW" runs)"
+cp kept runs/tiny/series.csv
+
+# Nor is what may not be read taken for what is not there. Root may read everything: it takes the part of another user.
+others() { "$@"; }
+if [ "$(id -u)" = 0 ]; then others() { setpriv --reuid=65534 --clear-groups "$@"; }; fi
+cp -r runs/tiny closed
+chmod 000 closed/report.json && [ "$(id -u)" != 0 ] || chown -R 65534 closed
+expect 0 'report.json: this user may not read it; make it readable' others "$QFW" runs closed
+chmod 000 closed
+expect 0 'closed +unknown' others "$QFW" runs closed
+for verb in report watch; do expect 1 "\[$verb\] this user may not look into the folder \(closed\); make it readable" others timeout 60 "$QFW" $verb closed; done
+expect 1 'cannot look for closed/recipe.ini: Permission denied; make' others "$QFW" eval closed
+expect 1 'cannot lock closed/.lock: Permission denied; make it writable for this user, or choose another --run.dir' others "$QFW" run recipes/tiny.ini --run.dir=closed
+expect 0 'plugins: .*closed is not searched: it cannot be read: Permission denied' others "$QFW" list --plugin-dir=closed
+chmod 755 closed && rm -r closed
+
+# Names with control characters reach no terminal as they are, and no page.
+odd=$'odd\e[31m\xc2\x9b\r\nname'
+mkdir "$odd" && cp -r runs/tiny "$odd/run" && cp recipes/tiny.ini "$odd/$odd.ini"
+sed -i $'s/^description = .*/description = one \e[31m\xc2\x9b two/' "$odd/run/recipe.ini" "$odd/$odd.ini"
+for command in "runs" "runs --json" "report" "eval" "report --json" "export"; do
+  [ "$command" != export ] || set -- "$odd/weights.h5"
+  "$QFW" $command "$odd/run" "$@" > shown.txt 2>&1 || [ "$command" = export ] || fail "$command ended with $?: $(cat shown.txt)"
+  [ -s shown.txt ] || fail "$command says nothing"
+  LC_ALL=C grep -q $'[\e\r]\|\xc2\x9b' shown.txt && fail "$command prints a control character: $(cat -v shown.txt)"
+done
+for command in "explain" "explain --settings" "bench --steps=1" "data info"; do
+  "$QFW" $command "$odd/$odd.ini" > shown.txt 2>&1 || fail "$command ended with $?: $(cat shown.txt)"
+  LC_ALL=C grep -q $'[\e\r]\|\xc2\x9b' shown.txt && fail "$command prints a control character: $(cat -v shown.txt)"
+done
+LC_ALL=C sed -n '/<title>/p; /id="data"/p' "$odd/run/report.html" > parts.txt
+[ -s parts.txt ] || fail "no title in the page"
+LC_ALL=C grep -q $'[\e\r]\|\xc2\x9b' parts.txt && fail "a control character in the page: $(head -c 300 parts.txt | cat -v)"
+rm -r "$odd"
+
 cp runs/tiny/series.csv kept
 : > runs/tiny/series.csv
 grep -q '^    series.csv: it is empty' <<< "$("$QFW" runs)" || fail "an empty series: $("$QFW" runs)"
@@ -131,6 +194,9 @@ set -e
 exec 2> said.txt  # progress, which has other rules
 "$QFW" runs; "$QFW" list; "$QFW" describe; "$QFW" describe quantizer; "$QFW" describe quantizer weights_only; "$QFW" describe train
 "$QFW" describe quantizer.weight_prec; "$QFW" explain recipes/tiny.ini --settings; "$QFW" explain recipes/tiny.ini --cost
+"$QFW" --help
+for verb in run runs watch report eval explain data import export hparams bench list describe completion help version; do "$QFW" help $verb; done
+"$QFW" help hparams generate; "$QFW" eval runs/tiny; "$QFW" bench recipes/tiny.ini --steps=1; "$QFW" data info recipes/tiny.ini
 END
   for columns in 40 60 80 120; do
     script -qec "stty cols $columns; QFW='$QFW' bash all.sh" /dev/null < /dev/null | tr -d '\r' > shown.txt

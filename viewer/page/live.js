@@ -23,7 +23,7 @@ class Follower {
     try {
       const response = await fetch(this.address + this.query(), {cache: 'no-store', signal: AbortSignal.timeout(20000)});
       if (!response.ok) throw new Error(`the server answered ${response.status}`);
-      this.pause = this.apply(await response.json()) ?? 1000;
+      this.pause = this.apply(parsed(await response.text())) ?? 1000;
       if (this.failures > 0) this.lost(null);
       this.failures = 0;
     } catch (error) {

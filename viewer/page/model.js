@@ -1,5 +1,16 @@
 'use strict';
 
+// Control characters that a name may hold, as terminals and logs show them: `\x1b`. Lines of a recipe stay lines.
+function printable(text) {
+  return text.replace(
+      /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, (control) => `\\x${control.charCodeAt(0).toString(16).padStart(2, '0')}`);
+}
+
+// All that a page tells of runs comes through here.
+function parsed(text) {
+  return JSON.parse(text, (key, value) => typeof value === 'string' ? printable(value) : value);
+}
+
 // A run as its document tells it (docs/report.md), and what follows from that. Every part may be missing.
 class Run {
   constructor(index = 0) {

@@ -2,7 +2,7 @@
 
 // Puts the page together from the data in it, or follows a run.
 const page = (() => {
-  const data = JSON.parse(document.getElementById('data').textContent);
+  const data = parsed(document.getElementById('data').textContent);
   const main = document.getElementById('main');
   const top = document.getElementById('top');
   const bottom = document.getElementById('bottom');

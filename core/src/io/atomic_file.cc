@@ -99,7 +99,7 @@ AtomicFile::AtomicFile(fs::path target) : target_(std::move(target)) {
   if (stat(target_.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
     fail(Error::Category::data, "file",
          fmt::format("cannot write {}: it is {}, not a file", target_.string(), irregular(status.st_mode)), {},
-         "choose another name");
+         "move it away, or choose another name");
   }
   temporary_ = make_temporary(target_, [this](const fs::path& name) {
     return descriptor_ = open(name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);

@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "io/log.h"
+#include "io/open_fault.h"
 #include "qfw/error.h"
 
 namespace qfw {
@@ -15,6 +16,19 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view prefix = "step_", suffix = ".h5";
+
+/// Throws unless there is nothing of that name.
+void check_is_absent(const fs::path& folder, const std::error_code& error) {
+  std::error_code none;
+  const bool is_link = fs::is_symlink(fs::symlink_status(folder, none));
+  if (error == std::errc::no_such_file_or_directory && !is_link) return;
+  const bool closed = error == std::errc::permission_denied;
+  const std::string why = error == std::errc::not_a_directory ? "it is no folder"
+                          : closed                            ? error.message()
+                                                              : open_fault(folder, error.value());
+  fail(Error::Category::data, "checkpoint", fmt::format("cannot list the checkpoints: {}", why), folder.string(),
+       closed ? "make the folder readable" : "bring the folder back, or move away what is in its place");
+}
 
 }  // namespace
 
@@ -38,14 +52,9 @@ std::vector<fs::path> checkpoints_in(const fs::path& folder) {
   std::error_code error;
   fs::directory_iterator entries(folder, error);
   for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
-    std::error_code unknown;
-    const auto step = checkpoint_step(entries->path());
-    if (step && !entries->is_directory(unknown)) found.emplace_back(*step, entries->path());
+    if (const auto step = checkpoint_step(entries->path())) found.emplace_back(*step, entries->path());
   }
-  if (error && error != std::errc::no_such_file_or_directory) {
-    fail(Error::Category::data, "checkpoint", fmt::format("cannot list the checkpoints: {}", error.message()), folder.string(),
-         "make the folder readable");
-  }
+  if (error) check_is_absent(folder, error);
   std::sort(found.begin(), found.end());
   std::vector<fs::path> paths;
   for (auto& [step, path] : found) paths.push_back(std::move(path));
@@ -90,7 +99,8 @@ void CheckpointFolder::prune(int keep) {
       kept += is_whole(*path) ? 1 : 0;
       continue;
     }
-    remove(*path);
+    std::error_code unknown;
+    if (!fs::is_directory(fs::symlink_status(*path, unknown))) remove(*path);
   }
 }
 

@@ -15,7 +15,8 @@ namespace qfw {
 std::filesystem::path checkpoint_path(const std::filesystem::path& folder, std::int64_t step);
 /// The step in such a name, if it is one.
 std::optional<std::int64_t> checkpoint_step(const std::filesystem::path& path);
-/// Every file of such a name, by step, oldest first; none if there is no such folder. Throws Category::data if it cannot be
+/// All of such a name, by step, oldest first, whatever it is: opening a folder, pipe or link to nowhere says so, and passing it
+/// over would go on from an older state in silence. None if there is no such folder. Throws Category::data if it cannot be
 /// read: what cannot be seen must not pass for what is not there.
 std::vector<std::filesystem::path> checkpoints_in(const std::filesystem::path& folder);
 

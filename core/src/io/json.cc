@@ -2,15 +2,16 @@
 
 #include <fmt/format.h>
 
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
+#include <boost/json/stream_parser.hpp>
 #include <cmath>
 #include <set>
 
-#include "qfw/atomic_file.h"
 #include "io/printable.h"
+#include "qfw/atomic_file.h"
 #include "qfw/error.h"
 #include "qfw/regular_file.h"
+#include "util/text.h"
 
 namespace qfw {
 namespace {
@@ -129,10 +130,26 @@ void write_json(const std::filesystem::path& path, const json::value& value) {
   write_text_atomically(path, json_pretty(value));
 }
 
-json::value read_json(const std::filesystem::path& path) {
+json::value json_of(std::string_view text, std::string& fault) {
+  fault = text.find_first_not_of(" \t\r\n") == std::string_view::npos ? "it is empty" : encoding_fault(text);
+  if (!fault.empty()) return nullptr;
   boost::system::error_code error;
-  json::value value = json::parse(read_text(path), error);
-  if (error) fail(Error::Category::data, "json", fmt::format("not valid JSON: {}", error.message()), path.string());
+  json::stream_parser parser;
+  const std::size_t read = parser.write(text.data(), text.size(), error);
+  if (error) {
+    fault = fmt::format("it is no valid JSON from {} on", line_and_column(text, read));
+    return nullptr;
+  }
+  parser.finish(error);
+  if (!error) return parser.release();
+  fault = "it is no valid JSON: it ends too early";
+  return nullptr;
+}
+
+json::value read_json(const std::filesystem::path& path) {
+  std::string fault;
+  json::value value = json_of(read_text(path), fault);
+  if (!fault.empty()) fail(Error::Category::data, "json", fault, path.string());
   return value;
 }
 

@@ -20,6 +20,9 @@ std::string json_in_utf8(std::string_view text);
 void write_json(const std::filesystem::path& path, const boost::json::value& value);  ///< pretty, by rename
 boost::json::value read_json(const std::filesystem::path& path);
 
+/// What a text holds. Where it is no JSON, null, and `fault` says why and where: "it is no valid JSON: it ends too early".
+boost::json::value json_of(std::string_view text, std::string& fault);
+
 template <class T>
 boost::json::value or_null(const std::optional<T>& value) {
   return value ? boost::json::value(*value) : boost::json::value(nullptr);

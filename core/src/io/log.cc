@@ -1,10 +1,13 @@
 #include "io/log.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <spdlog/details/log_msg_buffer.h>
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/basic_file_sink.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <exception>
 #include <memory>
@@ -13,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "io/open_fault.h"
 #include "io/printable.h"
 #include "io/terminal.h"
 
@@ -96,6 +100,14 @@ struct Logging {
   }
 };
 
+/// What the library would say in words of its own, or wait for: a pipe's reader. Empty: nothing.
+std::string fault_of_log(const std::filesystem::path& path) {
+  const int descriptor = open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0666);
+  if (descriptor < 0) return open_fault(path, errno);
+  close(descriptor);
+  return fault_of_kind(path);
+}
+
 Logging& logging() {
   static auto* instance = new Logging;  // never destroyed: destructors log, until the very end
   return *instance;
@@ -109,9 +121,9 @@ void hold_log() { logging().file->hold(); }
 
 void log_to_file(const std::filesystem::path& path) {
   try {
-    std::error_code unknown;
-    if (std::filesystem::is_fifo(path, unknown))
-      throw std::runtime_error(path.string() + " is a pipe");  // it would be waited for
+    if (const std::string fault = fault_of_log(path); !fault.empty()) {
+      throw std::runtime_error(fmt::format("cannot write {}: {}", path.string(), fault));
+    }
     auto file = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path.string(), false);
     file->set_pattern("%Y-%m-%d %H:%M:%S.%e [%l] %v");
     logging().file->use(std::move(file));

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "io/open_fault.h"
 #include "qfw/error.h"
 #include "qfw/random.h"
 
@@ -33,7 +34,8 @@ namespace {
 std::int64_t nanoseconds(const timespec& time) { return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; }
 }  // namespace
 
-RegularFile::RegularFile(std::filesystem::path path, std::string_view remedy) : path_(std::move(path)), remedy_(remedy) {
+RegularFile::RegularFile(std::filesystem::path path, std::string_view remedy)
+    : path_(std::move(path)), remedy_(remedy.empty() ? "name a file that is there and may be read" : remedy) {
   // Not blocking: opening a pipe would wait for a writer.
   do descriptor_ = open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   while (descriptor_ < 0 && errno == EINTR);
@@ -41,7 +43,7 @@ RegularFile::RegularFile(std::filesystem::path path, std::string_view remedy) : 
   if (descriptor_ < 0 || fstat(descriptor_, &status) != 0) {
     const int error = errno;
     if (descriptor_ >= 0) close(descriptor_);
-    failed(std::strerror(error));
+    failed(open_fault(path_, error));
   }
   if (const std::string_view kind = irregular(status.st_mode); !kind.empty()) {
     close(descriptor_);

@@ -5,10 +5,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <system_error>
 
 #include "io/file_lock.h"
+#include "io/open_fault.h"
 #include "qfw/atomic_file.h"
 #include "qfw/error.h"
 
@@ -17,11 +17,20 @@ namespace {
 
 namespace fs = std::filesystem;
 
+[[noreturn]] void no_lock(const fs::path& path, int error) {
+  const bool closed = error == EACCES || error == EPERM || error == EROFS;
+  fail(Error::Category::data, "run", fmt::format("cannot lock {}: {}", path.string(), open_fault(path, error)), {},
+       closed ? "make it writable for this user, or choose another --run.dir" : "move it away, or choose another --run.dir");
+}
+
 /// An flock on a file that stays; the system drops it with the process, however that ends.
 int lock(const fs::path& path) {
   const int descriptor = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-  if (descriptor < 0)
-    fail(Error::Category::data, "run", fmt::format("cannot create {}: {}", path.string(), std::strerror(errno)));
+  if (descriptor < 0) no_lock(path, errno);
+  if (!fault_of_kind(path).empty()) {
+    close(descriptor);
+    no_lock(path, EINVAL);
+  }
   if (!lock_file(descriptor, path, Waiting::no)) {
     char text[32] = {};
     const ssize_t got = pread(descriptor, text, sizeof text - 1, 0);
@@ -44,7 +53,10 @@ void make(const fs::path& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
   if (!error) return;
-  fail(Error::Category::data, "run", fmt::format("cannot create {}: {}", folder.string(), error.message()), {},
+  std::error_code unseen;
+  const bool taken = fs::exists(folder, unseen) && !fs::is_directory(folder, unseen);
+  const std::string why = taken ? std::string("there is something of that name that is no folder") : error.message();
+  fail(Error::Category::data, "run", fmt::format("cannot create {}: {}", folder.string(), why), {},
        "choose another --run.dir");
 }
 

@@ -2,12 +2,12 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include "io/log.h"
 
 #include <algorithm>
 #include <set>
 #include <tuple>
 
+#include "io/log.h"
 #include "plugin/absent.h"
 #include "plugin/folders.h"
 #include "plugin/library.h"
@@ -24,11 +24,11 @@ bool looks_like_a_plugin(const fs::path& file) {
 }
 
 /// libqfw_*.so of a folder by name, so that a listing does not depend on the file system.
-std::vector<fs::path> candidates(const fs::path& folder) {
+std::vector<fs::path> candidates(const fs::path& folder, std::error_code& error) {
   std::vector<fs::path> files;
-  std::error_code error;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
-    if (looks_like_a_plugin(it->path()) && !fs::is_directory(it->path(), error)) files.push_back(it->path());
+    std::error_code unknown;
+    if (looks_like_a_plugin(it->path()) && !fs::is_directory(it->path(), unknown)) files.push_back(it->path());
   }
   std::sort(files.begin(), files.end());
   return files;
@@ -67,7 +67,12 @@ void Catalog::Impl::scan(const fs::path& asked, std::set<fs::path>& seen) {
     logger().warn("plugins: {} is not searched: it {}", folder.string(), unsafe);
     return;
   }
-  for (const fs::path& file : candidates(folder)) {
+  const std::vector<fs::path> files = candidates(folder, error);
+  if (error) {
+    folders.back().skipped = fmt::format("cannot be read: {}", error.message());
+    logger().warn("plugins: {} is not searched: it {}", folder.string(), folders.back().skipped);
+  }
+  for (const fs::path& file : files) {
     const fs::path real = fs::canonical(file, error);
     if (error || seen.insert(real).second) read(file);  // a dangling link is reported by read()
   }

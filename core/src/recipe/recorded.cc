@@ -1,5 +1,7 @@
 #include "recipe/recorded.h"
 
+#include <utility>
+
 #include "qfw/error.h"
 #include "recipe/source.h"
 #include "util/text.h"
@@ -9,6 +11,7 @@ namespace qfw::recipe {
 Recorded recorded_recipe(std::string text) {
   const bool ends = text.ends_with('\n');
   if (text.find_first_not_of(" \t\r\n") == std::string::npos) return {.description = {}, .fault = "it is empty"};
+  if (std::string fault = encoding_fault(text); !fault.empty()) return {.description = {}, .fault = std::move(fault)};
   Recorded recorded;
   try {
     Problems problems;

@@ -27,6 +27,8 @@ constexpr std::array<Encoding, 4> wide_encodings = {{{"UTF-32", "\xff\xfe\0\0"sv
                                                      {"UTF-16", "\xff\xfe"sv, "x\0x\0"sv},
                                                      {"UTF-16", "\xfe\xff"sv, "\0x\0x"sv}}};
 
+constexpr std::string_view no_text = "it is no text";
+
 bool begins_as(std::string_view bytes, const Encoding& encoding) {
   if (bytes.starts_with(encoding.mark)) return true;
   if (bytes.size() < encoding.pattern.size()) return false;
@@ -47,13 +49,13 @@ std::string encoding_fault(std::string_view bytes) {
     if (begins_as(bytes, encoding)) return fmt::format("it is stored as {}; save it as UTF-8", encoding.name);
   }
   if (const std::size_t nul = bytes.find('\0'); nul != std::string_view::npos)
-    return fmt::format("it is no text: there is a NUL byte in {}", line_and_column(bytes, nul));
+    return fmt::format("{}: there is a NUL byte in {}", no_text, line_and_column(bytes, nul));
   return {};
 }
 
 std::string plain_text(std::string text, const fs::path& file) {
   if (const std::string fault = encoding_fault(text); !fault.empty())
-    fail(Error::Category::usage, "file", fault, file.string());
+    fail(Error::Category::usage, "file", fault, file.string(), fault.starts_with(no_text) ? "name a file of text" : "");
   if (text.starts_with(utf8_mark)) text.erase(0, utf8_mark.size());
   return text;
 }

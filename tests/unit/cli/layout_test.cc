@@ -108,5 +108,19 @@ TEST(TableOfOptions, FitsEveryWidth) {
   EXPECT_THAT(narrow, Not(HasSubstr("OPTION")));
 }
 
+TEST(Flowed, TextFlowsWhereItsLinesAreTooLong) {
+  const std::string text =
+      "One sentence that ends here. Another, which\ngoes on.\n\nprint FILE    from one form to another, or to a recipe\n"
+      "  qfw print              an example";
+  EXPECT_EQ(flowed(text, 100), text + "\n");
+  EXPECT_EQ(flowed(text, 40),
+            "One sentence that ends here. Another,\nwhich goes on.\n\nprint FILE    from one form to another,\n"
+            "              or to a recipe\n  qfw print              an example\n");
+  EXPECT_EQ(flowed(text, 26),
+            "One sentence that ends\nhere. Another, which goes\non.\n\nprint FILE\n    from one form to\n"
+            "    another, or to a\n    recipe\n  qfw print\n      an example\n");
+  for (const std::size_t width : {20, 30, 40, 50}) EXPECT_THAT(too_wide(flowed(text, width), width), testing::IsEmpty());
+}
+
 }  // namespace
 }  // namespace qfw

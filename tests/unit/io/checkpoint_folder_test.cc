@@ -1,5 +1,7 @@
 #include "io/checkpoint_folder.h"
 
+#include <sys/stat.h>
+
 #include "support.h"
 
 namespace qfw {
@@ -39,8 +41,37 @@ TEST_F(CheckpointFolderTest, NamesSortByStep) {
                            "best.h5", ".step_000000099.h5.qfw-tmp.1.0", "step_000000099.h5x"}) {
     test::spew(folder_.path() / name, "x");
   }
-  fs::create_directory(folder_.path() / "step_999999999.h5");
   EXPECT_THAT(steps(), ElementsAre(3, 20, 1000000000));
+}
+
+/// Passing over what is in the newest one's place would go on from an older state in silence.
+TEST_F(CheckpointFolderTest, WhatIsNoFileIsNeitherUsedNorPassedOver) {
+  for (const int step : {1, 2}) write(step);
+  fs::create_directory(file(3));
+  EXPECT_THAT(test::message_of(Error::Category::data, [&] { checkpoints_.newest(); }),
+              AllOf(HasSubstr("step_000000003.h5: it is a folder, not a file"), HasSubstr("take it away")));
+  fs::remove(file(3));
+  ASSERT_EQ(mkfifo(file(3).c_str(), 0600), 0);
+  EXPECT_THAT(test::message_of(Error::Category::data, [&] { checkpoints_.newest(); }), HasSubstr("it is a pipe, not a file"));
+  fs::remove(file(3));
+  fs::create_symlink("gone", file(3));
+  EXPECT_THAT(test::message_of(Error::Category::data, [&] { checkpoints_.newest(); }),
+              HasSubstr("it is a link to gone, which"));
+  fs::remove(file(3));
+  EXPECT_EQ(checkpoints_.newest()->info().step, 2);
+}
+
+TEST_F(CheckpointFolderTest, PruningTakesNoFolder) {
+  for (const int step : {2, 3}) write(step);
+  fs::create_directory(file(1));
+  checkpoints_.prune(1);
+  EXPECT_THAT(steps(), ElementsAre(1, 3));
+}
+
+TEST_F(CheckpointFolderTest, ALinkToNowhereIsNoMissingFolder) {
+  fs::create_symlink("gone", folder_.path() / "link");
+  EXPECT_THAT(test::message_of(Error::Category::data, [&] { checkpoints_in(folder_.path() / "link"); }),
+              AllOf(HasSubstr("it is a link to gone"), HasSubstr("link")));
 }
 
 TEST_F(CheckpointFolderTest, NoFolderHasNone) {

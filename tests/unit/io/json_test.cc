@@ -63,5 +63,20 @@ TEST(Json, FilesGoThereAndBack) {
   EXPECT_THAT(test::message_of(Error::Category::data, [&] { read_json(path); }), testing::HasSubstr(path.string()));
 }
 
+TEST(Json, TellsWhyATextIsNone) {
+  const auto fault = [](std::string_view text) {
+    std::string why;
+    const json::value value = json_of(text, why);
+    EXPECT_EQ(value.is_null(), !why.empty()) << text;
+    return why;
+  };
+  EXPECT_EQ(fault("[1, 2]"), "");
+  EXPECT_EQ(fault(" \n"), "it is empty");
+  EXPECT_EQ(fault("{\"a\": [1,"), "it is no valid JSON: it ends too early");
+  EXPECT_THAT(fault("{\n\"a\": x}"), testing::StartsWith("it is no valid JSON from line 2, column "));
+  EXPECT_THAT(fault("{} {}"), testing::StartsWith("it is no valid JSON from line 1, column "));
+  EXPECT_THAT(fault({"\x01\n{\0}", 5}), testing::HasSubstr("it is no text: there is a NUL byte in line 2, column 2"));
+}
+
 }  // namespace
 }  // namespace qfw

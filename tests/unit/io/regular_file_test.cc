@@ -39,8 +39,14 @@ TEST_F(RegularFiles, OnlyRegularFilesAreOpened) {
   sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
   path.string().copy(address.sun_path, sizeof address.sun_path - 1);
   ASSERT_EQ(bind(socket, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-  EXPECT_THAT(error(path), HasSubstr(path.string()));
+  EXPECT_THAT(error(path), AllOf(HasSubstr("it is a socket, not a file"), HasSubstr("name a file that is there")));
   close(socket);
+  fs::remove(path);
+  fs::create_symlink("gone", path);
+  EXPECT_THAT(error(path), HasSubstr("it is a link to gone, which is not there"));
+  fs::remove(path);
+  fs::create_symlink("x", path);
+  EXPECT_THAT(error(path), HasSubstr("it is a link that leads back to itself"));
 }
 
 TEST_F(RegularFiles, TellThatTheyHaveChanged) {

@@ -24,5 +24,21 @@ TEST(CsvTail, EndsWhereTheFileEndedWhenItWasOpened) {
   EXPECT_EQ(rows, 4) << "what came meanwhile is told the next time";
 }
 
+/// Its first line comes before its end: of what is no table a cut last line says nothing.
+TEST(CsvTail, TellsWhatIsNoTable) {
+  constexpr std::string_view columns[] = {"step", "loss"};
+  const test::TemporaryFolder temporary;
+  const auto fault = [&](const std::string& text) {
+    test::write_file(temporary.path() / "series.csv", text);
+    return fault_of_table(*Folder(temporary.path()).open("series.csv"), columns);
+  };
+  EXPECT_EQ(fault("step,loss\n1,2\n"), "");
+  EXPECT_EQ(fault("step,loss\n1,"), "its last line is cut off");
+  EXPECT_EQ(fault("step,los\n1,2\n"), "its first line names no column `loss`");
+  EXPECT_EQ(fault({"\x7f\0\xff\n\0\x01", 6}), "its first line names no column `step`");
+  EXPECT_EQ(fault({"\x7f\0\xff", 3}), "it is no table: it has no whole line");
+  EXPECT_EQ(fault(""), "it is empty");
+}
+
 }  // namespace
 }  // namespace qfw::viewer

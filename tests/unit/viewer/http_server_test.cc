@@ -117,16 +117,15 @@ TEST_F(HttpServerTest, RefusesOtherMethodsAndBodies) {
 TEST_F(HttpServerTest, RefusesForeignNames) {
   start();
   const std::string port = std::to_string(server_->port());
-  for (const std::string& host :
-       {"127.0.0.1:" + port, "localhost:" + port, "LOCALHOST:" + port, "127.0.0.1:" + port, std::string("localhost"),
-        std::string("localhost:"), std::string("[::1]:"), "[::1]:" + port, "[::ffff:127.0.0.1]:" + port}) {
+  for (const std::string& host : {"127.0.0.1:" + port, "localhost:" + port, "LOCALHOST:" + port, "127.0.0.1:" + port,
+                                  std::string("localhost"), std::string("localhost:"), "[::ffff:127.0.0.1]:" + port}) {
     EXPECT_EQ(status(with_host(host)), 200) << host;
   }
   for (const std::string& host :
        {std::string("evil.example"), "evil.example:" + port, "localhost.evil.example:" + port, std::string("127.0.0.1:1"),
-        "127.0.0.1.evil:" + port, "192.168.0.1:" + port, "0.0.0.0:" + port, std::string("localhost:http"),
-        std::string("localhost::"), std::string("[::1"), "[::ffff:192.168.0.1]:" + port, std::string(":"),
-        "a@localhost:" + port}) {
+        "127.0.0.1.evil:" + port, std::string("[::1]"), "[::1]:" + port, "127.0.0.2:" + port, "192.168.0.1:" + port,
+        "0.0.0.0:" + port, std::string("localhost:http"), std::string("localhost::"), std::string("[::1"),
+        "[::ffff:192.168.0.1]:" + port, std::string(":"), "a@localhost:" + port}) {
     EXPECT_EQ(status(with_host(host)), 403) << host;
   }
   EXPECT_EQ(status(exchange("GET / HTTP/1.1\r\nConnection: close\r\n\r\n")), 400);
@@ -137,6 +136,27 @@ TEST_F(HttpServerTest, RefusesForeignNames) {
   EXPECT_EQ(status(get("/", own)), 200);
   EXPECT_EQ(status(get("/", own + own)), 403);
   EXPECT_EQ(status(get("/", own + "Origin: http://evil.example\r\n")), 403);
+}
+
+/// What it is bound to decides which addresses are its own.
+TEST_F(HttpServerTest, AnswersToTheAddressItIsBoundTo) {
+  start({.address = "127.0.0.2"});
+  const auto at = [&](const std::string& host) {
+    Tcp::socket socket(context_);
+    socket.connect({asio::ip::make_address("127.0.0.2"), server_->port()});
+    asio::write(socket, asio::buffer(fmt::format("GET / HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", host)));
+    return status(all_of(socket));
+  };
+  EXPECT_EQ(at("127.0.0.2"), 200);
+  for (const char* host : {"127.0.0.1", "localhost", "[::1]"}) EXPECT_EQ(at(host), 403) << host;
+}
+
+TEST_F(HttpServerTest, AnswersToAnyAddressOfItsKindWhereItIsBoundToAll) {
+  start({.address = "0.0.0.0"});
+  for (const char* host : {"127.0.0.1", "localhost", "192.168.0.1", "[::ffff:127.0.0.1]"}) {
+    EXPECT_EQ(status(with_host(host)), 200) << host;
+  }
+  for (const char* host : {"[::1]", "evil.example"}) EXPECT_EQ(status(with_host(host)), 403) << host;
 }
 
 TEST_F(HttpServerTest, TakesTheAbsoluteFormOfATarget) {

@@ -16,9 +16,12 @@
 namespace qfw::viewer {
 namespace {
 
+using testing::AllOf;
+using testing::Contains;
 using testing::Each;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 namespace fs = std::filesystem;
 namespace json = boost::json;
 
@@ -105,6 +108,41 @@ TEST_F(RunDocumentTest, NamesWhatIsDamaged) {
     fs::remove(file);
     test::write_file(file, whole);
   }
+}
+
+/// Nobody reads these here, or only when they are used: a run that lacks them is not whole all the same.
+TEST_F(RunDocumentTest, NamesWhatIsNoFile) {
+  const fs::path checkpoints = run_ / "checkpoints";
+  const std::string newest = "checkpoints/step_" + std::string(9, '9') + ".h5";
+  fs::create_directories(checkpoints);
+  for (const std::string& name :
+       {newest, std::string("best.h5"), std::string("events.out.tfevents.1.host"), std::string(".lock"), std::string("log.txt"),
+        std::string("hparams.json"), std::string("report.html")}) {
+    const bool is_result = name == newest || name == "best.h5";
+    const fs::path file = run_ / name;
+    fs::remove(file);
+    const auto check = [&](const char* what) {
+      EXPECT_THAT(problem_of(document(), name), HasSubstr(what)) << name;
+      const RunSummary run = summary_of(run_);
+      EXPECT_THAT(run.problems, Contains(AllOf(testing::StartsWith(name + ": "), HasSubstr(what)))) << name;
+      EXPECT_THAT(run.damaged, is_result ? testing::Matcher<std::vector<std::string>>(ElementsAre(name)) : IsEmpty());
+      EXPECT_EQ(run.state(), is_result ? "damaged" : "finished") << name;
+    };
+    fs::create_directory(file);
+    check("it is a folder, not a file");
+    fs::remove(file);
+    ASSERT_EQ(mkfifo(file.c_str(), 0600), 0);
+    check("it is a pipe, not a file");
+    fs::remove(file);
+    fs::create_symlink("nowhere", file);
+    check("it is a link");
+    fs::remove(file);
+  }
+  EXPECT_EQ(summary_of(run_).state(), "finished");
+  fs::remove_all(checkpoints);
+  test::write_file(checkpoints, "");
+  EXPECT_THAT(summary_of(run_).damaged, ElementsAre("checkpoints"));
+  EXPECT_THAT(problem_of(document(), "checkpoints"), HasSubstr("it is a file, not a folder"));
 }
 
 TEST_F(RunDocumentTest, RefusesFilesBeyondAnySense) {
@@ -258,7 +296,7 @@ TEST_F(LifeTest, ACheckpointBeyondTheEndIsALaterStarts) {
   fs::rename(run_ / "checkpoints", temporary_.path() / "aside");
   fs::create_directory_symlink(temporary_.path() / "aside", run_ / "checkpoints");
   EXPECT_EQ(state(), "finished");
-  EXPECT_THAT(summary_of(run_).problems, Each(HasSubstr("checkpoints is a link")));
+  EXPECT_THAT(summary_of(run_).problems, Each(HasSubstr("checkpoints: it is a link")));
 }
 
 TEST_F(LifeTest, DoesNotGuessWhereTheLockCannotBeRead) {
