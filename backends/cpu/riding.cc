@@ -30,10 +30,13 @@ std::int64_t slices_of(const Geometry& g, const Tiling& tiling, int threads) {
   const std::int64_t most = g.rows_are_pixels() ? chunks : std::gcd(chunks, g.n);
   const std::int64_t bytes = std::max(slice_bytes, g.depth() * g.o), wanted = (g.rows() * g.o * 4 + bytes - 1) / bytes;
   std::int64_t count = 1;
-  for (std::int64_t parts = threads; parts <= most && g.rows() / parts >= least_rows; ++parts) {
-    if (most % parts != 0) continue;
-    count = parts;
-    if (parts >= wanted) break;
+  for (const bool evenly : {true, false}) {  // for all threads; few slices that are shared out unevenly make some wait
+    for (std::int64_t parts = threads; parts <= most && g.rows() / parts >= least_rows; ++parts) {
+      if (most % parts != 0 || (evenly && parts % threads != 0)) continue;
+      count = parts;
+      if (parts >= wanted) break;
+    }
+    if (count > 1) break;
   }
   return count;
 }
