@@ -67,8 +67,8 @@ void cut_tiles(const FusedProgram& program, std::int64_t tile, Tiling& g) {
   }
 }
 
-/// As many as wanted, or fewer, up to one in `fewer`, where that makes them equal: then as often a multiple of two as can be, so
-/// that chunks fall on the images of a batch and a convolution can be computed chunk by chunk (riding.h).
+/// As many as wanted, or fewer, up to one in `fewer`, where that makes them equal: then as often a multiple of two as can be,
+/// so that chunks fall on the images of a batch and a convolution can be computed chunk by chunk (riding.h).
 std::int64_t chunks_of(std::int64_t units, std::int64_t wanted, std::int64_t fewer) {
   const std::int64_t most = std::clamp<std::int64_t>(wanted, 1, units);
   std::int64_t best = most;
