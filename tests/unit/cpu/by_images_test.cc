@@ -91,7 +91,7 @@ std::vector<std::vector<float>> feeds_of(const Graph& graph) {
   return feeds;
 }
 
-/// The whole graph by kernels for all images at once: with a variable beside it, it is not split.
+/// The graph by kernels for all images at once: what trains is not split.
 std::vector<std::vector<float>> whole(Graph graph, int threads) {
   const auto feeds = feeds_of(graph);
   graph.training = true;  // which the ops of this graph do not ask for
