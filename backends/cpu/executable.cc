@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
+#include <algorithm>
 #include <iostream>
 
 #include "qfw/lowering/dump.h"
@@ -13,58 +13,53 @@ namespace qfw::cpu {
 CpuExecutable::CpuExecutable(const Graph& graph, std::shared_ptr<Context> context, Communicator& replicas)
     : context_(std::move(context)), exchange_(graph, "cpu") {
   const ThreadScope scope(context_->threads);
-  variables_ = context_->variables.declare(graph.variables);
-  program_ = cpu::compile(graph, *context_, replicas);
-  for (const int variable : program_.variables_read) read_.push_back(variables_[variable]);
-  context_->reserve_arena(program_.arena_bytes);
-
-  for (const Instruction& instruction : program_.instructions) {
-    pointers_.push_back({std::vector<const void*>(instruction.inputs.size()), std::vector<void*>(instruction.outputs.size())});
+  std::optional<ByImages> split = split_by_images(graph, context_->threads);
+  const bool dumped = lowering::is_dumped("plan");
+  const char* kind = graph.training ? "training" : "evaluation";
+  if (split) {
+    images_ = std::make_unique<ImagesPart>(*split, *context_, replicas);
+    rest_nodes_ = std::move(split->rest_nodes);
+    rest_feeds_.resize(graph.inputs.size() + images_->results().size());
+    std::ranges::copy(images_->results(), rest_feeds_.begin() + static_cast<std::ptrdiff_t>(graph.inputs.size()));
+    if (dumped) {
+      std::clog << fmt::format("==== cpu plan ({}, {} of {} images at a time)\n{}", kind, split->at_once, split->images,
+                               images_->program().str());
+    }
   }
-  intervals_.resize(pointers_.size());
-  if (lowering::is_dumped("plan")) {
-    std::clog << fmt::format("==== cpu plan ({})\n{}", graph.training ? "training" : "evaluation", program_.str());
-  }
+  rest_ = std::make_unique<LoadedProgram>(split ? split->rest : graph, *context_, replicas);
+  intervals_.resize(first_tasks() + rest_->program().instructions.size());
+  if (dumped) std::clog << fmt::format("==== cpu plan ({})\n{}", kind, rest_->program().str());
 }
 
 void CpuExecutable::run(Step step, std::span<const HostView> feeds, std::span<const HostTensor> fetches) {
   exchange_.check(feeds, fetches);
-  lowering::require_written(read_);
-  step_ = static_cast<float>(step.index);
-  const std::vector<Instruction>& instructions = program_.instructions;
-  for (std::size_t i = 0; i < instructions.size(); ++i) {
-    for (std::size_t k = 0; k < instructions[i].inputs.size(); ++k) {
-      pointers_[i].inputs[k] = resolve(instructions[i].inputs[k], feeds, fetches);
-    }
-    for (std::size_t k = 0; k < instructions[i].outputs.size(); ++k) {
-      pointers_[i].outputs[k] = resolve(instructions[i].outputs[k], feeds, fetches);
-    }
-  }
-
+  lowering::require_written(rest_->read());
   const ThreadScope scope(context_->threads);
   profiled_ = false;
-  using Clock = std::chrono::steady_clock;
-  Clock::time_point begin = profile_ ? Clock::now() : Clock::time_point{};
-  for (std::size_t i = 0; i < instructions.size(); ++i) {
-    instructions[i].kernel->run(step, pointers_[i].inputs, pointers_[i].outputs);
-    if (!profile_) continue;
-    const Clock::time_point end = Clock::now();
-    intervals_[i] = {begin, end};
-    begin = end;
+  const std::span<Interval> intervals(intervals_);
+  std::span<const HostView> given = feeds;
+  if (images_) {
+    images_->run(step, feeds, profile_ ? intervals.first(first_tasks()) : std::span<Interval>());
+    std::ranges::copy(feeds, rest_feeds_.begin());
+    given = rest_feeds_;
+  }
+  if (profile_) {
+    rest_->run(step, given, fetches, intervals.subspan(first_tasks()));
+  } else {
+    rest_->run(step, given, fetches);
   }
   profiled_ = profile_;
-  for (const int variable : program_.variables_written) variables_[variable]->written = true;
 }
 
 void CpuExecutable::profile(bool on) { profile_ = on; }
 
 std::vector<Executable::Task> CpuExecutable::tasks() const {
-  std::vector<Task> tasks;
-  tasks.reserve(program_.instructions.size());
-  for (const Instruction& instruction : program_.instructions) {
-    Task& task = tasks.emplace_back(instruction.task);
-    task.kind = instruction.kernel->kind();
-    task.implementation = instruction.kernel->implementation();
+  if (!images_) return rest_->tasks();
+  std::vector<Task> tasks = images_->tasks();
+  for (Task& task : rest_->tasks()) {
+    for (int& node : task.nodes) node = rest_nodes_[static_cast<std::size_t>(node)];
+    std::ranges::sort(task.nodes);
+    tasks.push_back(std::move(task));
   }
   return tasks;
 }
@@ -73,27 +68,21 @@ std::span<const Executable::Interval> CpuExecutable::intervals() const {
   return profiled_ ? std::span<const Interval>(intervals_) : std::span<const Interval>();
 }
 
-std::int64_t CpuExecutable::arena_bytes() const { return static_cast<std::int64_t>(program_.arena_bytes); }
+std::int64_t CpuExecutable::arena_bytes() const {
+  return static_cast<std::int64_t>(rest_->program().arena_bytes) + (images_ ? images_->bytes() : 0);
+}
 
-std::byte* CpuExecutable::resolve(const lowering::Place& place, std::span<const HostView> feeds,
-                                  std::span<const HostTensor> fetches) {
-  switch (place.home) {
-    case lowering::Place::Home::arena:
-      return context_->arena.data() + place.offset;
-    case lowering::Place::Home::variable:
-      return variables_[place.index]->data;
-    case lowering::Place::Home::feed:
-      return const_cast<std::byte*>(feeds[place.index].bytes.data());  // an input only: never written
-    case lowering::Place::Home::fetch:
-      return fetches[place.index].bytes.data();
-    case lowering::Place::Home::constant:
-      return program_.constants.data() + place.offset;
-    case lowering::Place::Home::tensor:
-      return const_cast<std::byte*>(program_.tensors[place.index].bytes->data());  // likewise
-    case lowering::Place::Home::step:
-      return reinterpret_cast<std::byte*>(&step_);
+/// Of what is held for a few images at a time nothing is told: it is there once for each thread, many times in a run.
+std::vector<Executable::Held> CpuExecutable::held() const {
+  std::vector<Held> held = rest_->program().held;
+  if (!images_) return held;
+  const int before = static_cast<int>(first_tasks());
+  for (Held& tensor : held) {
+    tensor.use.node = rest_nodes_[static_cast<std::size_t>(tensor.use.node)];
+    tensor.first += before;
+    tensor.last += before;
   }
-  return nullptr;
+  return held;
 }
 
 }  // namespace qfw::cpu

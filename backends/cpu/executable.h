@@ -3,12 +3,14 @@
 #include <memory>
 #include <vector>
 
-#include "program.h"
+#include "images_part.h"
+#include "loaded_program.h"
 #include "qfw/backend.h"
 #include "qfw/lowering/exchange.h"
 
 namespace qfw::cpu {
 
+/// A graph as one program, or as one for a few images at a time and one for what follows (ByImages).
 class CpuExecutable final : public Executable {
  public:
   CpuExecutable(const Graph& graph, std::shared_ptr<Context> context, Communicator& replicas);
@@ -18,26 +20,22 @@ class CpuExecutable final : public Executable {
   std::vector<Task> tasks() const override;
   std::span<const Interval> intervals() const override;
   std::int64_t arena_bytes() const override;
-  std::vector<Held> held() const override { return program_.held; }
+  std::vector<Held> held() const override;
 
-  const Program& program() const { return program_; }
+  const Program& program() const { return rest_->program(); }  ///< of all images at once
+  const ImagesPart* images() const { return images_.get(); }   ///< null: there is no other
 
  private:
-  struct Pointers {
-    std::vector<const void*> inputs;
-    std::vector<void*> outputs;
-  };
-
-  std::byte* resolve(const lowering::Place& place, std::span<const HostView> feeds, std::span<const HostTensor> fetches);
+  std::size_t first_tasks() const { return images_ ? images_->program().instructions.size() : 0; }
 
   std::shared_ptr<Context> context_;
   lowering::Exchange exchange_;
-  std::vector<lowering::Variables::Entry*> variables_, read_;  ///< all of the graph's; those that the program reads
-  Program program_;
-  std::vector<Pointers> pointers_;  ///< of each instruction
-  float step_ = 0;
+  std::unique_ptr<ImagesPart> images_;  ///< runs first
+  std::unique_ptr<LoadedProgram> rest_;
+  std::vector<int> rest_nodes_;              ///< of the whole graph, by node of the rest; empty: they are the same
+  std::vector<HostView> rest_feeds_;         ///< where there is a first part: the graph's, then what that gives
   bool profile_ = false, profiled_ = false;  ///< the next run; the last one
-  std::vector<Interval> intervals_;          ///< of each instruction
+  std::vector<Interval> intervals_;          ///< of each task
 };
 
 }  // namespace qfw::cpu

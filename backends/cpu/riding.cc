@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <omp.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <exception>
@@ -17,9 +18,22 @@
 namespace qfw::cpu {
 namespace {
 
-// What is written and read again stays in the second-level cache. A slice reads all weights: where they are more than that, it
-// is longer, and it is never so short that they are read for a few rows.
-constexpr std::int64_t slice_bytes = 256 << 10, least_rows = 32;
+// A slice reads all weights: where they are more than its sums may be, it is longer, and it is never so short that they are
+// read for a few rows.
+constexpr std::int64_t least_rows = 32;
+// Sums of an image from which on a kernel of several pixels is worth being run for a few rows of it at a time.
+constexpr std::int64_t large_image_bytes = 1 << 20;
+
+/// Of the sums that are written and read again: with what else the pass reads and writes they stay in the second-level cache.
+std::int64_t slice_bytes() {
+  constexpr std::int64_t least = 256 << 10, most = 1 << 20;
+#if defined(_SC_LEVEL2_CACHE_SIZE)
+  static const std::int64_t cache = sysconf(_SC_LEVEL2_CACHE_SIZE);  // 0 or less: not known
+#else
+  constexpr std::int64_t cache = 0;
+#endif
+  return std::clamp(cache / 4, least, most);
+}
 
 /// Into how many equal slices the convolution and the pass can be cut, each some of the pass's chunks; 1: it cannot.
 std::int64_t slices_of(const Geometry& g, const Tiling& tiling, int threads) {
@@ -27,13 +41,18 @@ std::int64_t slices_of(const Geometry& g, const Tiling& tiling, int threads) {
   const bool equal = tiling.rows * tiling.cols == tiling.count && tiling.rows % chunks == 0 &&
                      tiling.chunks[0].last_row * chunks == tiling.rows;
   if (!equal) return 1;
-  const std::int64_t most = g.rows_are_pixels() ? chunks : std::gcd(chunks, g.n);
-  const std::int64_t bytes = std::max(slice_bytes, g.depth() * g.o), wanted = (g.rows() * g.o * 4 + bytes - 1) / bytes;
+  const std::int64_t weights = g.depth() * g.o, sums = g.rows() * g.o * 4;
+  const bool parts_of_images = g.rows_are_pixels() || sums >= large_image_bytes * g.n;
+  const std::int64_t most = parts_of_images ? chunks : std::gcd(chunks, g.n);
+  const std::int64_t bytes = std::max(slice_bytes(), weights), wanted = (sums + bytes - 1) / bytes;
   std::int64_t count = 1;
-  for (std::int64_t parts = threads; parts <= most && g.rows() / parts >= least_rows; ++parts) {
-    if (most % parts != 0) continue;
-    count = parts;
-    if (parts >= wanted) break;
+  for (const bool evenly : {true, false}) {  // for all threads; few slices that are shared out unevenly make some wait
+    for (std::int64_t parts = threads; parts <= most && g.rows() / parts >= least_rows; ++parts) {
+      if (most % parts != 0 || !SlicedConvolution::divides(g, parts) || (evenly && parts % threads != 0)) continue;
+      count = parts;
+      if (parts >= wanted) break;
+    }
+    if (count > 1) break;
   }
   return count;
 }

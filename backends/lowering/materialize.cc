@@ -174,6 +174,18 @@ std::vector<std::pair<int, int>> Materialization::passes_reached(int from, int w
   return {passes.begin(), passes.end()};
 }
 
+/// Whether the node is a matmul on which a pass may ride: what one pass alone reads of it is never in memory.
+bool Materialization::may_anchor(int node) const {
+  return target_.may_anchor && target_.may_anchor(graph_, graph_.nodes[node]);
+}
+
+/// Of values that all are made from the one before, the last: what is stored in its place.
+bool Materialization::last_alone(int number) const {
+  if (readers_[number].size() != 1) return true;
+  const int reader = readers_[number].front();
+  return single_[reader] || root_[reader] || space_[reader] != space_[number];
+}
+
 bool Materialization::worth_storing(int number, const std::vector<int>& level) const {
   if (readers_[number].empty()) return false;
   const auto passes = passes_reached(number, -1, level);
@@ -195,6 +207,7 @@ bool Materialization::worth_storing(int number, const std::vector<int>& level) c
     const auto unread = std::count_if(passes.begin() + 1, passes.end(),
                                       [&](const auto& pass) { return std::ranges::find(reading, pass) == reading.end(); });
     again += static_cast<double>(unread) * bytes(leaf);
+    if (reading.empty() && last_alone(number) && may_anchor(leaf.node)) again += 2 * bytes(leaf);
   }
   return again > target_.recomputing.bias * bytes({number, 0}) * (2 + extra);
 }

@@ -12,6 +12,7 @@ using lowering::Pattern;
 
 constexpr std::int64_t flat_cols = 2048;  // of a space that knows no rows
 constexpr std::int64_t chunk_elements = 32768, most_chunks = 256;
+constexpr std::int64_t small_chunk_elements = 8192;  // without sums, of which each chunk makes its own: one image is shared out
 constexpr std::int64_t least_chunks = 8, rows_per_chunk = 64;
 constexpr std::int64_t accumulator_budget = 1 << 17;  // doubles, over all chunks
 
@@ -66,13 +67,13 @@ void cut_tiles(const FusedProgram& program, std::int64_t tile, Tiling& g) {
   }
 }
 
-/// As many as wanted, or up to half as many where that makes them equal: then as often a multiple of two as can be, so that
-/// chunks fall on the images of a batch and a convolution can be computed chunk by chunk (riding.h).
-std::int64_t chunks_of(std::int64_t units, std::int64_t wanted) {
+/// As many as wanted, or fewer, up to one in `fewer`, where that makes them equal: then as often a multiple of two as can be,
+/// so that chunks fall on the images of a batch and a convolution can be computed chunk by chunk (riding.h).
+std::int64_t chunks_of(std::int64_t units, std::int64_t wanted, std::int64_t fewer) {
   const std::int64_t most = std::clamp<std::int64_t>(wanted, 1, units);
   std::int64_t best = most;
   int best_twos = -1;
-  for (std::int64_t chunks = most; 2 * chunks >= most; --chunks) {
+  for (std::int64_t chunks = most; fewer * chunks >= most; --chunks) {
     const int twos = std::countr_zero(static_cast<std::uint64_t>(chunks));
     if (units % chunks != 0 || twos <= best_twos) continue;
     best = chunks;
@@ -81,8 +82,8 @@ std::int64_t chunks_of(std::int64_t units, std::int64_t wanted) {
   return best;
 }
 
-void cut_row_chunks(std::int64_t wanted, std::int64_t unit, Tiling& g) {
-  const std::int64_t units = g.rows / unit, chunks = chunks_of(units, wanted);
+void cut_row_chunks(std::int64_t wanted, std::int64_t unit, Tiling& g, std::int64_t fewer = 2) {
+  const std::int64_t units = g.rows / unit, chunks = chunks_of(units, wanted, fewer);
   for (std::int64_t i = 0; i < chunks; ++i) {
     g.chunks.push_back({.first_row = units * i / chunks * unit,
                         .last_row = units * (i + 1) / chunks * unit,
@@ -100,6 +101,7 @@ void cut_col_chunks(std::int64_t wanted, Tiling& g) {
 }
 
 void cut_chunks(const FusedProgram& program, Tiling& g) {
+  if (program.reductions.empty()) return cut_row_chunks(std::min(g.count / small_chunk_elements, most_chunks), 1, g, 4);
   std::int64_t wanted = std::min(g.count / chunk_elements, most_chunks);
   if (any_result(program, Pattern::strided)) {
     const bool alone = !any_result(program, Pattern::row) && !any_result(program, Pattern::scalar);

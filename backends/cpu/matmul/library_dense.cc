@@ -14,6 +14,10 @@ memory::desc matrix(std::int64_t rows, std::int64_t columns, DType type) {
   return {{rows, columns}, library_type(type), memory::format_tag::ab};
 }
 
+memory::desc any_matrix(std::int64_t rows, std::int64_t columns, DType type) {
+  return {{rows, columns}, library_type(type), memory::format_tag::any};
+}
+
 class LibraryDense final : public Kernel {
  public:
   LibraryDense(const Graph& graph, const Node& node, Context& context) : context_(context), g_(geometry_of(graph, node)) {
@@ -21,22 +25,23 @@ class LibraryDense final : public Kernel {
     integer_ = is_integer(type);
     through_f32_ = type == DType::bf16 && !library_has_bf16();
     const auto computed = [this](DType t) { return through_f32_ ? DType::f32 : t; };
-    const memory::desc src = matrix(g_.n, g_.c, computed(type)), weights = matrix(g_.c, g_.o, computed(weights_type));
+    const memory::desc src = matrix(g_.n, g_.c, computed(type)), plain = matrix(g_.c, g_.o, computed(weights_type));
+    const std::byte* constant = constant_operand(graph, node.inputs[1]);
+    const memory::desc weights = constant != nullptr ? any_matrix(g_.c, g_.o, computed(weights_type)) : plain;
     const memory::desc dst = matrix(g_.n, g_.o, integer_ ? DType::s32 : computed(type));
     const dnnl::matmul::primitive_desc desc(context.engine, src, weights, dst, library_attributes());
     implementation_ = desc.impl_info_str();
+    const memory::desc packed = desc.weights_desc();
     product_ = Primitive(context, desc, dnnl::matmul(desc),
-                         {{DNNL_ARG_SRC, src}, {DNNL_ARG_WEIGHTS, weights}, {DNNL_ARG_DST, dst}}, layout_);
+                         {{DNNL_ARG_SRC, src}, {DNNL_ARG_WEIGHTS, packed}, {DNNL_ARG_DST, dst}}, layout_);
+    Primitive pack = reorder(context, plain, packed, layout_);
     if (through_f32_) {
       src_ = layout_.take(src.get_size());
-      weights_ = layout_.take(weights.get_size());
+      weights_ = layout_.take(plain.get_size());
       dst_ = layout_.take(dst.get_size());
     }
     context.scratch.reserve(layout_.size());
-    const std::byte* constant = constant_operand(graph, node.inputs[1]);
-    if (constant == nullptr || !through_f32_) return;
-    own_ = Pages(weights.get_size());
-    widen(reinterpret_cast<const BFloat16*>(constant), g_.c * g_.o, reinterpret_cast<float*>(own_.data()), context.threads);
+    if (constant != nullptr && (through_f32_ || pack)) pack_once(constant, packed, pack);
   }
 
   void run(Executable::Step, std::span<const void* const> inputs, std::span<void* const> outputs) override {
@@ -61,13 +66,25 @@ class LibraryDense final : public Kernel {
   }
 
  private:
+  void pack_once(const void* weights, const memory::desc& packed, Primitive& pack) {
+    own_ = Pages(packed.get_size());
+    if (through_f32_) {
+      std::byte* wide = pack ? context_.scratch.data() + weights_ : own_.data();
+      widen(static_cast<const BFloat16*>(weights), g_.c * g_.o, reinterpret_cast<float*>(wide), context_.threads);
+      weights = wide;
+    }
+    if (!pack) return;
+    pack.move(weights, own_.data());
+    context_.stream.wait();
+  }
+
   Context& context_;
   Geometry g_;
   bool integer_ = false, through_f32_ = false;
   std::string implementation_;
   ScratchLayout layout_;
   Primitive product_;
-  Pages own_;  ///< constant weights, as wide as they are multiplied
+  Pages own_;  ///< constant weights, as they are multiplied
   std::size_t src_ = 0, weights_ = 0, dst_ = 0;
 };
 

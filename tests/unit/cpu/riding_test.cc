@@ -25,8 +25,10 @@ const std::vector<Case> cases = {
     {{16, 16, 16, 32}, {3, 3, 32, 64}, {.padding = {{1, 1}, {1, 1}}}},  // of images
     {{8, 47, 47, 16}, {3, 3, 16, 64}, {.stride = {2, 2}, .padding = {{0, 1}, {0, 1}}}},
     {{8, 47, 47, 16}, {3, 3, 16, 48}, {.stride = {2, 2}, .padding = {{0, 1}, {0, 1}}}, false},  // joined rows end in the middle
-    {{4, 62, 62, 3}, {7, 7, 3, 64}, {.stride = {2, 2}, .padding = {{3, 3}, {3, 3}}}, false},    // 961 rows: no equal chunks
-    {{3, 7, 7, 64}, {1, 1, 64, 2048}, {}, false},
+    {{2, 128, 128, 3}, {7, 7, 3, 64}, {.stride = {2, 2}, .padding = {{2, 2}, {3, 3}}}},         // of rows of images
+    {{1, 96, 96, 32}, {3, 3, 32, 64}, {.padding = {{1, 1}, {1, 1}}}},
+    {{4, 62, 62, 3}, {7, 7, 3, 64}, {.stride = {2, 2}, .padding = {{3, 3}, {3, 3}}}, false},  // 961 rows: no equal chunks
+    {{3, 5, 5, 64}, {1, 1, 64, 2048}, {}, false},  // two slices do not fall on chunks
     {{1, 14, 14, 32}, {3, 3, 32, 32}, {.padding = {{1, 1}, {1, 1}}}, false},
 };
 

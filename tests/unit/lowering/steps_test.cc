@@ -1,5 +1,6 @@
 #include "qfw/lowering/steps.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -156,6 +157,27 @@ TEST(Riding, NotOfSumsThatOthersRead) {
   g.fetch("y", relu(cast(sums, DType::f32) * 0.5));
   const Graph fetched = finish(g.graph());
   EXPECT_EQ(riders(fetched, list_steps(fetched, carrying(), true)), 0);
+}
+
+/// What two passes read of sums is stored as the last value that is the same for both, and the first of them rides.
+TEST(Riding, WhatAResidualBlockHandsOnIsOneValue) {
+  GraphBuilder g({.training = false});
+  const TensorType images{{2, 32, 32, 16}, DType::u8}, kernel{{1, 1, 16, 16}, DType::s8};
+  const Value factor = g.parameter("factor", {16}, Init::zeros()), shortcut = g.input("shortcut", {{2, 32, 32, 16}});
+  const auto block = [&](Value codes, const char* weights, Value added) {
+    return relu(cast(conv2d(codes, g.input(weights, kernel), {}), DType::f32) * factor + added);
+  };
+  const Value y = block(g.input("codes", images), "first", shortcut);
+  g.fetch("y", block(cast(minimum(floor(y * 4.0), 15, Ties::half), DType::u8), "second", y));
+  const Graph graph = finish(g.graph());
+  const StepList list = list_steps(graph, carrying(), true);
+  EXPECT_EQ(riders(graph, list), 2);
+  const auto first = std::ranges::find_if(list.steps, [](const Step& step) { return step.kind == Step::Kind::group; });
+  ASSERT_NE(first, list.steps.end());
+  std::vector<Op> written;
+  for (const int value : first->writes) written.push_back(graph.nodes[list.node_of[value]].op);
+  EXPECT_THAT(written, ::testing::UnorderedElementsAre(Op::relu, Op::cast));
+  EXPECT_EQ(riders(graph, list_steps(graph, testing::target, true)), 0);
 }
 
 TEST(Riding, StatisticsOfTheSumsRide) {

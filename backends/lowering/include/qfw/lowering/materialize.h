@@ -46,6 +46,8 @@ class Materialization {
   void collect(int reader_space, int node, Expression& to, std::vector<int>& seen) const;
   void collect_operand(int reader_space, Use use, Expression& to, std::vector<int>& seen) const;
   std::vector<std::pair<int, int>> passes_reached(int from, int without, const std::vector<int>& level) const;
+  bool may_anchor(int node) const;
+  bool last_alone(int number) const;
   bool worth_storing(int node, const std::vector<int>& level) const;
 
   const Graph& graph_;
