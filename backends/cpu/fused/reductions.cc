@@ -212,6 +212,12 @@ double Reductions::extreme_of(Kind kind, const float* x, std::int64_t count) con
   return extreme;
 }
 
+void Reductions::take_extreme(std::size_t r, std::int64_t result, const float* x, std::int64_t count) {
+  const Kind kind = program_.reductions[r].kind;
+  double& so_far = sums_of(0, accumulators_[r])[result];
+  so_far = join(kind, extreme_of(kind, x, count), so_far);
+}
+
 void Reductions::add_strided(const Reduction& reduction, const Tile& tile, const float* x, double* sum) const {
   const std::int64_t step = reduction.strides[program_.space.extents.size() - 1];
   for (std::int64_t row = 0; row < tile.rows; ++row, x += tile.pitch) {

@@ -156,6 +156,14 @@ std::int64_t offset_of_row(const lowering::Space& space, std::int64_t row, const
   return offset;
 }
 
+std::int64_t rows_that_share(const lowering::Space& space, const lowering::Strides& strides) {
+  std::int64_t rows = 1;
+  for (int axis = static_cast<int>(space.extents.size()) - 2; axis >= 0 && strides[axis] == 0; --axis) {
+    rows *= space.extents[axis];
+  }
+  return rows;
+}
+
 bool chunks_own_results(const FusedProgram& program) {
   return program.space.extents.size() > 1 && std::ranges::all_of(program.reductions, [](const FusedProgram::Reduction& r) {
            return r.pattern != Pattern::strided || r.strides[0] != 0;

@@ -44,6 +44,9 @@ Tiling cut(const lowering::FusedProgram& program, std::int64_t tile_elements);
 /// Index of the first element of a row of the space under these strides.
 std::int64_t offset_of_row(const lowering::Space& space, std::int64_t row, const lowering::Strides& strides);
 
+/// How many rows that follow each other, from a multiple of that number on, begin at the same index.
+std::int64_t rows_that_share(const lowering::Space& space, const lowering::Strides& strides);
+
 /// Whether any operand or result varies from row to row or lies row by row. If not, the space is cut as one long row.
 bool knows_rows(const lowering::FusedProgram& program);
 

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <fstream>
 
 #include "compare_kinds.h"
@@ -46,6 +47,76 @@ TEST_P(CompiledRandom, EqualsInterpreter) {
         << times;
   }
   EXPECT_GT(counts.compared, 100);
+}
+
+/// A graph by every kind of body, at sizes with and without a rest, of one and of several chunks.
+template <class Make>
+void compare_at_all_sizes(Make make) {
+  if (body_kinds().size() == 1) GTEST_SKIP() << "no code is made for this processor";
+  std::mt19937 random(7);
+  Counts counts;
+  for (const Summation summation : {Summation::free, Summation::in_order}) {
+    for (const Shape& shape :
+         {Shape{3, 5, 5, 64}, Shape{2, 7, 7, 48}, Shape{4, 3, 1, 37}, Shape{6, 40, 20, 40}, Shape{2, 1, 1, 4128}}) {
+      SCOPED_TRACE(shape.str());
+      Maker m;
+      m.graph.summation = summation;
+      make(m, shape);
+      compare_groups(m.graph, random, counts);
+      if (::testing::Test::HasFatalFailure()) return;
+    }
+  }
+  EXPECT_TRUE(counts.refused.empty()) << counts.refused.begin()->first;
+  EXPECT_GE(counts.compared, 20);
+}
+
+/// What is normalised, quantized and observed: codes that are clipped, counts and extremes of what is not zero.
+TEST(Compiled, ObservedCodes) {
+  compare_at_all_sizes([](Maker& m, const Shape& shape) {
+    const Shape channels{shape.channels()};
+    const Use scaled = m.add(Op::multiply, {m.cast(m.input(shape, DType::bf16), DType::f32), m.input(channels)});
+    const Use x = m.cast(m.add(Op::relu, {m.cast(scaled, DType::bf16)}), DType::f32);
+    const Use zero = m.add(Op::equal, {x, m.number(0)});
+    m.fetch(m.cast(x, DType::bf16));
+    for (const double high : {255.0, 15.0}) {
+      const Use clipped = m.add(
+          Op::minimum, {m.add(Op::maximum, {m.add(Op::multiply, {x, m.input({})}), m.number(0)}, Ties::half), m.number(high)},
+          Ties::half);
+      m.fetch(m.cast(clipped, DType::u8));
+    }
+    m.fetch(m.add(Op::sum, {m.add(Op::subtract, {m.number(1), zero})}, Reduce{channels}));
+    m.fetch(m.add(Op::sum, {m.add(Op::select, {zero, m.number(0), x})}, Reduce{channels}));
+    m.fetch(m.add(Op::sum, {m.add(Op::select, {m.add(Op::less, {x, m.number(1)}), x, m.number(0)})}, Reduce{channels}));
+    m.fetch(m.add(Op::reduce_min, {m.add(Op::select, {zero, m.number(INFINITY), x})}, Reduce{channels}));
+    m.fetch(m.add(Op::reduce_max, {m.add(Op::select, {zero, m.number(-INFINITY), x})}, Reduce{channels}));
+    m.fetch(m.add(Op::reduce_max, {m.add(Op::select, {m.add(Op::is_finite, {x}), x, m.number(-INFINITY)})}, Reduce{channels}));
+  });
+}
+
+/// Of numbers that are compared as they are, and of sizes, which code compares as whole numbers: per image, channel, and of
+/// all.
+TEST(Compiled, Maxima) {
+  compare_at_all_sizes([](Maker& m, const Shape& shape) {
+    const Use x = m.input(shape), product = m.add(Op::multiply, {x, m.input({shape[0], 1, 1, 1})});
+    for (const Use size : {x, m.add(Op::abs, {x}), m.add(Op::abs, {product}), m.add(Op::abs, {m.cast(product, DType::bf16)})}) {
+      const Use value = m.cast(size, DType::f32);
+      for (const Shape& kept : {Shape{shape[0], 1, 1, 1}, Shape{shape.channels()}, Shape{}}) {
+        m.fetch(m.add(Op::reduce_max, {value}, Reduce{kept}));
+      }
+    }
+    m.fetch(m.add(Op::reduce_min, {m.add(Op::abs, {product})}, Reduce{{shape[0], 1, 1, 1}}));
+  });
+}
+
+/// As in a backward pass in integers: sums of channels beside maxima of images, in one pass.
+TEST(Compiled, MaximaOfImagesBesideSums) {
+  compare_at_all_sizes([](Maker& m, const Shape& shape) {
+    const Shape channels{shape.channels()};
+    const Use y = m.cast(m.add(Op::multiply, {m.input(shape), m.input(channels)}), DType::bf16);
+    m.fetch(y);
+    m.fetch(m.add(Op::reduce_max, {m.cast(m.add(Op::abs, {y}), DType::f32)}, Reduce{{shape[0], 1, 1, 1}}));
+    m.fetch(m.add(Op::sum, {m.cast(y, DType::f32)}, Reduce{channels}));
+  });
 }
 
 /// x * row of so many rows and columns, by the best kind.

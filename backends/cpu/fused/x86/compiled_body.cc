@@ -1,6 +1,7 @@
 #include "compiled_body.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace qfw::cpu::x86 {
@@ -82,6 +83,10 @@ void CompiledBody::prepare(const Tiling& tiling, Reductions& reductions, int thr
     own.floats.resize(pass.reduced.size());
     const auto spilled = std::ranges::count_if(pass.reduced, [](const Pass::Reduced& r) { return r.way == Way::spilled; });
     own.spilled = AlignedFloats(spilled * spilled_floats_);
+    const auto of_rows = std::ranges::count_if(pass.reduced, [](const Pass::Reduced& r) { return r.way == Way::rows; });
+    own.extremes = AlignedFloats(of_rows * rows * row_lanes);
+    own.results.resize(pass.reduced.size());
+    for (auto& results : own.results) results.reserve(of_rows > 0 ? rows : 0);
   }
 }
 
@@ -101,8 +106,9 @@ void CompiledBody::run_whole(const Operands& operands, const Tile& tile, std::si
   const Pass& pass = passes_.whole;
   Own& own = own_[thread];
   find_lines(operands, tile, own);
+  find_extremes(tile, own);
   for (std::size_t r = 0; r < pass.reduced.size(); ++r) {
-    if (pass.reduced[r].way == Way::spilled) continue;
+    if (pass.reduced[r].way == Way::spilled || pass.reduced[r].way == Way::rows) continue;
     const Reductions::Place place = reductions_->place(r, chunk, thread, tile.col);
     own.sums[2 * r] = place.sums;
     own.sums[2 * r + 1] = place.squares;
@@ -125,10 +131,17 @@ void CompiledBody::run_whole(const Operands& operands, const Tile& tile, std::si
   }
   code_->whole()(&piece);
   float* spilled = own.spilled.data();
+  const float* extremes = own.extremes.data();
   for (std::size_t r = 0; r < pass.reduced.size(); ++r) {
-    if (pass.reduced[r].way != Way::spilled) continue;
-    reductions_->add(r, tile, spilled, chunk, thread);
-    spilled += spilled_floats_;
+    if (pass.reduced[r].way == Way::spilled) {
+      reductions_->add(r, tile, spilled, chunk, thread);
+      spilled += spilled_floats_;
+    } else if (pass.reduced[r].way == Way::rows) {
+      for (std::size_t i = 0; i < own.results[r].size(); ++i) {
+        reductions_->take_extreme(r, own.results[r][i], extremes + i * row_lanes, row_lanes);
+      }
+      extremes += tiling_->tile_rows * row_lanes;
+    }
   }
 }
 
@@ -141,8 +154,11 @@ void CompiledBody::find_lines(const Operands& operands, const Tile& tile, Own& o
     const auto& strides = pass.program.loads[l].strides;
     const auto* base = static_cast<const std::byte*>(operands.inputs[load.input]);
     const std::int64_t col = load.one ? 0 : tile.col, size = static_cast<std::int64_t>(size_of(load.dtype));
-    for (std::int64_t row = 0; row < rows; ++row) {
-      own.lines[load.line * room + row] = base + (offset_of_row(source_.space, tile.row + row, strides) + col) * size;
+    const std::int64_t share = rows_that_share(source_.space, strides);
+    for (std::int64_t row = 0, last = 0; row < rows; row = last) {
+      last = std::min(rows, (tile.row + row) / share * share + share - tile.row);
+      const std::byte* line = base + (offset_of_row(source_.space, tile.row + row, strides) + col) * size;
+      std::fill(own.lines.begin() + load.line * room + row, own.lines.begin() + load.line * room + last, line);
     }
   }
   const float* spilled = own.spilled.data();
@@ -152,6 +168,27 @@ void CompiledBody::find_lines(const Operands& operands, const Tile& tile, Own& o
       own.lines[r.line * room + row] = reinterpret_cast<const std::byte*>(spilled + row * tile.cols);
     }
     spilled += spilled_floats_;
+  }
+}
+
+/// For the maxima of rows, which have nothing yet: rows that share a result share its lanes.
+void CompiledBody::find_extremes(const Tile& tile, Own& own) const {
+  const std::vector<Pass::Reduced>& reduced = passes_.whole.reduced;
+  float* extremes = own.extremes.data();
+  for (std::size_t r = 0; r < reduced.size(); ++r) {
+    if (reduced[r].way != Way::rows) continue;
+    const lowering::Strides& strides = source_.reductions[r].strides;
+    const std::int64_t share = rows_that_share(source_.space, strides);
+    float* lanes = extremes;
+    own.results[r].clear();
+    for (std::int64_t row = 0, last = 0; row < tile.rows; row = last, lanes += row_lanes) {
+      last = std::min(tile.rows, (tile.row + row) / share * share + share - tile.row);
+      own.results[r].push_back(offset_of_row(source_.space, tile.row + row, strides));
+      std::fill_n(lanes, row_lanes, -std::numeric_limits<float>::infinity());
+      const auto line = own.lines.begin() + reduced[r].line * tiling_->tile_rows;
+      std::fill(line + row, line + last, reinterpret_cast<const std::byte*>(lanes));
+    }
+    extremes += tiling_->tile_rows * row_lanes;
   }
 }
 

@@ -73,6 +73,7 @@ class Loops {
     c_.cmp(frame_.block_end, frame_.argument(offsetof(Piece, rows)));
     c_.cmovg(frame_.block_end, frame_.argument(offsetof(Piece, rows)));
     c_.xor_(frame_.column, frame_.column);
+    body_.set_row();
     if (has_main_loop()) walk_columns(most_vectors_);
     walk_columns(frame_.step_vectors());
     c_.mov(frame_.row, frame_.block_end);
@@ -85,25 +86,34 @@ class Loops {
 
   /// Down the block, a step of columns at a time.
   void walk_columns(int vectors) {
-    Label head, done, rows;
+    Label head, done;
     c_.L(head);
     leave_at_end(vectors, done);
     body_.set_rows(vectors);
     sums_.begin(vectors);
     c_.lea(frame_.index, c_.ptr[frame_.block + frame_.column]);
+    if (pass_.block_rows == 1) {
+      body_.row(vectors);
+    } else {
+      walk_rows(vectors);
+    }
+    sums_.end(vectors);
+    c_.add(frame_.column, vectors * c_.lanes());
+    c_.jmp(head, near_jump);
+    c_.L(done);
+  }
+
+  void walk_rows(int vectors) {
+    Label rows;
     frame_.push_row();
     c_.L(rows);
-    if (vectors > frame_.step_vectors() && pass_.block_rows > 1) prefetch(vectors);
+    if (vectors > frame_.step_vectors()) prefetch(vectors);
     body_.row(vectors);
     c_.add(frame_.index, frame_.pitch);
     c_.inc(frame_.row);
     c_.cmp(frame_.row, frame_.block_end);
     c_.jl(rows, near_jump);
     frame_.pop_row();
-    sums_.end(vectors);
-    c_.add(frame_.column, vectors * c_.lanes());
-    c_.jmp(head, near_jump);
-    c_.L(done);
   }
 
   bool has_main_loop() const { return most_vectors_ > frame_.step_vectors(); }

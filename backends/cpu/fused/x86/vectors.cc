@@ -24,6 +24,7 @@ class Avx2 final : public Vectors {
   int take_mask() override { return take(); }
   void give_mask(int mask) override { give(mask); }
 
+  using Vectors::literal;
   Address literal(std::uint32_t bits) override { return ptr[rip + pooled(bits)]; }
   void emit_literals() override {
     align(32);
@@ -46,9 +47,29 @@ class Avx2 final : public Vectors {
   }
   void compare(int mask, Vec x, const Operand& y, Predicate predicate) override { vcmpps(Ymm(mask), middle(x), y, predicate); }
   void either(int mask, int other) override { vorps(Ymm(mask), Ymm(mask), Ymm(other)); }
+  void invert(int mask, int of) override { vxorps(Ymm(mask), Ymm(of), literal(0xffffffffu)); }
   void blend(Vec to, int mask, const Operand& yes, Vec no) override { vblendvps(middle(to), middle(no), yes, Ymm(mask)); }
   void keep(Vec to, int mask, const Operand& yes) override { vandps(to, Ymm(mask), yes); }
   void keep_literal(Vec to, int mask, std::uint32_t yes) override { vandps(to, Ymm(mask), literal(yes)); }
+  void add_where(Vec sum, Vec x, int mask) override {
+    const Temporary taken(*this);
+    vandps(*taken, Ymm(mask), x);
+    vaddps(sum, sum, *taken);
+  }
+  void extreme(Vec to, Vec x, Vec y, bool greater) override {
+    greater ? vmaxps(to, x, y) : vminps(to, x, y);  // y where one is NaN
+    const TemporaryMask nan(*this);
+    compare(*nan, x, x, unordered);
+    blend(to, *nan, x, to);
+  }
+  void store_clipped(const Address& to, Vec x, float high) override {
+    const Temporary words(*this);
+    const Ymm t = middle(*words);
+    vmaxps(t, middle(x), literal(0.0F));  // NaN becomes the second operand
+    vminps(t, t, literal(high));
+    vcvttps2dq(t, t);
+    narrow_words(to, t, false);
+  }
   void half_as_doubles(Vec to, Vec x, int half) override {
     if (half == 0) {
       vcvtps2pd(middle(to), narrow(x));
@@ -69,8 +90,10 @@ class Avx2 final : public Vectors {
   }
   void store_bytes(const Address& to, Vec x, bool is_signed) override {
     const Temporary words(*this);
-    const Ymm t = middle(*words);
-    to_int(t, x);
+    to_int(*words, x);
+    narrow_words(to, middle(*words), is_signed);
+  }
+  void narrow_words(const Address& to, const Ymm& t, bool is_signed) {
     vpackssdw(t, t, t);
     vpermq(t, t, 0x08);
     if (is_signed) {
@@ -95,6 +118,7 @@ class Avx512 final : public Vectors {
   }
   void give_mask(int mask) override { masks_.push_back(mask); }
 
+  using Vectors::literal;
   Address literal(std::uint32_t bits) override { return ptr_b[rip + pooled(bits)]; }
   void emit_literals() override {
     align(4);
@@ -128,10 +152,33 @@ class Avx512 final : public Vectors {
   }
   void compare(int mask, Vec x, const Operand& y, Predicate predicate) override { vcmpps(Opmask(mask), wide(x), y, predicate); }
   void either(int mask, int other) override { korw(Opmask(mask), Opmask(mask), Opmask(other)); }
+  void invert(int mask, int of) override { knotw(Opmask(mask), Opmask(of)); }
   void blend(Vec to, int mask, const Operand& yes, Vec no) override { vblendmps(wide(to) | Opmask(mask), wide(no), yes); }
   void keep(Vec to, int mask, const Operand& yes) override { vmovups(wide(to) | Opmask(mask) | T_z, yes); }
   void keep_literal(Vec to, int mask, std::uint32_t yes) override {
     vbroadcastss(wide(to) | Opmask(mask) | T_z, ptr[rip + pooled(yes)]);
+  }
+  void round_and_store(Vec to, const Address& place, Vec x, bool flushed) override {
+    if (!has_bf16_ || !flushed) return Vectors::round_and_store(to, place, x, flushed);
+    vcvtneps2bf16(middle(to), wide(x));
+    vmovups(place, middle(to));
+    vpmovzxwd(wide(to), middle(to));
+    vpslld(wide(to), wide(to), 16);
+  }
+  void add_where(Vec sum, Vec x, int mask) override { vaddps(sum | Opmask(mask), sum, x); }
+  void extreme(Vec to, Vec x, Vec y, bool greater) override {
+    constexpr std::uint32_t nan_from_x = 0x22;      // of vfixupimmps: a quiet and a signalling one are taken, all else stays
+    greater ? vmaxps(to, x, y) : vminps(to, x, y);  // y where one is NaN
+    vfixupimmps(wide(to), wide(x), literal(nan_from_x), 0);
+  }
+  void store_clipped(const Address& to, Vec x, float high) override {
+    const Temporary words(*this);
+    const Zmm t = wide(*words);
+    vmaxps(t, wide(x), literal(0.0F));  // NaN becomes the second operand
+    if (high < 255) vminps(t, t, literal(high));
+    vcvttps2dq(t, t);         // too large a number becomes 2^31,
+    vpmovusdb(narrow(t), t);  // which saturates as well
+    vmovups(to, narrow(t));
   }
   void half_as_doubles(Vec to, Vec x, int half) override {
     if (half == 0) {
@@ -235,6 +282,11 @@ void Vectors::store(const Address& to, DType dtype, Vec x, bool flushed) {
       store_bytes(to, x, dtype == DType::s8);
       return;
   }
+}
+
+void Vectors::round_and_store(Vec to, const Address& place, Vec x, bool flushed) {
+  round_bf16(to, x, flushed);
+  store(place, DType::bf16, to, flushed);
 }
 
 void Vectors::to_int(Vec to, Vec x) {

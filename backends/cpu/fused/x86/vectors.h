@@ -34,6 +34,7 @@ class Vectors : public Xbyak::CodeGenerator {
     ordered = 7,
     less = 0x11,
     less_equal = 0x12,
+    not_less = 0x15,
     not_less_equal = 0x16,
     not_greater_equal = 0x19,
     greater = 0x1e
@@ -66,6 +67,10 @@ class Vectors : public Xbyak::CodeGenerator {
   /// Of a dtype's own values: bf16 that are rounded already, whole numbers. `flushed`: x is never subnormal.
   void store(const Address& to, DType dtype, Vec x, bool flushed);
   virtual void store_rounding(const Address& to, Vec x, bool flushed) = 0;  ///< to the nearest bf16
+  /// round_bf16(), and the result to memory.
+  virtual void round_and_store(Vec to, const Address& place, Vec x, bool flushed);
+  /// As u8, of x clipped to [0, high], a whole number; NaN becomes 0.
+  virtual void store_clipped(const Address& to, Vec x, float high) = 0;
 
   // ---- arithmetic that the sets have in different ways; `to` may be an operand only where said
   virtual void floor(Vec to, Vec x) = 0;
@@ -74,10 +79,14 @@ class Vectors : public Xbyak::CodeGenerator {
   void to_int(Vec to, Vec x);  ///< towards zero; NaN becomes 0
   virtual void compare(int mask, Vec x, const Operand& y, Predicate predicate) = 0;
   virtual void either(int mask, int other) = 0;                          ///< mask |= other
+  virtual void invert(int mask, int of) = 0;                             ///< mask = not `of`
   virtual void blend(Vec to, int mask, const Operand& yes, Vec no) = 0;  ///< `to` may be `no`
   virtual void keep(Vec to, int mask, const Operand& yes) = 0;           ///< else 0; yes: no literal; `to` may be `yes`
   virtual void keep_literal(Vec to, int mask, std::uint32_t yes) = 0;    ///< else 0
-  virtual void half_as_doubles(Vec to, Vec x, int half) = 0;             ///< half of x's lanes, as many as fit; `to` may be x
+  virtual void add_where(Vec sum, Vec x, int mask) = 0;                  ///< sum += x, where the mask holds
+  /// x where it is greater (or less) than y, or NaN; else y. None is ever subnormal. `to` may be y.
+  virtual void extreme(Vec to, Vec x, Vec y, bool greater) = 0;
+  virtual void half_as_doubles(Vec to, Vec x, int half) = 0;  ///< half of x's lanes, as many as fit; `to` may be x
 
  protected:
   Vectors(int lanes, int registers);
