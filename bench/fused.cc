@@ -184,6 +184,41 @@ void quantize(std::int64_t rows, std::int64_t channels, bool observers, int thre
       [&] { engine.run(); }, by_hand);
 }
 
+// ---- a stranger's quantizer beside the built-in one -------------------------------------------------------------------
+/// Of relu(normalised x) to codes of 4 bits: clipped and rounded down, as the built-in quantizers do, or a learned step's
+/// (Esser et al., arXiv 1902.08153), which divides and rounds to the nearest. Then the gradient through it: of the input, of
+/// the two sums that batch norm needs, and of the step.
+void quantizer(std::int64_t rows, std::int64_t channels, bool learned, bool is_backward, int threads) {
+  Maker m;
+  const Shape shape{rows, channels};
+  const Use y = m.add(Op::relu, {m.cast(normalised(m, m.input(shape, DType::bf16), channels), DType::bf16)});
+  const Use wide = m.cast(y, DType::f32), step = m.input({});
+  const Use level = m.add(learned ? Op::divide : Op::multiply, {wide, step});
+  const Use low = m.add(Op::maximum, {level, m.number(0)}, Ties::half);
+  const Use clipped = m.add(Op::minimum, {low, m.number(15)}, Ties::half);
+  const Use codes = m.add(learned ? Op::round_even : Op::floor, {clipped});
+  if (!is_backward) {
+    m.fetch(m.cast(codes, DType::u8));
+  } else {
+    const Use g = m.cast(m.input(shape, DType::bf16), DType::f32), zero = m.number(0);
+    const Use within = m.add(Op::select, {m.add(Op::less, {level, m.number(15)}), g, zero});
+    const Use masked = m.add(Op::select, {m.add(Op::less, {zero, level}), within, zero});
+    const Use dx = m.cast(m.add(Op::multiply, {masked, m.input({})}), DType::bf16);
+    const Use passed = m.add(Op::select, {m.add(Op::less, {m.cast(zero, DType::bf16), y}), dx, m.cast(zero, DType::bf16)});
+    m.fetch(passed);
+    m.fetch(m.add(Op::sum, {m.cast(passed, DType::f32)}, Reduce{{channels}}));
+    m.fetch(m.add(Op::sum, {m.add(Op::multiply, {m.cast(passed, DType::f32), wide})}, Reduce{{channels}}));
+    if (learned) {
+      const Use error = m.add(Op::subtract, {codes, m.add(Op::multiply, {masked, level})});
+      m.fetch(m.add(Op::sum, {m.add(Op::multiply, {g, error})}, Reduce{{}}));
+    }
+  }
+  Prepared engine(m.graph, threads);
+  compare(fmt::format("{} quantizer, {} {}x{}", learned ? "learned step" : "built-in", is_backward ? "backward" : "forward",
+                      rows, channels),
+          rows * channels, [&] { engine.run(); }, {});
+}
+
 void moments(std::int64_t rows, std::int64_t channels, int threads) {
   Maker m;
   const Use x = m.input({rows, channels}, DType::bf16);
@@ -239,6 +274,9 @@ int main(int count, char** arguments) {
     quantize(16 * 56 * 56, 256, observers, threads);
     quantize(16 * 7 * 7, 2048, observers, threads);
     quantize(16 * 56 * 56, 64, observers, threads);
+  }
+  for (const bool is_backward : {false, true}) {
+    for (const bool learned : {false, true}) quantizer(16 * 28 * 28, 512, learned, is_backward, threads);
   }
   moments(16 * 56 * 56, 256, threads);
   moments(16 * 56 * 56, 64, threads);

@@ -53,7 +53,7 @@ Reductions::Reductions(const lowering::FusedProgram& program, const Tiling& tili
   for (const Reduction& reduction : program.reductions) {
     Accumulators a;
     const int sets = sets_of(reduction.kind);
-    const bool rows = reduction.pattern == Pattern::row, scalar = reduction.pattern == Pattern::scalar;
+    const bool rows = is_by_column(program, reduction), scalar = reduction.pattern == Pattern::scalar;
     const bool in_lanes = !program.in_order || is_extreme(reduction.kind);
     a.width = rows ? tiling.padded_cols() : scalar ? (in_lanes ? lanes : 1) : reduction.results;
     a.shared = reduction.pattern == Pattern::strided;
@@ -112,9 +112,8 @@ void Reductions::end_chunk(std::size_t chunk, int thread) {
 
 void Reductions::add(std::size_t r, const Tile& tile, float* x, std::size_t chunk, int thread) {
   const Reduction& reduction = program_.reductions[r];
+  if (is_by_column(program_, reduction)) return add_rows(r, tile, x, chunk, thread);
   switch (reduction.pattern) {
-    case Pattern::row:
-      return add_rows(r, tile, x, chunk, thread);
     case Pattern::scalar:
       return add_all(r, tile, x, chunk, thread);
     default:
@@ -154,7 +153,7 @@ void Reductions::add_rows(std::size_t r, const Tile& tile, float* x, std::size_t
 Reductions::Place Reductions::place(std::size_t r, std::size_t chunk, int thread, std::int64_t col) {
   const Accumulators& a = accumulators_[r];
   const Reduction& reduction = program_.reductions[r];
-  if (reduction.pattern != Pattern::row) col = 0;
+  if (!is_by_column(program_, reduction)) col = 0;
   double* sums = sums_of(chunk, a) + col;
   float* floats = reduction.kind == Kind::moments           ? pivots_of(chunk, a) + col
                   : is_extreme(reduction.kind) && !a.shared ? extremes_of(thread, a) + col

@@ -13,6 +13,7 @@ using lowering::Pattern;
 constexpr std::int64_t flat_cols = 2048;  // of a space that knows no rows
 constexpr std::int64_t chunk_elements = 32768, most_chunks = 256;
 constexpr std::int64_t least_chunks = 8, rows_per_chunk = 64;
+constexpr std::int64_t long_row = 16384;  // columns: a row that serves all rows does not stay in the first levels of cache
 constexpr std::int64_t accumulator_budget = 1 << 17;  // doubles, over all chunks
 
 std::int64_t round_up(std::int64_t value, std::int64_t step) { return (value + step - 1) / step * step; }
@@ -41,14 +42,6 @@ void cut_rows(const FusedProgram& program, Tiling& g) {
   if (g.repeat > whole_steps) g.repeat -= g.repeat % whole_steps;
   g.cols = g.repeat * own_cols;
   g.rows = (g.count + g.cols - 1) / g.cols;
-}
-
-/// Whether columns add up their rows in blocks, which no tile may cut.
-bool adds_blocks(const FusedProgram& program) {
-  using Kind = FusedProgram::Reduction::Kind;
-  return !program.in_order && std::ranges::any_of(program.reductions, [](const FusedProgram::Reduction& r) {
-    return r.pattern == Pattern::row && (r.kind == Kind::sum || r.kind == Kind::moments);
-  });
 }
 
 void cut_tiles(const FusedProgram& program, std::int64_t tile, Tiling& g) {
@@ -101,6 +94,10 @@ void cut_col_chunks(std::int64_t wanted, Tiling& g) {
 
 void cut_chunks(const FusedProgram& program, Tiling& g) {
   std::int64_t wanted = std::min(g.count / chunk_elements, most_chunks);
+  if (program.reductions.empty() && g.cols >= long_row && any_load(program, Pattern::row)) {
+    cut_col_chunks(wanted, g);  // its part of that row is read again and again while it is there
+    return;
+  }
   if (any_result(program, Pattern::strided)) {
     const bool alone = !any_result(program, Pattern::row) && !any_result(program, Pattern::scalar);
     if (chunks_own_results(program) && (alone || !program.in_order)) {
@@ -162,6 +159,18 @@ std::int64_t rows_that_share(const lowering::Space& space, const lowering::Strid
     rows *= space.extents[axis];
   }
   return rows;
+}
+
+bool adds_blocks(const FusedProgram& program) {
+  using Kind = FusedProgram::Reduction::Kind;
+  return !program.in_order && std::ranges::any_of(program.reductions, [](const FusedProgram::Reduction& r) {
+    return r.pattern == Pattern::row && (r.kind == Kind::sum || r.kind == Kind::moments);
+  });
+}
+
+bool is_by_column(const FusedProgram& program, const FusedProgram::Reduction& reduction) {
+  if (reduction.pattern == Pattern::row) return true;
+  return reduction.pattern == Pattern::scalar && reduction.kind == FusedProgram::Reduction::Kind::sum && adds_blocks(program);
 }
 
 bool chunks_own_results(const FusedProgram& program) {

@@ -53,6 +53,13 @@ bool knows_rows(const lowering::FusedProgram& program);
 /// Whether short rows are put together to longer ones.
 bool joins_rows(const lowering::FusedProgram& program);
 
+/// Whether columns add up their rows in blocks of block_rows, which no tile may cut.
+bool adds_blocks(const lowering::FusedProgram& program);
+
+/// Whether a reduction has an accumulator for each column: of each column's result, or a sum over everything that is taken
+/// beside such (adds_blocks).
+bool is_by_column(const lowering::FusedProgram& program, const lowering::FusedProgram::Reduction& reduction);
+
 /// Whether the accumulators of strided reductions are shared, each chunk having results of its own.
 bool chunks_own_results(const lowering::FusedProgram& program);
 

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "elementary_code.h"
+
 namespace qfw::cpu::x86 {
 
 using lowering::Fill;
@@ -227,6 +229,15 @@ void BodyCode::unary(const TileInstruction& i) {
       c_.keep(to, *positive, a);
       break;
     }
+    case TileUnary::exp:
+      emit_exp(c_, to, a);
+      break;
+    case TileUnary::log:
+      emit_log(c_, to, a);
+      break;
+    case TileUnary::tanh:
+      emit_tanh(c_, to, a);
+      break;
     case TileUnary::sqrt:
       c_.vsqrtps(to, a);
       break;
@@ -246,7 +257,7 @@ void BodyCode::unary(const TileInstruction& i) {
       c_.to_int(to, a);
       break;
     default:
-      break;  // make_passes() lets no other through
+      break;  // is_finite, above
   }
   homes_[i.out].reg = out;
 }

@@ -8,7 +8,6 @@ namespace qfw::cpu::x86 {
 namespace {
 
 using lowering::FusedProgram;
-using lowering::Pattern;
 using Kind = TileInstruction::Kind;
 using Way = Pass::Way;
 
@@ -37,7 +36,7 @@ CompiledBody::CompiledBody(const FusedProgram& program, Passes passes, std::shar
     : source_(program), passes_(std::move(passes)), code_(std::move(code)), interpreter_(program) {
   for (const Pass::Reduced& r : passes_.whole.reduced) spills_ = spills_ || r.way == Way::spilled;
   // Where one sum takes a row's steps and then its rest, a row is finished before the next one.
-  row_by_row_ = std::ranges::any_of(program.reductions, [](const auto& r) { return r.pattern != Pattern::row; });
+  row_by_row_ = std::ranges::any_of(program.reductions, [&](const auto& r) { return !is_by_column(program, r); });
 }
 
 std::int64_t CompiledBody::tile_elements() const { return spills_ ? spilled_elements : most_elements; }

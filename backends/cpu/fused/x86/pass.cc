@@ -159,7 +159,7 @@ Way way_of(const FusedProgram& source, const FusedProgram::Reduction& r, bool bl
   const bool extreme = r.kind == Reduction::max || r.kind == Reduction::min, sum = r.kind == Reduction::sum;
   // Of other numbers the order of rows shows: in the sign of a zero, and in numbers so small that they count as equal.
   if (r.kind == Reduction::max && is_size && is_of_rows(source, r)) return Way::rows;
-  if (r.pattern == Pattern::row) {
+  if (is_by_column(source, r)) {
     if (extreme) return Way::columns;
     if (source.in_order) return sum ? Way::doubles : Way::spilled;
     return sum ? Way::blocks : Way::moments;
@@ -182,12 +182,6 @@ bool walks_rows(const Pass& pass) {
 }
 
 const char* refusal(const FusedProgram& source, const TileProgram& program) {
-  for (const TileInstruction& i : program.body) {
-    if (i.kind != Kind::unary) continue;
-    if (i.unary == TileUnary::exp) return "exp";
-    if (i.unary == TileUnary::log) return "log";
-    if (i.unary == TileUnary::tanh) return "tanh";
-  }
   for (const TileLoad& load : program.loads) {
     if (load.pattern == Pattern::strided && load.strides[source.space.extents.size() - 1] > 1) return "columns apart";
   }
@@ -278,6 +272,9 @@ bool makes_no_subnormal(const Facts& facts, const Pass& pass, const TileInstruct
         case TileUnary::relu:
         case TileUnary::round_bf16:
           return facts.flushed[i.a];
+        case TileUnary::exp:
+        case TileUnary::log:
+        case TileUnary::tanh:
         case TileUnary::sqrt:
         case TileUnary::floor:
         case TileUnary::round_even:

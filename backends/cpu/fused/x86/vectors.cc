@@ -32,7 +32,10 @@ class Avx2 final : public Vectors {
       L(label);
       for (int i = 0; i < lanes(); ++i) dd(bits);
     }
+    emit_doubles(lanes() / 2);
   }
+  Address literal_double(double number) override { return ptr[rip + pooled(number)]; }
+  void broadcast_double(Vec to, double number) override { vbroadcastsd(middle(to), ptr[rip + pooled(number)]); }
 
   void store_rounding(const Address& to, Vec x, bool /*flushed*/) override {
     const Temporary bits(*this);
@@ -78,6 +81,11 @@ class Avx2 final : public Vectors {
     vextractf128(narrow(to), middle(x), 1);
     vcvtps2pd(middle(to), narrow(to));
   }
+  void join_doubles(Vec to, Vec low, Vec high) override {
+    vcvtpd2ps(narrow(low), middle(low));
+    vcvtpd2ps(narrow(to), middle(high));
+    vinsertf128(middle(to), middle(low), narrow(to), 1);
+  }
 
  private:
   void store_upper(const Address& to, Vec x, bool /*flushed*/) override {
@@ -121,12 +129,15 @@ class Avx512 final : public Vectors {
   using Vectors::literal;
   Address literal(std::uint32_t bits) override { return ptr_b[rip + pooled(bits)]; }
   void emit_literals() override {
-    align(4);
+    align(8);
+    emit_doubles(1);
     for (auto& [bits, label] : pool_) {
       L(label);
       dd(bits);
     }
   }
+  Address literal_double(double number) override { return ptr_b[rip + pooled(number)]; }
+  void broadcast_double(Vec to, double number) override { vbroadcastsd(wide(to), ptr[rip + pooled(number)]); }
 
   void store_rounding(const Address& to, Vec x, bool flushed) override {
     const Temporary bits(*this);
@@ -188,6 +199,11 @@ class Avx512 final : public Vectors {
     vextractf64x4(middle(to), wide(x), 1);
     vcvtps2pd(wide(to), middle(to));
   }
+  void join_doubles(Vec to, Vec low, Vec high) override {
+    vcvtpd2ps(middle(low), wide(low));
+    vcvtpd2ps(middle(to), wide(high));
+    vinsertf64x4(wide(to), wide(low), middle(to), 1);
+  }
 
  private:
   void store_upper(const Address& to, Vec x, bool flushed) override {
@@ -230,12 +246,20 @@ std::unique_ptr<Vectors> Vectors::make(Level level) {
 void Vectors::start_over() {
   reset();
   pool_.clear();
+  doubles_.clear();
 }
 
 void Vectors::free_all() {
   free_masks();
   free_.clear();
   for (int index = registers_ - 1; index >= 0; --index) free_.push_back(index);
+}
+
+void Vectors::emit_doubles(int copies) {
+  for (auto& [bits, label] : doubles_) {
+    L(label);
+    for (int i = 0; i < copies; ++i) dq(bits);
+  }
 }
 
 int Vectors::take() {

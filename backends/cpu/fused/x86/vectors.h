@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -37,6 +38,7 @@ class Vectors : public Xbyak::CodeGenerator {
     not_less = 0x15,
     not_less_equal = 0x16,
     not_greater_equal = 0x19,
+    not_greater = 0x1a,
     greater = 0x1e
   };
 
@@ -60,6 +62,8 @@ class Vectors : public Xbyak::CodeGenerator {
   virtual Address literal(std::uint32_t bits) = 0;  ///< as an operand of arithmetic and comparisons
   Address literal(float number);
   void broadcast_literal(Vec to, std::uint32_t bits) { vbroadcastss(to, ptr[rip + pooled(bits)]); }
+  virtual Address literal_double(double number) = 0;
+  virtual void broadcast_double(Vec to, double number) = 0;
   virtual void emit_literals() = 0;  ///< behind the code
 
   // ---- memory
@@ -87,6 +91,7 @@ class Vectors : public Xbyak::CodeGenerator {
   /// x where it is greater (or less) than y, or NaN; else y. None is ever subnormal. `to` may be y.
   virtual void extreme(Vec to, Vec x, Vec y, bool greater) = 0;
   virtual void half_as_doubles(Vec to, Vec x, int half) = 0;  ///< half of x's lanes, as many as fit; `to` may be x
+  virtual void join_doubles(Vec to, Vec low, Vec high) = 0;   ///< both halves as floats, rounded; `low` is lost
 
  protected:
   Vectors(int lanes, int registers);
@@ -94,10 +99,13 @@ class Vectors : public Xbyak::CodeGenerator {
   virtual void store_upper(const Address& to, Vec x, bool flushed) = 0;  ///< the upper halves of words
   virtual void store_bytes(const Address& to, Vec x, bool is_signed) = 0;
   Xbyak::Label& pooled(std::uint32_t bits) { return pool_[bits]; }
+  Xbyak::Label& pooled(double number) { return doubles_[std::bit_cast<std::uint64_t>(number)]; }
+  void emit_doubles(int copies);
   /// The bits of the nearest bf16 in the upper halves of `to`, which is not x.
   void rounded_bits(Vec to, Vec x);
 
   std::map<std::uint32_t, Xbyak::Label> pool_;
+  std::map<std::uint64_t, Xbyak::Label> doubles_;
   std::vector<int> free_;
 
  private:
