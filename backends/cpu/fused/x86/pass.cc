@@ -170,15 +170,20 @@ Way way_of(const FusedProgram& source, const FusedProgram::Reduction& r, bool bl
   return sum && !source.in_order ? Way::lanes : Way::spilled;
 }
 
-/// Whether rows are taken one after the other, not in blocks: for the sake of lanes, or as one element serves all of a row.
-bool walks_rows(const Pass& pass) {
+/// Whether rows are taken one after the other, not in blocks: for the sake of lanes, or as there are more elements that serve
+/// all of a row, and are read once then, than rows that serve all rows, which are read once a block else.
+bool walks_rows(const Pass& pass, const Facts& facts) {
   const auto any = [&](std::initializer_list<Way> ways) {
     return std::ranges::any_of(pass.reduced,
                                [&](const Pass::Reduced& r) { return std::ranges::find(ways, r.way) != ways.end(); });
   };
   if (pass.flat || any({Way::lanes, Way::extremes})) return true;
-  const bool has_ones = std::ranges::any_of(pass.loads, [](const Pass::Load& load) { return load.one; });
-  return has_ones && !any({Way::blocks, Way::moments, Way::doubles, Way::columns});
+  std::ptrdiff_t rows = 0;
+  for (std::size_t v = 0; v < pass.program.values.size(); ++v) {
+    rows += pass.program.values[v].fill == Fill::row && facts.last[v] >= 0;
+  }
+  const auto ones = std::ranges::count_if(pass.loads, [](const Pass::Load& load) { return load.one; });
+  return ones > rows && !any({Way::blocks, Way::moments, Way::doubles});
 }
 
 const char* refusal(const FusedProgram& source, const TileProgram& program) {
@@ -220,7 +225,7 @@ bool make_passes(const FusedProgram& source, const TileProgram& program, Passes&
     pass.has_pivots = pass.has_pivots || reduced.way == Way::moments;
     pass.reduced.push_back(reduced);
   }
-  pass.block_rows = walks_rows(pass) ? 1 : static_cast<std::int64_t>(qfw::cpu::block_rows);
+  pass.block_rows = walks_rows(pass, facts) ? 1 : static_cast<std::int64_t>(qfw::cpu::block_rows);
   take_clips(pass);
   take_conditions(pass);
   if (pass.lines > most_lines) {
