@@ -153,11 +153,13 @@ void CompiledBody::find_lines(const Operands& operands, const Tile& tile, Own& o
     const auto& strides = pass.program.loads[l].strides;
     const auto* base = static_cast<const std::byte*>(operands.inputs[load.input]);
     const std::int64_t col = load.one ? 0 : tile.col, size = static_cast<std::int64_t>(size_of(load.dtype));
-    const std::int64_t share = rows_that_share(source_.space, strides);
+    // Rows follow each other at one distance until the innermost of their axes ends.
+    const auto axis = static_cast<std::int64_t>(source_.space.extents.size()) - 2;
+    const std::int64_t along = axis < 0 ? 1 : source_.space.extents[axis], distance = axis < 0 ? 0 : strides[axis] * size;
     for (std::int64_t row = 0, last = 0; row < rows; row = last) {
-      last = std::min(rows, (tile.row + row) / share * share + share - tile.row);
+      last = std::min(rows, (tile.row + row) / along * along + along - tile.row);
       const std::byte* line = base + (offset_of_row(source_.space, tile.row + row, strides) + col) * size;
-      std::fill(own.lines.begin() + load.line * room + row, own.lines.begin() + load.line * room + last, line);
+      for (std::int64_t i = row; i < last; ++i, line += distance) own.lines[load.line * room + i] = line;
     }
   }
   const float* spilled = own.spilled.data();

@@ -183,7 +183,7 @@ bool walks_rows(const Pass& pass, const Facts& facts) {
     rows += pass.program.values[v].fill == Fill::row && facts.last[v] >= 0;
   }
   const auto ones = std::ranges::count_if(pass.loads, [](const Pass::Load& load) { return load.one; });
-  return ones > rows && !any({Way::blocks, Way::moments, Way::doubles});
+  return ones > rows && !any({Way::blocks, Way::moments, Way::doubles, Way::columns});
 }
 
 const char* refusal(const FusedProgram& source, const TileProgram& program) {
