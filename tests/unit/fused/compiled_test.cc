@@ -84,6 +84,8 @@ TEST(Compiled, ObservedCodes) {
       m.fetch(m.cast(clipped, DType::u8));
     }
     m.fetch(m.add(Op::sum, {m.add(Op::subtract, {m.number(1), zero})}, Reduce{channels}));
+    m.fetch(m.add(Op::sum, {x}, Reduce{channels}));
+    m.fetch(m.add(Op::sum, {m.add(Op::abs, {x})}, Reduce{channels}));
     m.fetch(m.add(Op::sum, {m.add(Op::select, {zero, m.number(0), x})}, Reduce{channels}));
     m.fetch(m.add(Op::sum, {m.add(Op::select, {m.add(Op::less, {x, m.number(1)}), x, m.number(0)})}, Reduce{channels}));
     m.fetch(m.add(Op::reduce_min, {m.add(Op::select, {zero, m.number(INFINITY), x})}, Reduce{channels}));

@@ -223,12 +223,9 @@ void BodyCode::unary(const TileInstruction& i) {
     case TileUnary::abs:
       c_.vandps(to, a, c_.literal(0x7fffffffU));
       break;
-    case TileUnary::relu: {
-      const TemporaryMask positive(c_);
-      c_.compare(*positive, a, c_.literal(0.0F), Vectors::not_less_equal);
-      c_.keep(to, *positive, a);
+    case TileUnary::relu:
+      relu(i, to, a);
       break;
-    }
     case TileUnary::exp:
       emit_exp(c_, to, a);
       break;
@@ -262,7 +259,19 @@ void BodyCode::unary(const TileInstruction& i) {
   homes_[i.out].reg = out;
 }
 
+/// What it lets through is what is not 0 then.
+void BodyCode::relu(const TileInstruction& i, Vec to, Vec a) {
+  const int condition = zeros_counted(i.out);
+  const int positive = c_.take_mask();
+  c_.compare(positive, a, c_.literal(0.0F), Vectors::not_less_equal);
+  c_.keep(to, positive, a);
+  if (condition < 0) return c_.give_mask(positive);
+  homes_[condition].mask = positive;
+  homes_[condition].inverted = true;
+}
+
 void BodyCode::binary(const TileInstruction& i) {
+  if (homes_[i.out].mask >= 0) return;  // relu's
   const Held held = hold(i.a);
   const Vec a = *held;
   if (i.binary == TileBinary::minimum || i.binary == TileBinary::maximum) {
@@ -379,6 +388,14 @@ void BodyCode::round_and_store(const TileInstruction& round, const TileInstructi
   const int out = c_.take();
   c_.round_and_store(c_.vec(out), to, *value, facts_.flushed[round.a]);
   homes_[round.out].reg = out;
+}
+
+int BodyCode::zeros_counted(int value) const {
+  for (const TileInstruction& i : program_.body) {
+    if (i.kind != Kind::binary || i.binary != TileBinary::equal || i.a != value || !facts_.is_number[i.b]) continue;
+    if (facts_.number[i.b] == 0 && is_condition_of_reductions(i.out)) return i.out;
+  }
+  return -1;
 }
 
 bool BodyCode::is_condition_of_reductions(int value) const {

@@ -45,6 +45,7 @@ class BodyCode {
 
   bool is_condition_of_reductions(int value) const;  ///< and read by nothing else; reduced is where it does not hold
   bool rounds_for_store(int position) const;
+  int zeros_counted(int value) const;  ///< such a condition: whether this value is 0; -1: none
   bool is_row(std::size_t v) const { return program_.values[v].fill == lowering::Fill::row; }
   std::uint32_t bits_of(int value) const;
   void release(int value, int position);
@@ -59,6 +60,7 @@ class BodyCode {
   void instruction(const TileInstruction& i);
   void round_and_store(const TileInstruction& round, const TileInstruction& store);
   void unary(const TileInstruction& i);
+  void relu(const TileInstruction& i, Vec to, Vec a);
   void binary(const TileInstruction& i);
   void extreme(const TileInstruction& i, Vec to, Vec a, bool greater);
   void select(const TileInstruction& i);

@@ -65,6 +65,41 @@ void drop_floors(TileProgram& program) {
   }
 }
 
+bool is_unary(const TileInstruction* i, TileUnary op) { return i != nullptr && i->kind == Kind::unary && i->unary == op; }
+
+/// The size of what relu made is that itself: where nothing but a sum reads it, only the sign of NaN is lost.
+void drop_sizes(Pass& pass) {
+  auto& body = pass.program.body;
+  for (std::size_t k = 0; k < body.size(); ++k) {
+    if (body[k].kind != Kind::reduce || pass.reduced[body[k].index].way != Way::blocks) continue;
+    const TileInstruction* size = only_for_one(pass.program, body[k].a);
+    if (!is_unary(size, TileUnary::abs)) continue;
+    const int value = size->a, dropped = size->out;
+    const bool of_relu =
+        std::ranges::any_of(body, [&](const TileInstruction& i) { return i.out == value && is_unary(&i, TileUnary::relu); });
+    if (!of_relu) continue;
+    body[k].a = value;
+    std::erase_if(body, [&](const TileInstruction& i) { return i.out == dropped; });
+    --k;  // it stood before
+  }
+}
+
+/// Sums in blocks of the same values are taken once.
+void find_twins(Pass& pass) {
+  std::vector<TileInstruction> sums;
+  std::erase_if(pass.program.body, [&](const TileInstruction& i) {
+    if (i.kind != Kind::reduce || pass.reduced[i.index].way != Way::blocks) return false;
+    const auto twin = std::ranges::find_if(
+        sums, [&](const TileInstruction& other) { return other.a == i.a && other.b == i.b && other.c == i.c; });
+    if (twin == sums.end()) {
+      sums.push_back(i);
+      return false;
+    }
+    pass.reduced[i.index].twin = twin->index;
+    return true;
+  });
+}
+
 /// Stores as u8 of what is clipped to 0 and a whole number clip by themselves.
 void take_clips(Pass& pass) {
   TileProgram& program = pass.program;
@@ -228,6 +263,8 @@ bool make_passes(const FusedProgram& source, const TileProgram& program, Passes&
   pass.block_rows = walks_rows(pass, facts) ? 1 : static_cast<std::int64_t>(qfw::cpu::block_rows);
   take_clips(pass);
   take_conditions(pass);
+  drop_sizes(pass);
+  find_twins(pass);
   if (pass.lines > most_lines) {
     why = "too many operands that lie apart";
     return false;
@@ -260,7 +297,8 @@ std::string Pass::text() const {
     text += fmt::format("\nstore {} {} {}", s.output, static_cast<int>(s.dtype), s.rounds);
   }
   for (const auto& high : clipped) text += high ? fmt::format("\nclipped to {}", *high) : "\nnot clipped";
-  for (const Reduced& r : reduced) text += fmt::format("\nreduce {} {} {}", static_cast<int>(r.way), r.is_max, r.line);
+  for (const Reduced& r : reduced)
+    text += fmt::format("\nreduce {} {} {} {}", static_cast<int>(r.way), r.is_max, r.line, r.twin);
   return text;
 }
 

@@ -51,6 +51,7 @@ struct Pass {
     Way way{};
     bool is_max = false;
     int line = -1;  ///< of spilled ones: where a row goes; of rows: what its columns modulo row_lanes have so far
+    int twin = -1;  ///< of blocks: an earlier reduction that adds up the same; this one has no instruction
   };
 
   TileProgram program;

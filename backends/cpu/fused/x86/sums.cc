@@ -20,6 +20,7 @@ Sums::Sums(Frame& frame, const Facts& facts, int most_vectors, bool pivots)
     : frame_(frame), c_(frame.c), facts_(facts), pivots_(pivots), sets_(frame.pass.reduced.size()) {
   for (std::size_t r = 0; r < sets_.size() && !pivots; ++r) {
     const int own = own_vectors(r, most_vectors);
+    if (is_twin(r)) continue;
     switch (way(r)) {
       case Way::moments:
         sets_[r].total = frame.keep(own);
@@ -45,6 +46,7 @@ Sums::Sums(Frame& frame, const Facts& facts, int most_vectors, bool pivots)
 void Sums::begin(int vectors) {
   for (std::size_t r = 0; r < sets_.size() && !pivots_; ++r) {
     const Set& s = sets_[r];
+    if (is_twin(r)) continue;
     if (!starts_anew(r)) {
       exchange(r, vectors, false);
       continue;
@@ -66,7 +68,7 @@ void Sums::end(int vectors) {
       exchange(r, vectors, true);
       continue;
     }
-    add_block(sets_[r].total, 2 * r, vectors);
+    add_block(sets_[is_twin(r) ? frame_.pass.reduced[r].twin : r].total, 2 * r, vectors);
     if (way(r) == Way::moments) add_block(sets_[r].squares, 2 * r + 1, vectors);
   }
 }
@@ -156,9 +158,11 @@ void Sums::join(std::size_t r, Vec so_far, Vec x, int value, Taken taken) {
     c_.vpmaxsd(so_far, so_far, x);
   } else if (taken.all()) {
     emit_extreme(c_, so_far, x, so_far, greater, facts_.flushed[value]);
+  } else if (facts_.flushed[value]) {
+    c_.extreme_where(so_far, x, greater, taken.mask);
   } else {
     const Temporary joined(c_);
-    emit_extreme(c_, *joined, x, so_far, greater, facts_.flushed[value]);
+    emit_extreme(c_, *joined, x, so_far, greater, false);
     c_.blend(so_far, taken.mask, *joined, so_far);
   }
 }

@@ -37,6 +37,7 @@ class Sums {
   /// Whether a block begins with nothing and is added to what the caller has; what others keep is the caller's, there and back.
   bool starts_anew(std::size_t r) const { return way(r) == Pass::Way::blocks || way(r) == Pass::Way::moments; }
   bool per_lane(std::size_t r) const { return way(r) == Pass::Way::lanes || way(r) == Pass::Way::extremes; }
+  bool is_twin(std::size_t r) const { return frame_.pass.reduced[r].twin >= 0; }
   int own_vectors(std::size_t r, int vectors) const { return per_lane(r) ? frame_.step_vectors() : vectors; }
   void exchange(std::size_t r, int vectors, bool write);
   void clear(const Kept& set, int count);

@@ -65,6 +65,11 @@ class Avx2 final : public Vectors {
     compare(*nan, x, x, unordered);
     blend(to, *nan, x, to);
   }
+  void extreme_where(Vec so_far, Vec x, bool greater, int mask) override {
+    const Temporary joined(*this);
+    extreme(*joined, x, so_far, greater);
+    blend(so_far, mask, *joined, so_far);
+  }
   void store_clipped(const Address& to, Vec x, float high) override {
     const Temporary words(*this);
     const Ymm t = middle(*words);
@@ -178,9 +183,13 @@ class Avx512 final : public Vectors {
   }
   void add_where(Vec sum, Vec x, int mask) override { vaddps(sum | Opmask(mask), sum, x); }
   void extreme(Vec to, Vec x, Vec y, bool greater) override {
-    constexpr std::uint32_t nan_from_x = 0x22;      // of vfixupimmps: a quiet and a signalling one are taken, all else stays
     greater ? vmaxps(to, x, y) : vminps(to, x, y);  // y where one is NaN
-    vfixupimmps(wide(to), wide(x), literal(nan_from_x), 0);
+    vfixupimmps(wide(to), wide(x), literal(nan_of_x), 0);
+  }
+  void extreme_where(Vec so_far, Vec x, bool greater, int mask) override {
+    const Zmm to = wide(so_far) | Opmask(mask);
+    greater ? vmaxps(to, x, so_far) : vminps(to, x, so_far);
+    vfixupimmps(to, wide(x), literal(nan_of_x), 0);
   }
   void store_clipped(const Address& to, Vec x, float high) override {
     const Temporary words(*this);
@@ -228,6 +237,8 @@ class Avx512 final : public Vectors {
   }
 
   void free_masks() override { masks_ = {7, 6, 5, 4, 3, 2, 1}; }
+
+  static constexpr std::uint32_t nan_of_x = 0x22;  ///< of vfixupimmps: a quiet and a signalling one are taken, all else stays
 
   bool has_bf16_;
   std::vector<int> masks_;

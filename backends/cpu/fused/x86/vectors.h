@@ -90,6 +90,7 @@ class Vectors : public Xbyak::CodeGenerator {
   virtual void add_where(Vec sum, Vec x, int mask) = 0;                  ///< sum += x, where the mask holds
   /// x where it is greater (or less) than y, or NaN; else y. None is ever subnormal. `to` may be y.
   virtual void extreme(Vec to, Vec x, Vec y, bool greater) = 0;
+  virtual void extreme_where(Vec so_far, Vec x, bool greater, int mask) = 0;  ///< of both, where the mask holds
   virtual void half_as_doubles(Vec to, Vec x, int half) = 0;  ///< half of x's lanes, as many as fit; `to` may be x
   virtual void join_doubles(Vec to, Vec low, Vec high) = 0;   ///< both halves as floats, rounded; `low` is lost
 
