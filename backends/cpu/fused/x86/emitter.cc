@@ -1,5 +1,6 @@
 #include "emitter.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 
@@ -125,16 +126,30 @@ class Loops {
   }
 
   /// A block ahead, into the second level: the rows of a block are more streams than the hardware follows, and more than the
-  /// first level holds.
+  /// first level holds. So is what is written, unless it may lie over an input: the lines that stores wait for are as many.
   void prefetch(int vectors) {
     c_.lea(frame_.scratch, c_.ptr[frame_.index + frame_.pitch * 8]);
     for (const TileInstruction& i : pass_.program.body) {
-      if (i.kind != Kind::load || !pass_.loads[i.index].dense) continue;
-      const Xbyak::Reg64* base = frame_.base_of_input(pass_.loads[i.index].input);
-      if (base == nullptr) continue;
-      const int size = static_cast<int>(size_of(pass_.loads[i.index].dtype));
-      for (int at = 0; at < vectors * c_.lanes() * size; at += 64) c_.prefetcht1(c_.ptr[*base + frame_.scratch * size + at]);
+      if (i.kind == Kind::load && pass_.loads[i.index].dense) {
+        prefetch(frame_.base_of_input(pass_.loads[i.index].input), pass_.loads[i.index].dtype, vectors);
+      } else if (i.kind == Kind::store && writes_elsewhere()) {
+        prefetch(frame_.base_of_output(pass_.program.stores[i.index].output), pass_.program.stores[i.index].dtype, vectors);
+      }
     }
+  }
+
+  /// Whether there is an output that is as wide as no input, so that it lies over none.
+  bool writes_elsewhere() const {
+    return std::ranges::any_of(pass_.program.stores, [&](const TileStore& store) {
+      return std::ranges::none_of(
+          pass_.loads, [&](const Pass::Load& load) { return load.dense && size_of(load.dtype) == size_of(store.dtype); });
+    });
+  }
+
+  void prefetch(const Xbyak::Reg64* base, DType dtype, int vectors) {
+    if (base == nullptr) return;
+    const int size = static_cast<int>(size_of(dtype));
+    for (int at = 0; at < vectors * c_.lanes() * size; at += 64) c_.prefetcht1(c_.ptr[*base + frame_.scratch * size + at]);
   }
 
   const Pass& pass_;
