@@ -224,7 +224,9 @@ void Reductions::add_strided(const Reduction& reduction, const Tile& tile, const
     if (step == 0 && is_extreme(reduction.kind)) {
       *to = join(reduction.kind, extreme_of(reduction.kind, x, tile.cols), *to);
     } else if (reduction.kind == Kind::sum) {
-      for (std::int64_t col = 0; col < tile.cols; ++col) to[col * step] += static_cast<double>(x[col]);
+      const std::int64_t whole = step == 1 ? tile.cols / lanes * lanes : 0;
+      ops_.sum_rows(x, to, 1, static_cast<std::size_t>(whole));
+      for (std::int64_t col = whole; col < tile.cols; ++col) to[col * step] += static_cast<double>(x[col]);
     } else {
       for (std::int64_t col = 0; col < tile.cols; ++col) to[col * step] = join(reduction.kind, x[col], to[col * step]);
     }
