@@ -13,7 +13,8 @@ using lowering::Pattern;
 constexpr std::int64_t flat_cols = 2048;  // of a space that knows no rows
 constexpr std::int64_t chunk_elements = 32768, most_chunks = 256;
 constexpr std::int64_t least_chunks = 8, rows_per_chunk = 64;
-constexpr std::int64_t long_row = 16384;  // columns: a row that serves all rows does not stay in the first levels of cache
+constexpr std::int64_t enough_chunks = 32;  // of such a row's columns, for threads to share
+constexpr std::int64_t long_row = 16384;    // columns: a row that serves all rows does not stay in the first levels of cache
 constexpr std::int64_t accumulator_budget = 1 << 17;  // doubles, over all chunks
 
 std::int64_t round_up(std::int64_t value, std::int64_t step) { return (value + step - 1) / step * step; }
@@ -95,7 +96,8 @@ void cut_col_chunks(std::int64_t wanted, Tiling& g) {
 void cut_chunks(const FusedProgram& program, Tiling& g) {
   std::int64_t wanted = std::min(g.count / chunk_elements, most_chunks);
   if (program.reductions.empty() && g.cols >= long_row && any_load(program, Pattern::row)) {
-    cut_col_chunks(wanted, g);  // its part of that row is read again and again while it is there
+    // Its part of that row is read again and again while it is there; where there are many, they are longer, as streams want.
+    cut_col_chunks(std::clamp(g.cols / (long_row / 2), std::min(wanted, enough_chunks), wanted), g);
     return;
   }
   if (any_result(program, Pattern::strided)) {
