@@ -45,9 +45,9 @@ struct Maker {
                            .path = {}});
     return {static_cast<int>(graph.nodes.size()) - 1, 0};
   }
-  Use number(double value) {
+  Use number(double value, DType dtype = DType::f32) {
     graph.nodes.push_back(
-        {.op = Op::constant, .inputs = {}, .attributes = Number{value}, .outputs = {{{}, DType::f32}}, .path = {}});
+        {.op = Op::constant, .inputs = {}, .attributes = Number{value}, .outputs = {{{}, dtype}}, .path = {}});
     return {static_cast<int>(graph.nodes.size()) - 1, 0};
   }
   Use cast(Use x, DType to) { return graph.type(x).dtype == to ? x : add(Op::cast, {x}, to); }
@@ -100,7 +100,7 @@ double median(std::vector<double> values) {
 }
 
 void compare(const std::string& name, std::int64_t elements, const std::function<void()>& engine,
-             const std::function<void()>& by_hand) {
+             const std::function<void()>& by_hand, const char* other = "by hand") {
   std::vector<double> a, b;
   engine();
   if (by_hand) by_hand();
@@ -110,7 +110,7 @@ void compare(const std::string& name, std::int64_t elements, const std::function
   }
   const double scale = 1e9 / static_cast<double>(elements);
   fmt::print("{:44} {:7.3f} ns", name, median(a) * scale);
-  if (by_hand) fmt::print("   by hand {:7.3f} ns   ratio {:.2f}", median(b) * scale, median(a) / median(b));
+  if (by_hand) fmt::print("   {} {:7.3f} ns   ratio {:.2f}", other, median(b) * scale, median(a) / median(b));
   fmt::print("\n");
 }
 
@@ -184,6 +184,52 @@ void quantize(std::int64_t rows, std::int64_t channels, bool observers, int thre
       [&] { engine.run(); }, by_hand);
 }
 
+// ---- a stranger's quantizer beside the built-in one -------------------------------------------------------------------
+enum class Step { built_in, divided, multiplied };
+
+/// relu(normalised x) to codes of 4 bits: clipped and rounded down, as the built-in quantizers do, or a learned step's (Esser
+/// et al., arXiv 1902.08153), which divides by it, or multiplies by its inverse, and rounds to the nearest. Or the gradient
+/// through that: of the input, of the two sums that batch norm needs, and of a step that is learned.
+Graph quantizer(std::int64_t rows, std::int64_t channels, Step kind, bool is_backward) {
+  Maker m;
+  m.graph.summation = Summation::free;  // as in training
+  const Shape shape{rows, channels};
+  const Use y = m.add(Op::relu, {m.cast(normalised(m, m.input(shape, DType::bf16), channels), DType::bf16)});
+  const Use wide = m.cast(y, DType::f32), step = m.input({}), zero = m.number(0), high = m.number(15);
+  const Use level = m.add(kind == Step::divided ? Op::divide : Op::multiply, {wide, step});
+  const Use clipped = m.add(Op::minimum, {m.add(Op::maximum, {level, zero}, Ties::half), high}, Ties::half);
+  const Use codes = m.add(kind == Step::built_in ? Op::floor : Op::round_even, {clipped});
+  if (!is_backward) {
+    m.fetch(m.cast(codes, DType::u8));
+    return m.graph;
+  }
+  const Use g = m.cast(m.input(shape, DType::bf16), DType::f32), none = m.number(0, DType::bf16);
+  const Use within = m.add(Op::select, {m.add(Op::less, {level, high}), g, zero});
+  const Use masked = m.add(Op::select, {m.add(Op::less, {zero, level}), within, zero});
+  const Use dx = m.cast(m.add(Op::multiply, {masked, m.input({})}), DType::bf16);
+  const Use passed = m.add(Op::select, {m.add(Op::less, {none, y}), dx, none}), summed = m.cast(passed, DType::f32);
+  m.fetch(passed);
+  m.fetch(m.add(Op::sum, {summed}, Reduce{{channels}}));
+  m.fetch(m.add(Op::sum, {m.add(Op::multiply, {summed, wide})}, Reduce{{channels}}));
+  if (kind == Step::built_in) return m.graph;
+  const Use error = m.add(Op::subtract, {m.add(Op::multiply, {g, codes}), m.add(Op::multiply, {masked, level})});
+  m.fetch(m.add(Op::sum, {error}, Reduce{{}}));
+  return m.graph;
+}
+
+void quantizers(std::int64_t rows, std::int64_t channels, int threads) {
+  for (const bool is_backward : {false, true}) {
+    const Graph graph = quantizer(rows, channels, Step::built_in, is_backward);
+    for (const Step kind : {Step::built_in, Step::divided, Step::multiplied}) {
+      Prepared built_in(graph, threads), other(quantizer(rows, channels, kind, is_backward), threads);
+      constexpr const char* names[] = {"built-in", "learned step, divided", "learned step, multiplied"};
+      compare(
+          fmt::format("{}, {} {}x{}", names[static_cast<int>(kind)], is_backward ? "backward" : "forward", rows, channels),
+          rows * channels, [&] { other.run(); }, [&] { built_in.run(); }, "built-in");
+    }
+  }
+}
+
 void moments(std::int64_t rows, std::int64_t channels, int threads) {
   Maker m;
   const Use x = m.input({rows, channels}, DType::bf16);
@@ -240,6 +286,7 @@ int main(int count, char** arguments) {
     quantize(16 * 7 * 7, 2048, observers, threads);
     quantize(16 * 56 * 56, 64, observers, threads);
   }
+  quantizers(16 * 28 * 28, 512, threads);
   moments(16 * 56 * 56, 256, threads);
   moments(16 * 56 * 56, 64, threads);
   moments(16 * 7 * 7, 2048, threads);

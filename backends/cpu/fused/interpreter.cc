@@ -36,6 +36,7 @@ void Interpreter::prepare(const Tiling& tiling, Reductions& reductions, int thre
   thread_floats_ = scalars_at_ + program_.scalar_buffers * step + step;
   scratch_ = AlignedFloats(thread_floats_ * threads);
   pointers_.resize(pointer_stride() * threads);
+  rows_.resize(pointers_.size());
   for (int thread = 0; thread < threads; ++thread) {
     float* own = floats(thread);
     for (std::size_t v = 0; v < program_.values.size(); ++v) {
@@ -45,6 +46,7 @@ void Interpreter::prepare(const Tiling& tiling, Reductions& reductions, int thre
                                 : value.fill == Fill::row ? own + rows_at_ + value.buffer * tiling.padded_cols()
                                                           : own + scalars_at_ + value.buffer * step;
     }
+    std::copy_n(own_pointers(thread), program_.values.size(), own_rows(thread));
     for (std::size_t i = 0; i < program_.numbers.size(); ++i) {
       std::fill_n(own + scalars_at_ + i * tile_step, tile_step, program_.numbers[i]);
     }
@@ -59,9 +61,7 @@ void Interpreter::prepare(const Tiling& tiling, Reductions& reductions, int thre
 }
 
 void Interpreter::move_rows(int thread, std::int64_t col) {
-  for (const int value : rows_in_body_) {
-    own_pointers(thread)[value] = floats(thread) + rows_at_ + program_.values[value].buffer * tiling_->padded_cols() + col;
-  }
+  for (const int value : rows_in_body_) own_pointers(thread)[value] = own_rows(thread)[value] + col;
 }
 
 void Interpreter::prologue(const Operands& operands, int thread) {
@@ -70,12 +70,21 @@ void Interpreter::prologue(const Operands& operands, int thread) {
   for (const auto& instruction : program_.prologue) {
     const bool row = program_.values[instruction.out].fill == Fill::row;
     const std::int64_t n = row ? tiling_->padded_cols() : step;
-    if (instruction.kind == TileInstruction::Kind::load) {
+    if (instruction.kind == TileInstruction::Kind::load && row && lies_as_needed(program_.loads[instruction.index])) {
+      const void* operand = operands.inputs[program_.loads[instruction.index].input];
+      own_rows(thread)[instruction.out] = pointer[instruction.out] =
+          const_cast<float*>(static_cast<const float*>(operand));  // only read
+    } else if (instruction.kind == TileInstruction::Kind::load) {
       load_small(operands, program_.loads[instruction.index], row, pointer[instruction.out]);
     } else {
       execute(instruction, pointer, 1, n);
     }
   }
+}
+
+/// Whether a row need not be copied: it is of floats, and as long as rows of buffers are.
+bool Interpreter::lies_as_needed(const TileLoad& load) const {
+  return load.dtype == DType::f32 && tiling_->repeat == 1 && source_.space.cols() == tiling_->padded_cols();
 }
 
 void Interpreter::load_small(const Operands& operands, const TileLoad& load, bool row, float* to) const {

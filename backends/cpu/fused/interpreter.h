@@ -36,6 +36,8 @@ class Interpreter final : public TileBody {
   float* floats(int thread) const { return scratch_.data() + thread * thread_floats_; }
   std::size_t pointer_stride() const { return (program_.values.size() + 15) / 8 * 8; }
   float** own_pointers(int thread) { return &pointers_[thread * pointer_stride()]; }
+  float** own_rows(int thread) { return &rows_[thread * pointer_stride()]; }
+  bool lies_as_needed(const TileLoad& load) const;
   float* full_buffer(int thread, int value) const { return floats(thread) + program_.values[value].buffer * tile_floats_; }
   void move_rows(int thread, std::int64_t col);
   void load_small(const Operands& operands, const TileLoad& load, bool row, float* to) const;
@@ -54,6 +56,7 @@ class Interpreter final : public TileBody {
   std::int64_t rows_at_ = 0, scalars_at_ = 0;  ///< within a thread's floats
   AlignedFloats scratch_;
   std::vector<float*> pointers_;   ///< of all threads, by value
+  std::vector<float*> rows_;       ///< the same: where rows begin
   std::vector<int> rows_in_body_;  ///< values whose pointer moves with the tile's column
 };
 

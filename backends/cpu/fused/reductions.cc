@@ -53,7 +53,7 @@ Reductions::Reductions(const lowering::FusedProgram& program, const Tiling& tili
   for (const Reduction& reduction : program.reductions) {
     Accumulators a;
     const int sets = sets_of(reduction.kind);
-    const bool rows = reduction.pattern == Pattern::row, scalar = reduction.pattern == Pattern::scalar;
+    const bool rows = is_by_column(program, reduction), scalar = reduction.pattern == Pattern::scalar;
     const bool in_lanes = !program.in_order || is_extreme(reduction.kind);
     a.width = rows ? tiling.padded_cols() : scalar ? (in_lanes ? lanes : 1) : reduction.results;
     a.shared = reduction.pattern == Pattern::strided;
@@ -112,9 +112,8 @@ void Reductions::end_chunk(std::size_t chunk, int thread) {
 
 void Reductions::add(std::size_t r, const Tile& tile, float* x, std::size_t chunk, int thread) {
   const Reduction& reduction = program_.reductions[r];
+  if (is_by_column(program_, reduction)) return add_rows(r, tile, x, chunk, thread);
   switch (reduction.pattern) {
-    case Pattern::row:
-      return add_rows(r, tile, x, chunk, thread);
     case Pattern::scalar:
       return add_all(r, tile, x, chunk, thread);
     default:
@@ -154,7 +153,7 @@ void Reductions::add_rows(std::size_t r, const Tile& tile, float* x, std::size_t
 Reductions::Place Reductions::place(std::size_t r, std::size_t chunk, int thread, std::int64_t col) {
   const Accumulators& a = accumulators_[r];
   const Reduction& reduction = program_.reductions[r];
-  if (reduction.pattern != Pattern::row) col = 0;
+  if (!is_by_column(program_, reduction)) col = 0;
   double* sums = sums_of(chunk, a) + col;
   float* floats = reduction.kind == Kind::moments           ? pivots_of(chunk, a) + col
                   : is_extreme(reduction.kind) && !a.shared ? extremes_of(thread, a) + col
@@ -212,6 +211,12 @@ double Reductions::extreme_of(Kind kind, const float* x, std::int64_t count) con
   return extreme;
 }
 
+void Reductions::take_extreme(std::size_t r, std::int64_t result, const float* x, std::int64_t count) {
+  const Kind kind = program_.reductions[r].kind;
+  double& so_far = sums_of(0, accumulators_[r])[result];
+  so_far = join(kind, extreme_of(kind, x, count), so_far);
+}
+
 void Reductions::add_strided(const Reduction& reduction, const Tile& tile, const float* x, double* sum) const {
   const std::int64_t step = reduction.strides[program_.space.extents.size() - 1];
   for (std::int64_t row = 0; row < tile.rows; ++row, x += tile.pitch) {
@@ -219,7 +224,9 @@ void Reductions::add_strided(const Reduction& reduction, const Tile& tile, const
     if (step == 0 && is_extreme(reduction.kind)) {
       *to = join(reduction.kind, extreme_of(reduction.kind, x, tile.cols), *to);
     } else if (reduction.kind == Kind::sum) {
-      for (std::int64_t col = 0; col < tile.cols; ++col) to[col * step] += static_cast<double>(x[col]);
+      const std::int64_t whole = step == 1 ? tile.cols / lanes * lanes : 0;
+      ops_.sum_rows(x, to, 1, static_cast<std::size_t>(whole));
+      for (std::int64_t col = whole; col < tile.cols; ++col) to[col * step] += static_cast<double>(x[col]);
     } else {
       for (std::int64_t col = 0; col < tile.cols; ++col) to[col * step] = join(reduction.kind, x[col], to[col * step]);
     }

@@ -32,6 +32,8 @@ class Reductions {
     float* floats;           ///< the pivots of moments, to be set in a chunk's first row; the extremes so far
   };
   Place place(std::size_t r, std::size_t chunk, int thread, std::int64_t col);
+  /// An extreme of a strided reduction that code has found among `count` numbers, to the result at this place.
+  void take_extreme(std::size_t r, std::int64_t result, const float* x, std::int64_t count);
   void end_chunk(std::size_t chunk, int thread);
   /// The results to the outputs, when all chunks are done; `part` of `parts` of each.
   void finish(int part, int parts, void* const* outputs) const;

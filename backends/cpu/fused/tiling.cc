@@ -14,6 +14,8 @@ constexpr std::int64_t flat_cols = 2048;  // of a space that knows no rows
 constexpr std::int64_t chunk_elements = 32768, most_chunks = 256;
 constexpr std::int64_t small_chunk_elements = 8192;  // without sums, of which each chunk makes its own: one image is shared out
 constexpr std::int64_t least_chunks = 8, rows_per_chunk = 64;
+constexpr std::int64_t enough_chunks = 32;  // of such a row's columns, for threads to share
+constexpr std::int64_t long_row = 16384;    // columns: a row that serves all rows does not stay in the first levels of cache
 constexpr std::int64_t accumulator_budget = 1 << 17;  // doubles, over all chunks
 
 std::int64_t round_up(std::int64_t value, std::int64_t step) { return (value + step - 1) / step * step; }
@@ -42,14 +44,6 @@ void cut_rows(const FusedProgram& program, Tiling& g) {
   if (g.repeat > whole_steps) g.repeat -= g.repeat % whole_steps;
   g.cols = g.repeat * own_cols;
   g.rows = (g.count + g.cols - 1) / g.cols;
-}
-
-/// Whether columns add up their rows in blocks, which no tile may cut.
-bool adds_blocks(const FusedProgram& program) {
-  using Kind = FusedProgram::Reduction::Kind;
-  return !program.in_order && std::ranges::any_of(program.reductions, [](const FusedProgram::Reduction& r) {
-    return r.pattern == Pattern::row && (r.kind == Kind::sum || r.kind == Kind::moments);
-  });
 }
 
 void cut_tiles(const FusedProgram& program, std::int64_t tile, Tiling& g) {
@@ -103,6 +97,11 @@ void cut_col_chunks(std::int64_t wanted, Tiling& g) {
 void cut_chunks(const FusedProgram& program, Tiling& g) {
   if (program.reductions.empty()) return cut_row_chunks(std::min(g.count / small_chunk_elements, most_chunks), 1, g, 4);
   std::int64_t wanted = std::min(g.count / chunk_elements, most_chunks);
+  if (program.reductions.empty() && g.cols >= long_row && any_load(program, Pattern::row)) {
+    // Its part of that row is read again and again while it is there; where there are many, they are longer, as streams want.
+    cut_col_chunks(std::clamp(g.cols / (long_row / 2), std::min(wanted, enough_chunks), wanted), g);
+    return;
+  }
   if (any_result(program, Pattern::strided)) {
     const bool alone = !any_result(program, Pattern::row) && !any_result(program, Pattern::scalar);
     if (chunks_own_results(program) && (alone || !program.in_order)) {
@@ -156,6 +155,26 @@ std::int64_t offset_of_row(const lowering::Space& space, std::int64_t row, const
     row /= space.extents[axis];
   }
   return offset;
+}
+
+std::int64_t rows_that_share(const lowering::Space& space, const lowering::Strides& strides) {
+  std::int64_t rows = 1;
+  for (int axis = static_cast<int>(space.extents.size()) - 2; axis >= 0 && strides[axis] == 0; --axis) {
+    rows *= space.extents[axis];
+  }
+  return rows;
+}
+
+bool adds_blocks(const FusedProgram& program) {
+  using Kind = FusedProgram::Reduction::Kind;
+  return !program.in_order && std::ranges::any_of(program.reductions, [](const FusedProgram::Reduction& r) {
+    return r.pattern == Pattern::row && (r.kind == Kind::sum || r.kind == Kind::moments);
+  });
+}
+
+bool is_by_column(const FusedProgram& program, const FusedProgram::Reduction& reduction) {
+  if (reduction.pattern == Pattern::row) return true;
+  return reduction.pattern == Pattern::scalar && reduction.kind == FusedProgram::Reduction::Kind::sum && adds_blocks(program);
 }
 
 bool chunks_own_results(const FusedProgram& program) {

@@ -44,11 +44,21 @@ Tiling cut(const lowering::FusedProgram& program, std::int64_t tile_elements);
 /// Index of the first element of a row of the space under these strides.
 std::int64_t offset_of_row(const lowering::Space& space, std::int64_t row, const lowering::Strides& strides);
 
+/// How many rows that follow each other, from a multiple of that number on, begin at the same index.
+std::int64_t rows_that_share(const lowering::Space& space, const lowering::Strides& strides);
+
 /// Whether any operand or result varies from row to row or lies row by row. If not, the space is cut as one long row.
 bool knows_rows(const lowering::FusedProgram& program);
 
 /// Whether short rows are put together to longer ones.
 bool joins_rows(const lowering::FusedProgram& program);
+
+/// Whether columns add up their rows in blocks of block_rows, which no tile may cut.
+bool adds_blocks(const lowering::FusedProgram& program);
+
+/// Whether a reduction has an accumulator for each column: of each column's result, or a sum over everything that is taken
+/// beside such (adds_blocks).
+bool is_by_column(const lowering::FusedProgram& program, const lowering::FusedProgram::Reduction& reduction);
 
 /// Whether the accumulators of strided reductions are shared, each chunk having results of its own.
 bool chunks_own_results(const lowering::FusedProgram& program);

@@ -1,8 +1,11 @@
 #include "body_code.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
+
+#include "elementary_code.h"
 
 namespace qfw::cpu::x86 {
 
@@ -12,6 +15,17 @@ using Kind = TileInstruction::Kind;
 namespace {
 
 constexpr std::uint32_t one = std::bit_cast<std::uint32_t>(1.0F);
+
+Vectors::Predicate predicate_of(TileBinary comparison, bool inverted) {
+  switch (comparison) {
+    case TileBinary::less:
+      return inverted ? Vectors::not_less : Vectors::less;
+    case TileBinary::less_equal:
+      return inverted ? Vectors::not_less_equal : Vectors::less_equal;
+    default:
+      return inverted ? Vectors::not_equal : Vectors::equal;
+  }
+}
 
 }  // namespace
 
@@ -26,11 +40,24 @@ BodyCode::BodyCode(Frame& frame, Sums& sums, const Facts& facts, int most_vector
       kept_[v] = frame.keep(fill == Fill::row ? most_vectors : 1);
     }
   }
+  if (frame.pass.flat || frame.pass.block_rows > 1) return;
+  for (const TileInstruction& i : program_.body) {
+    if (i.kind == Kind::load && frame.pass.loads[i.index].one && facts.last[i.out] >= 0) kept_[i.out] = frame.keep(1);
+  }
+}
+
+void BodyCode::set_row() {
+  for (const TileInstruction& i : program_.body) {
+    if (i.kind != Kind::load || kept_[i.out].reg.empty()) continue;
+    const Pass::Load& load = frame_.pass.loads[i.index];
+    frame_.point_to_line(load.line);
+    frame_.set(kept_[i.out], 0, [&](Vec to) { broadcast(to, load.dtype); });
+  }
 }
 
 void BodyCode::set_numbers() {
   for (std::size_t v = 0; v < kept_.size(); ++v) {
-    if (kept_[v].reg.empty() || is_row(v)) continue;
+    if (kept_[v].reg.empty() || program_.values[v].fill != Fill::scalar) continue;
     frame_.set(kept_[v], 0, [&](Vec to) {
       if (facts_.is_number[v]) {
         c_.broadcast_literal(to, bits_of(static_cast<int>(v)));
@@ -56,7 +83,11 @@ void BodyCode::row(int vectors) {
   for (frame_.u = 0; frame_.u < vectors; ++frame_.u) {
     for (int k = 0; k < static_cast<int>(program_.body.size()); ++k) {
       const TileInstruction& i = program_.body[k];
-      instruction(i);
+      if (rounds_for_store(k)) {
+        round_and_store(i, program_.body[k + 1]);
+      } else if (k == 0 || !rounds_for_store(k - 1)) {
+        instruction(i);
+      }
       for (const int arg : {i.a, i.b, i.c}) release(arg, k);
       if (i.out >= 0 && facts_.last[i.out] < 0) give_up(i.out);
     }
@@ -80,7 +111,7 @@ void BodyCode::give_up(int value) {
 void BodyCode::instruction(const TileInstruction& i) {
   switch (i.kind) {
     case Kind::load:
-      homes_[i.out].load = i.index;  // when it is first needed
+      if (kept_[i.out].reg.empty()) homes_[i.out].load = i.index;  // when it is first needed
       return;
     case Kind::unary:
       return unary(i);
@@ -176,8 +207,11 @@ void BodyCode::unary(const TileInstruction& i) {
   if (i.unary == TileUnary::is_finite) {
     const Temporary magnitude(c_);
     c_.vandps(*magnitude, a, c_.literal(0x7fffffffU));
-    homes_[i.out].mask = c_.take_mask();
-    c_.compare(homes_[i.out].mask, *magnitude, c_.literal(std::numeric_limits<float>::infinity()), Vectors::less);
+    Home& home = homes_[i.out];
+    home.mask = c_.take_mask();
+    home.inverted = is_condition_of_reductions(i.out);
+    c_.compare(home.mask, *magnitude, c_.literal(std::numeric_limits<float>::infinity()),
+               home.inverted ? Vectors::not_less : Vectors::less);
     return;
   }
   const int out = c_.take();
@@ -189,12 +223,18 @@ void BodyCode::unary(const TileInstruction& i) {
     case TileUnary::abs:
       c_.vandps(to, a, c_.literal(0x7fffffffU));
       break;
-    case TileUnary::relu: {
-      const TemporaryMask positive(c_);
-      c_.compare(*positive, a, c_.literal(0.0F), Vectors::not_less_equal);
-      c_.keep(to, *positive, a);
+    case TileUnary::relu:
+      relu(i, to, a);
       break;
-    }
+    case TileUnary::exp:
+      emit_exp(c_, to, a);
+      break;
+    case TileUnary::log:
+      emit_log(c_, to, a);
+      break;
+    case TileUnary::tanh:
+      emit_tanh(c_, to, a);
+      break;
     case TileUnary::sqrt:
       c_.vsqrtps(to, a);
       break;
@@ -214,12 +254,24 @@ void BodyCode::unary(const TileInstruction& i) {
       c_.to_int(to, a);
       break;
     default:
-      break;  // make_passes() lets no other through
+      break;  // is_finite, above
   }
   homes_[i.out].reg = out;
 }
 
+/// What it lets through is what is not 0 then.
+void BodyCode::relu(const TileInstruction& i, Vec to, Vec a) {
+  const int condition = zeros_counted(i.out);
+  const int positive = c_.take_mask();
+  c_.compare(positive, a, c_.literal(0.0F), Vectors::not_less_equal);
+  c_.keep(to, positive, a);
+  if (condition < 0) return c_.give_mask(positive);
+  homes_[condition].mask = positive;
+  homes_[condition].inverted = true;
+}
+
 void BodyCode::binary(const TileInstruction& i) {
+  if (homes_[i.out].mask >= 0) return;  // relu's
   const Held held = hold(i.a);
   const Vec a = *held;
   if (i.binary == TileBinary::minimum || i.binary == TileBinary::maximum) {
@@ -230,11 +282,10 @@ void BodyCode::binary(const TileInstruction& i) {
   }
   const Source b = source(i.b);
   if (i.binary >= TileBinary::less) {
-    const auto predicate = i.binary == TileBinary::less         ? Vectors::less
-                           : i.binary == TileBinary::less_equal ? Vectors::less_equal
-                                                                : Vectors::equal;
-    homes_[i.out].mask = c_.take_mask();
-    c_.compare(homes_[i.out].mask, a, b.operand(), predicate);
+    Home& home = homes_[i.out];
+    home.mask = c_.take_mask();
+    home.inverted = is_condition_of_reductions(i.out);
+    c_.compare(home.mask, a, b.operand(), predicate_of(i.binary, home.inverted));
     return;
   }
   const int out = c_.take();
@@ -314,18 +365,57 @@ void BodyCode::store(const TileInstruction& i) {
   const TileStore& store = program_.stores[i.index];
   const Held value = hold(i.a);
   const Address to = frame_.output(store);
-  if (store.rounds) {
+  if (const auto& high = frame_.pass.clipped[i.index]) {
+    c_.store_clipped(to, *value, *high);
+  } else if (store.rounds) {
     c_.store_rounding(to, *value, facts_.flushed[i.a]);
   } else {
     c_.store(to, store.dtype, *value, facts_.flushed[i.a]);
   }
 }
 
+/// Whether what is rounded to bf16 here goes to memory with the next instruction.
+bool BodyCode::rounds_for_store(int position) const {
+  if (position + 1 >= static_cast<int>(program_.body.size())) return false;
+  const TileInstruction &i = program_.body[position], &next = program_.body[position + 1];
+  return i.kind == Kind::unary && i.unary == TileUnary::round_bf16 && next.kind == Kind::store && next.a == i.out &&
+         program_.stores[next.index].dtype == DType::bf16;
+}
+
+void BodyCode::round_and_store(const TileInstruction& round, const TileInstruction& store) {
+  const Held value = hold(round.a);
+  const Address to = frame_.output(program_.stores[store.index]);
+  const int out = c_.take();
+  c_.round_and_store(c_.vec(out), to, *value, facts_.flushed[round.a]);
+  homes_[round.out].reg = out;
+}
+
+int BodyCode::zeros_counted(int value) const {
+  for (const TileInstruction& i : program_.body) {
+    if (i.kind != Kind::binary || i.binary != TileBinary::equal || i.a != value || !facts_.is_number[i.b]) continue;
+    if (facts_.number[i.b] == 0 && is_condition_of_reductions(i.out)) return i.out;
+  }
+  return -1;
+}
+
+bool BodyCode::is_condition_of_reductions(int value) const {
+  return std::ranges::all_of(program_.body, [&](const TileInstruction& i) {
+    const bool unless = i.kind == Kind::reduce && i.a != value && i.b != value;
+    return unless || (i.a != value && i.b != value && i.c != value);
+  });
+}
+
 void BodyCode::reduce(const TileInstruction& i) {
   const auto r = static_cast<std::size_t>(i.index);
   if (!sums_.takes_part(r)) return;
   const Held value = hold(i.a);
-  sums_.add(r, *value, i.a);
+  const int condition = i.b >= 0 ? i.b : i.c;
+  if (condition < 0) return sums_.add(r, *value, i.a, {});
+  const Home& home = homes_[condition];
+  if (home.inverted == (i.c >= 0)) return sums_.add(r, *value, i.a, {home.mask});
+  const TemporaryMask other(c_);
+  c_.invert(*other, home.mask);
+  sums_.add(r, *value, i.a, {*other});
 }
 
 }  // namespace qfw::cpu::x86

@@ -17,6 +17,7 @@ class BodyCode {
   BodyCode(Frame& frame, Sums& sums, const Facts& facts, int most_vectors);
 
   void set_numbers();          ///< once
+  void set_row();              ///< for each row, where rows are taken one after the other
   void set_rows(int vectors);  ///< for each step of columns
   void row(int vectors);
 
@@ -27,7 +28,8 @@ class BodyCode {
   /// Where a value is, while one vector of it is computed.
   struct Home {
     int reg = -1, mask = -1;
-    int load = -1;  ///< not read yet: by this load
+    bool inverted = false;  ///< the mask
+    int load = -1;          ///< not read yet: by this load
   };
   /// A value where arithmetic can take it from: a register, or memory.
   class Source {
@@ -41,6 +43,9 @@ class BodyCode {
     std::optional<Address> address_;
   };
 
+  bool is_condition_of_reductions(int value) const;  ///< and read by nothing else; reduced is where it does not hold
+  bool rounds_for_store(int position) const;
+  int zeros_counted(int value) const;  ///< such a condition: whether this value is 0; -1: none
   bool is_row(std::size_t v) const { return program_.values[v].fill == lowering::Fill::row; }
   std::uint32_t bits_of(int value) const;
   void release(int value, int position);
@@ -53,7 +58,9 @@ class BodyCode {
   void make_float(Home& home);
 
   void instruction(const TileInstruction& i);
+  void round_and_store(const TileInstruction& round, const TileInstruction& store);
   void unary(const TileInstruction& i);
+  void relu(const TileInstruction& i, Vec to, Vec a);
   void binary(const TileInstruction& i);
   void extreme(const TileInstruction& i, Vec to, Vec a, bool greater);
   void select(const TileInstruction& i);

@@ -1,13 +1,13 @@
 #include "compiled_body.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace qfw::cpu::x86 {
 namespace {
 
 using lowering::FusedProgram;
-using lowering::Pattern;
 using Kind = TileInstruction::Kind;
 using Way = Pass::Way;
 
@@ -36,7 +36,7 @@ CompiledBody::CompiledBody(const FusedProgram& program, Passes passes, std::shar
     : source_(program), passes_(std::move(passes)), code_(std::move(code)), interpreter_(program) {
   for (const Pass::Reduced& r : passes_.whole.reduced) spills_ = spills_ || r.way == Way::spilled;
   // Where one sum takes a row's steps and then its rest, a row is finished before the next one.
-  row_by_row_ = std::ranges::any_of(program.reductions, [](const auto& r) { return r.pattern != Pattern::row; });
+  row_by_row_ = std::ranges::any_of(program.reductions, [&](const auto& r) { return !is_by_column(program, r); });
 }
 
 std::int64_t CompiledBody::tile_elements() const { return spills_ ? spilled_elements : most_elements; }
@@ -82,6 +82,10 @@ void CompiledBody::prepare(const Tiling& tiling, Reductions& reductions, int thr
     own.floats.resize(pass.reduced.size());
     const auto spilled = std::ranges::count_if(pass.reduced, [](const Pass::Reduced& r) { return r.way == Way::spilled; });
     own.spilled = AlignedFloats(spilled * spilled_floats_);
+    const auto of_rows = std::ranges::count_if(pass.reduced, [](const Pass::Reduced& r) { return r.way == Way::rows; });
+    own.extremes = AlignedFloats(of_rows * rows * row_lanes);
+    own.results.resize(pass.reduced.size());
+    for (auto& results : own.results) results.reserve(of_rows > 0 ? rows : 0);
   }
 }
 
@@ -101,8 +105,9 @@ void CompiledBody::run_whole(const Operands& operands, const Tile& tile, std::si
   const Pass& pass = passes_.whole;
   Own& own = own_[thread];
   find_lines(operands, tile, own);
+  find_extremes(tile, own);
   for (std::size_t r = 0; r < pass.reduced.size(); ++r) {
-    if (pass.reduced[r].way == Way::spilled) continue;
+    if (pass.reduced[r].way == Way::spilled || pass.reduced[r].way == Way::rows) continue;
     const Reductions::Place place = reductions_->place(r, chunk, thread, tile.col);
     own.sums[2 * r] = place.sums;
     own.sums[2 * r + 1] = place.squares;
@@ -125,10 +130,17 @@ void CompiledBody::run_whole(const Operands& operands, const Tile& tile, std::si
   }
   code_->whole()(&piece);
   float* spilled = own.spilled.data();
+  const float* extremes = own.extremes.data();
   for (std::size_t r = 0; r < pass.reduced.size(); ++r) {
-    if (pass.reduced[r].way != Way::spilled) continue;
-    reductions_->add(r, tile, spilled, chunk, thread);
-    spilled += spilled_floats_;
+    if (pass.reduced[r].way == Way::spilled) {
+      reductions_->add(r, tile, spilled, chunk, thread);
+      spilled += spilled_floats_;
+    } else if (pass.reduced[r].way == Way::rows) {
+      for (std::size_t i = 0; i < own.results[r].size(); ++i) {
+        reductions_->take_extreme(r, own.results[r][i], extremes + i * row_lanes, row_lanes);
+      }
+      extremes += tiling_->tile_rows * row_lanes;
+    }
   }
 }
 
@@ -141,8 +153,13 @@ void CompiledBody::find_lines(const Operands& operands, const Tile& tile, Own& o
     const auto& strides = pass.program.loads[l].strides;
     const auto* base = static_cast<const std::byte*>(operands.inputs[load.input]);
     const std::int64_t col = load.one ? 0 : tile.col, size = static_cast<std::int64_t>(size_of(load.dtype));
-    for (std::int64_t row = 0; row < rows; ++row) {
-      own.lines[load.line * room + row] = base + (offset_of_row(source_.space, tile.row + row, strides) + col) * size;
+    // Rows follow each other at one distance until the innermost of their axes ends.
+    const auto axis = static_cast<std::int64_t>(source_.space.extents.size()) - 2;
+    const std::int64_t along = axis < 0 ? 1 : source_.space.extents[axis], distance = axis < 0 ? 0 : strides[axis] * size;
+    for (std::int64_t row = 0, last = 0; row < rows; row = last) {
+      last = std::min(rows, (tile.row + row) / along * along + along - tile.row);
+      const std::byte* line = base + (offset_of_row(source_.space, tile.row + row, strides) + col) * size;
+      for (std::int64_t i = row; i < last; ++i, line += distance) own.lines[load.line * room + i] = line;
     }
   }
   const float* spilled = own.spilled.data();
@@ -152,6 +169,27 @@ void CompiledBody::find_lines(const Operands& operands, const Tile& tile, Own& o
       own.lines[r.line * room + row] = reinterpret_cast<const std::byte*>(spilled + row * tile.cols);
     }
     spilled += spilled_floats_;
+  }
+}
+
+/// For the maxima of rows, which have nothing yet: rows that share a result share its lanes.
+void CompiledBody::find_extremes(const Tile& tile, Own& own) const {
+  const std::vector<Pass::Reduced>& reduced = passes_.whole.reduced;
+  float* extremes = own.extremes.data();
+  for (std::size_t r = 0; r < reduced.size(); ++r) {
+    if (reduced[r].way != Way::rows) continue;
+    const lowering::Strides& strides = source_.reductions[r].strides;
+    const std::int64_t share = rows_that_share(source_.space, strides);
+    float* lanes = extremes;
+    own.results[r].clear();
+    for (std::int64_t row = 0, last = 0; row < tile.rows; row = last, lanes += row_lanes) {
+      last = std::min(tile.rows, (tile.row + row) / share * share + share - tile.row);
+      own.results[r].push_back(offset_of_row(source_.space, tile.row + row, strides));
+      std::fill_n(lanes, row_lanes, -std::numeric_limits<float>::infinity());
+      const auto line = own.lines.begin() + reduced[r].line * tiling_->tile_rows;
+      std::fill(line + row, line + last, reinterpret_cast<const std::byte*>(lanes));
+    }
+    extremes += tiling_->tile_rows * row_lanes;
   }
 }
 

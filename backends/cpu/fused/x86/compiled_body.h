@@ -36,10 +36,13 @@ class CompiledBody final : public TileBody {
     std::vector<double*> sums;
     std::vector<float*> floats;
     AlignedFloats spilled;
+    AlignedFloats extremes;                          ///< of rows: a set of lanes for each result that the tile meets
+    std::vector<std::vector<std::int64_t>> results;  ///< which these are, by reduction
   };
 
   void run_whole(const Operands& operands, const Tile& tile, std::size_t chunk, int thread);
   void find_lines(const Operands& operands, const Tile& tile, Own& own) const;
+  void find_extremes(const Tile& tile, Own& own) const;
   std::int64_t first_use(int value) const;
 
   const lowering::FusedProgram& source_;

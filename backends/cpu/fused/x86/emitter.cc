@@ -1,5 +1,6 @@
 #include "emitter.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 
@@ -73,6 +74,7 @@ class Loops {
     c_.cmp(frame_.block_end, frame_.argument(offsetof(Piece, rows)));
     c_.cmovg(frame_.block_end, frame_.argument(offsetof(Piece, rows)));
     c_.xor_(frame_.column, frame_.column);
+    body_.set_row();
     if (has_main_loop()) walk_columns(most_vectors_);
     walk_columns(frame_.step_vectors());
     c_.mov(frame_.row, frame_.block_end);
@@ -85,25 +87,34 @@ class Loops {
 
   /// Down the block, a step of columns at a time.
   void walk_columns(int vectors) {
-    Label head, done, rows;
+    Label head, done;
     c_.L(head);
     leave_at_end(vectors, done);
     body_.set_rows(vectors);
     sums_.begin(vectors);
     c_.lea(frame_.index, c_.ptr[frame_.block + frame_.column]);
+    if (pass_.block_rows == 1) {
+      body_.row(vectors);
+    } else {
+      walk_rows(vectors);
+    }
+    sums_.end(vectors);
+    c_.add(frame_.column, vectors * c_.lanes());
+    c_.jmp(head, near_jump);
+    c_.L(done);
+  }
+
+  void walk_rows(int vectors) {
+    Label rows;
     frame_.push_row();
     c_.L(rows);
-    if (vectors > frame_.step_vectors() && pass_.block_rows > 1) prefetch(vectors);
+    if (vectors > frame_.step_vectors()) prefetch(vectors);
     body_.row(vectors);
     c_.add(frame_.index, frame_.pitch);
     c_.inc(frame_.row);
     c_.cmp(frame_.row, frame_.block_end);
     c_.jl(rows, near_jump);
     frame_.pop_row();
-    sums_.end(vectors);
-    c_.add(frame_.column, vectors * c_.lanes());
-    c_.jmp(head, near_jump);
-    c_.L(done);
   }
 
   bool has_main_loop() const { return most_vectors_ > frame_.step_vectors(); }
@@ -115,16 +126,30 @@ class Loops {
   }
 
   /// A block ahead, into the second level: the rows of a block are more streams than the hardware follows, and more than the
-  /// first level holds.
+  /// first level holds. So is what is written, unless it may lie over an input: the lines that stores wait for are as many.
   void prefetch(int vectors) {
     c_.lea(frame_.scratch, c_.ptr[frame_.index + frame_.pitch * 8]);
     for (const TileInstruction& i : pass_.program.body) {
-      if (i.kind != Kind::load || !pass_.loads[i.index].dense) continue;
-      const Xbyak::Reg64* base = frame_.base_of_input(pass_.loads[i.index].input);
-      if (base == nullptr) continue;
-      const int size = static_cast<int>(size_of(pass_.loads[i.index].dtype));
-      for (int at = 0; at < vectors * c_.lanes() * size; at += 64) c_.prefetcht1(c_.ptr[*base + frame_.scratch * size + at]);
+      if (i.kind == Kind::load && pass_.loads[i.index].dense) {
+        prefetch(frame_.base_of_input(pass_.loads[i.index].input), pass_.loads[i.index].dtype, vectors);
+      } else if (i.kind == Kind::store && writes_elsewhere()) {
+        prefetch(frame_.base_of_output(pass_.program.stores[i.index].output), pass_.program.stores[i.index].dtype, vectors);
+      }
     }
+  }
+
+  /// Whether there is an output that is as wide as no input, so that it lies over none.
+  bool writes_elsewhere() const {
+    return std::ranges::any_of(pass_.program.stores, [&](const TileStore& store) {
+      return std::ranges::none_of(
+          pass_.loads, [&](const Pass::Load& load) { return load.dense && size_of(load.dtype) == size_of(store.dtype); });
+    });
+  }
+
+  void prefetch(const Xbyak::Reg64* base, DType dtype, int vectors) {
+    if (base == nullptr) return;
+    const int size = static_cast<int>(size_of(dtype));
+    for (int at = 0; at < vectors * c_.lanes() * size; at += 64) c_.prefetcht1(c_.ptr[*base + frame_.scratch * size + at]);
   }
 
   const Pass& pass_;

@@ -92,6 +92,11 @@ const Frame::Reg64* Frame::base_of_input(int input) const {
   return at == input_bases_.end() ? nullptr : &at->second;
 }
 
+const Frame::Reg64* Frame::base_of_output(int output) const {
+  const auto at = output_bases_.find(output);
+  return at == output_bases_.end() ? nullptr : &at->second;
+}
+
 Frame::Address Frame::element(Reg64 base, DType dtype) const {
   const int size = static_cast<int>(size_of(dtype));
   return c.ptr[base + index * size + u * c.lanes() * size];

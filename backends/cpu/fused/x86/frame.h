@@ -100,8 +100,9 @@ class Frame {
   /// Behind `scratch`: of floats vector i, of doubles half a vector; of this column on, or the lanes themselves.
   Address floats_at(bool lanes, int i) const;
   Address doubles_at(bool lanes, int half) const;
-  /// The input's own base register; null if it has none.
+  /// Their own base register; null if they have none.
   const Reg64* base_of_input(int input) const;
+  const Reg64* base_of_output(int output) const;
 
  private:
   using Bases = std::map<int, Reg64>;

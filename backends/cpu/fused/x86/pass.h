@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,7 @@ struct Piece {
 using Code = void (*)(const Piece*);
 
 inline constexpr int most_lines = 16;
+inline constexpr std::int64_t row_lanes = 2 * static_cast<std::int64_t>(tile_step);
 
 /// What is to be compiled: a tile program without what code need not do, and how its loops run and its reductions are made.
 struct Pass {
@@ -35,6 +37,7 @@ struct Pass {
     lanes,     ///< added in double, a sum for each column modulo tile_step
     columns,   ///< extremes, one for each column
     extremes,  ///< extremes, one for each column modulo tile_step
+    rows,      ///< maxima of sizes, of all columns of a row together
     spilled    ///< written to memory, for Reductions::add
   };
   struct Load {
@@ -47,15 +50,18 @@ struct Pass {
   struct Reduced {
     Way way{};
     bool is_max = false;
-    int line = -1;  ///< of spilled ones
+    int line = -1;  ///< of spilled ones: where a row goes; of rows: what its columns modulo row_lanes have so far
+    int twin = -1;  ///< of blocks: an earlier reduction that adds up the same; this one has no instruction
   };
 
   TileProgram program;
-  std::vector<Load> loads;       ///< as the program's; rows and numbers are not among those that the body has
-  std::vector<Reduced> reduced;  ///< by reduction
-  bool flat = false;             ///< no operand knows rows: one row, however long
-  std::int64_t block_rows = 1;   ///< that a few columns are kept in registers for
-  int lines = 0;                 ///< lists of row pointers, of loads first
+  std::vector<Load> loads;  ///< as the program's; rows and numbers are not among those that the body has
+  /// By reduction. Its instruction reads `a`, only where b (if it is one) is true, and c is not.
+  std::vector<Reduced> reduced;
+  std::vector<std::optional<float>> clipped;  ///< by store: u8 of a value clipped to 0 and this number
+  bool flat = false;                          ///< no operand knows rows: one row, however long
+  std::int64_t block_rows = 1;                ///< that a few columns are kept in registers for
+  int lines = 0;                              ///< lists of row pointers, of loads first
   bool has_pivots = false;
 
   std::string text() const;  ///< equal for passes that equal code serves
@@ -78,6 +84,10 @@ struct Facts {
   std::vector<float> number;
   std::vector<bool> flushed;        ///< never subnormal
   std::vector<bool> unsigned_zero;  ///< -0 and +0 may be confused: whoever reads it sees no difference
+  std::vector<bool> no_sign;        ///< the sign bit is clear, of NaN as well
+
+  /// Whether its order is that of its bits as a whole number, NaN the greatest.
+  bool is_size(int value) const { return no_sign[value] && flushed[value]; }
 };
 
 }  // namespace qfw::cpu::x86
