@@ -94,14 +94,19 @@ void cut_col_chunks(std::int64_t wanted, Tiling& g) {
   }
 }
 
-void cut_chunks(const FusedProgram& program, Tiling& g) {
-  if (program.reductions.empty()) return cut_row_chunks(std::min(g.count / small_chunk_elements, most_chunks), 1, g, 4);
-  std::int64_t wanted = std::min(g.count / chunk_elements, most_chunks);
-  if (program.reductions.empty() && g.cols >= long_row && any_load(program, Pattern::row)) {
+void cut_without_sums(const FusedProgram& program, Tiling& g) {
+  if (g.cols >= long_row && any_load(program, Pattern::row)) {
     // Its part of that row is read again and again while it is there; where there are many, they are longer, as streams want.
+    const std::int64_t wanted = std::min(g.count / chunk_elements, most_chunks);
     cut_col_chunks(std::clamp(g.cols / (long_row / 2), std::min(wanted, enough_chunks), wanted), g);
-    return;
+  } else {
+    cut_row_chunks(std::min(g.count / small_chunk_elements, most_chunks), 1, g, 4);
   }
+}
+
+void cut_chunks(const FusedProgram& program, Tiling& g) {
+  if (program.reductions.empty()) return cut_without_sums(program, g);
+  std::int64_t wanted = std::min(g.count / chunk_elements, most_chunks);
   if (any_result(program, Pattern::strided)) {
     const bool alone = !any_result(program, Pattern::row) && !any_result(program, Pattern::scalar);
     if (chunks_own_results(program) && (alone || !program.in_order)) {
@@ -111,7 +116,7 @@ void cut_chunks(const FusedProgram& program, Tiling& g) {
     }
     return;
   }
-  if (program.in_order && !program.reductions.empty()) {
+  if (program.in_order) {
     if (any_result(program, Pattern::scalar)) {
       cut_row_chunks(1, 1, g);
     } else {
