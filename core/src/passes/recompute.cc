@@ -37,7 +37,8 @@ bool may_be_repeated(const Graph& graph, int number, Recompute how) {
 struct Choice {
   std::vector<int> segment;  ///< as segments_of
   std::vector<bool> again;
-  std::int64_t bytes = 0;  ///< of activations at once, at most
+  std::int64_t bytes = 0;    ///< of activations at once, at most: an estimate
+  bool ends_in_time = true;  ///< no segment has more products to repeat than there are behind it
 };
 
 class Chooser {
@@ -59,7 +60,8 @@ class Chooser {
       }
     }
     const std::int64_t bytes = most_at_once(kept, again);
-    return {std::move(segment_), std::move(again), bytes};
+    const bool in_time = ends_in_time(again);
+    return {std::move(segment_), std::move(again), bytes, in_time};
   }
 
  private:
@@ -106,6 +108,26 @@ class Chooser {
     return most;
   }
 
+  /// A gradient takes more passes than the product it belongs to. Where a segment repeats no more products than stand behind
+  /// it, the operands of its gradients are there, counted in passes, before these are reached: a backend that puts into one
+  /// pass what can be computed at the same time then has the gradients in the same passes, and their sums the same bits.
+  bool ends_in_time(const std::vector<bool>& again) const {
+    std::int64_t behind = 0;
+    std::vector<std::int64_t> products(static_cast<std::size_t>(last_) + 1), repeated(products.size());
+    for (int number = 0; number < activations_.count(); ++number) {
+      const auto at = static_cast<std::size_t>(number);
+      if (!activations_.is(number) || class_of(graph_.nodes[at].op) != OpClass::matmul) continue;
+      const auto own = static_cast<std::size_t>(segment(number));
+      if (activations_.leads(number)) ++products[own];
+      if (again[at]) ++repeated[own];
+    }
+    for (std::size_t i = products.size(); i-- > 0;) {
+      if (repeated[i] > behind) return false;
+      behind += products[i];
+    }
+    return true;
+  }
+
   const Activations& activations_;
   const Graph& graph_;
   Recompute how_;
@@ -124,13 +146,13 @@ Choice best_choice(const Activations& activations, Recompute how) {
   constexpr int parts[] = {2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64};
   for (const int part : parts) {
     Choice choice = Chooser(activations, how, segments_of(activations, all / part)).run();
-    if (choice.bytes < best.bytes) best = std::move(choice);
+    if (choice.ends_in_time && choice.bytes < best.bytes) best = std::move(choice);
   }
   return best;
 }
 
-/// Copies a graph; before the first gradient that reads what is computed again of a segment comes that segment's second
-/// computation, which all gradients behind it read.
+/// Copies a graph. Before the first gradient that reads what is computed again of a segment comes that segment's second
+/// computation; gradients read the second instead of the first.
 class Rewriter {
  public:
   Rewriter(const Activations& activations, const Choice& choice, int replicas)
@@ -147,12 +169,13 @@ class Rewriter {
     find_segments();
     for (int number = 0; number < activations_.count(); ++number) {
       if (const auto at = opens_.find(number); at != opens_.end()) {
-        for (const int segment : at->second) repeat(segment, number);
+        for (const int segment : at->second) repeat(segment);
       }
       Node node = from_.nodes[static_cast<std::size_t>(number)];
       for (Use& use : node.inputs) use = activations_.late(number) ? latest(use) : moved(use);
       moved_.push_back(static_cast<int>(result_.nodes.size()));
       result_.nodes.push_back(std::move(node));
+      if (number == first_gradient_) wait_for_gradients();
     }
     copy_uses(from_, result_, [this](Use use) { return moved(use); });
     return finish(result_, replicas_);
@@ -170,6 +193,7 @@ class Rewriter {
   }
 
   void find_segments() {
+    first_gradient_ = first_gradient();
     std::map<int, int> first_reader;  // of a segment
     for (int number = 0; number < activations_.count(); ++number) {
       const auto at = static_cast<std::size_t>(number);
@@ -180,68 +204,58 @@ class Rewriter {
         if (choice_.again[read]) first_reader.try_emplace(choice_.segment[read], number);
       }
     }
-    for (const auto& [segment, reader] : first_reader) opens_[reader].push_back(segment);
+    for (const auto& [segment, reader] : first_reader) {
+      if (reader > first_gradient_) opens_[reader].push_back(segment);
+    }
   }
 
-  /// A gradient that is there before `reader` and in memory: a product or a sum that it is computed from.
-  Use gradient_before(int reader) const {
-    std::vector<int> pending{reader};
-    int best = -1;
-    std::vector<bool> seen(static_cast<std::size_t>(reader) + 1);
-    while (!pending.empty()) {
-      const Node& node = from_.nodes[static_cast<std::size_t>(pending.back())];
-      pending.pop_back();
-      for (const Use use : node.inputs) {
-        if (!activations_.late(use.node) || seen[static_cast<std::size_t>(use.node)]) continue;
-        seen[static_cast<std::size_t>(use.node)] = true;
-        const OpClass op_class = class_of(from_.nodes[static_cast<std::size_t>(use.node)].op);
-        const bool in_memory = op_class == OpClass::matmul || op_class == OpClass::other || op_class == OpClass::reduction;
-        in_memory ? void(best = std::max(best, use.node)) : pending.push_back(use.node);
+  /// The first gradient that is in memory: a product or a sum.
+  int first_gradient() const {
+    for (int number = 0; number < activations_.count(); ++number) {
+      const OpClass op_class = class_of(from_.nodes[static_cast<std::size_t>(number)].op);
+      const bool in_memory = op_class == OpClass::matmul || op_class == OpClass::other || op_class == OpClass::reduction;
+      if (in_memory && activations_.late(number)) return number;
+    }
+    return activations_.count();
+  }
+
+  /// What second computations begin with, to be read after the first gradient. All gradients read it there, so that a pass that
+  /// gradients shared without any second computation, they still share.
+  void wait_for_gradients() {
+    for (const auto& [reader, segments] : opens_) {
+      for (const int segment : segments) {
+        for (const int number : members_.at(segment)) {
+          for (const Use use : from_.nodes[static_cast<std::size_t>(number)].inputs) {
+            if (begins(use) && !latest_.contains(key(use))) latest_[key(use)] = after(use);
+          }
+        }
       }
     }
-    if (best < 0) {
-      fail(Error::Category::internal, "recompute", "no gradient comes before what reads it",
-           from_.nodes[static_cast<std::size_t>(reader)].path, "report this recipe, and leave train.recompute out");
-    }
-    return moved({best, 0});
   }
 
-  void repeat(int segment, int reader) {
-    const Use gradient = gradient_before(reader);
-    std::map<Key, Use> waiting;
+  bool begins(Use use) const {
+    if (choice_.again[static_cast<std::size_t>(use.node)]) return false;
+    return activations_.is(use.node) ||
+           (from_.nodes[static_cast<std::size_t>(use.node)].op == Op::input && activations_.large(use));
+  }
+
+  Use after(Use use) {
+    const TensorType& type = from_.type(use);
+    result_.nodes.push_back({.op = Op::reshape,
+                             .inputs = {moved(use), moved({first_gradient_, 0})},
+                             .attributes = type.shape,
+                             .outputs = {type},
+                             .path = from_.nodes[static_cast<std::size_t>(use.node)].path});
+    return {static_cast<int>(result_.nodes.size()) - 1, 0};
+  }
+
+  void repeat(int segment) {
     for (const int number : members_.at(segment)) {
       Node node = from_.nodes[static_cast<std::size_t>(number)];
-      bool waits = false;
-      for (Use& use : node.inputs) {
-        const Use original = use;
-        const bool repeated = choice_.again[static_cast<std::size_t>(use.node)];
-        const bool large = repeated || activations_.is(use.node) ||
-                           (from_.nodes[static_cast<std::size_t>(use.node)].op == Op::input && activations_.large(use));
-        use = repeated ? latest_.at(key(original)) : large ? after(original, gradient, waiting) : moved(original);
-        waits = waits || large;
-      }
-      if (!waits && !node.inputs.empty()) {
-        node.inputs[0] = after(from_.nodes[static_cast<std::size_t>(number)].inputs[0], gradient, waiting);
-      }
+      for (Use& use : node.inputs) use = latest(use);
       latest_[{number, 0}] = {static_cast<int>(result_.nodes.size()), 0};
       result_.nodes.push_back(std::move(node));
     }
-  }
-
-  /// The same value, to be read after the gradient.
-  Use after(Use use, Use gradient, std::map<Key, Use>& waiting) {
-    const auto [at, fresh] = waiting.try_emplace(key(use));
-    if (fresh) {
-      at->second = {static_cast<int>(result_.nodes.size()), 0};
-      const TensorType& type = from_.type(use);
-      result_.nodes.push_back({.op = Op::reshape,
-                               .inputs = {moved(use), gradient},
-                               .attributes = type.shape,
-                               .outputs = {type},
-                               .path = from_.nodes[static_cast<std::size_t>(use.node)].path});
-      if (activations_.is(use.node)) latest_[key(use)] = at->second;
-    }
-    return at->second;
   }
 
   const Activations& activations_;
@@ -252,6 +266,7 @@ class Rewriter {
   std::vector<int> moved_;
   std::map<int, std::vector<int>> members_;  ///< of a segment: what is computed again
   std::map<int, std::vector<int>> opens_;    ///< by gradient: the segments that are computed again before it
+  int first_gradient_ = 0;
   std::map<Key, Use> latest_;
 };
 
@@ -268,12 +283,12 @@ const char* name_of(Recompute how) {
   return names[static_cast<std::size_t>(how)];
 }
 
-Recomputation recompute(const Graph& graph, Recompute how, int replicas) {
-  if (!graph.training || !has_logits(graph)) return {graph, 0};
+Graph recompute(const Graph& graph, Recompute how, int replicas) {
+  if (!graph.training || !has_logits(graph)) return graph;
   const Activations activations(graph);
   const Choice choice = best_choice(activations, how);
-  if (std::ranges::find(choice.again, true) == choice.again.end()) return {graph, choice.bytes};
-  return {Rewriter(activations, choice, replicas).run(), choice.bytes};
+  if (std::ranges::find(choice.again, true) == choice.again.end()) return graph;
+  return Rewriter(activations, choice, replicas).run();
 }
 
 std::vector<bool> computed_again(const Graph& graph) {

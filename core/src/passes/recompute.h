@@ -20,12 +20,6 @@ enum class Recompute : std::uint8_t {
 inline constexpr Recompute recompute_levels[] = {Recompute::none, Recompute::elementwise, Recompute::integer, Recompute::all};
 const char* name_of(Recompute how);
 
-/// A training step that computes part of its forward pass again.
-struct Recomputation {
-  Graph graph;
-  std::int64_t kept = 0;  ///< an estimate of the bytes that activations take at most; gradients and scratch come on top
-};
-
 /// Takes and returns a finished graph, for so many replicas; its bits are the same. A graph without logits, such as one that
 /// updates nothing, stays as it is.
 ///
@@ -34,9 +28,9 @@ struct Recomputation {
 /// minimum cut. The last segment is kept whole, as the backward pass begins with it. How many segments there are is tried out:
 /// that which the estimate finds best.
 ///
-/// The second computation reads what was kept through reshapes with a second operand, a gradient that reaches the segment: it
-/// stands late in the graph, and no backend takes it for the first one.
-Recomputation recompute(const Graph& graph, Recompute how, int replicas = 1);
+/// The second computation reads what was kept through reshapes with a second operand, the first gradient: no backend takes it
+/// for the first one, and as it stands in the graph before the gradients that need it, it is computed with them.
+Graph recompute(const Graph& graph, Recompute how, int replicas = 1);
 
 /// Of each node, whether it is part of a second computation.
 std::vector<bool> computed_again(const Graph& graph);

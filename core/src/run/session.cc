@@ -250,7 +250,7 @@ void Session::run(const Compiled& compiled, std::int64_t step, std::span<const E
 }
 
 Session::Compiled Session::compile_training(std::int64_t step, Recompute how) {
-  Compiled compiled = compile_prepared(recompute(prepared(training_graph_at(step)), how, replicas_.size()).graph);
+  Compiled compiled = compile_prepared(recompute(prepared(training_graph_at(step)), how, replicas_.size()));
   compiled.recompute = how;
   return compiled;
 }
@@ -264,11 +264,9 @@ Session::Compiled Session::compile_fitting(std::int64_t step) {
   Compiled compiled;
   std::int64_t needed = 0;
   for (const Recompute level : levels) {
-    Recomputation step_graph = recompute(graph, level, replicas_.size());
-    dump("recompute", step_graph.graph);
-    const bool is_last = level == levels.back();
-    if (!is_last && variables + step_graph.kept > limit) continue;  // not even by the estimate
-    compiled = compile_prepared(std::move(step_graph.graph));
+    Graph some_again = recompute(graph, level, replicas_.size());
+    dump("recompute", some_again);
+    compiled = compile_prepared(std::move(some_again));
     compiled.recompute = level;
     needed = variables + compiled.arena_bytes();
     if (needed <= limit) break;

@@ -41,6 +41,7 @@ TEST_P(RecomputedRun, EndsWithTheSameBits) {
     std::vector<std::string> overrides = GetParam();
     overrides.push_back("train.batch_size=16");
     overrides.push_back("model.stages=2,2");
+    overrides.push_back("quantizer.activation_bound_start_step=1");
     overrides.push_back(option);
     return overrides;
   };
@@ -61,7 +62,8 @@ const std::vector<std::string> all_modes[] = {
 INSTANTIATE_TEST_SUITE_P(Modes, RecomputedRun, ::testing::ValuesIn(all_modes));
 
 Explanation explained(const test::TemporaryFolder& folder, std::vector<std::string> overrides) {
-  overrides.insert(overrides.begin(), {"quantizer.arithmetic=integer", "model.stages=2,2", "dataset.train_examples=512"});
+  overrides.insert(overrides.begin(), {"quantizer.arithmetic=integer", "quantizer.activation_bound_start_step=0",
+                                       "model.stages=2,2", "dataset.train_examples=512"});
   Session session(test::micro_recipe(folder.path(), std::move(overrides)), Session::Data::required);
   return explain_compiled(session);
 }
