@@ -142,7 +142,6 @@ Choice best_choice(const Activations& activations, Recompute how) {
     if (activations.is(number) && activations.stored(number)) all += activations.bytes(number);
   }
   Choice best = Chooser(activations, how, segments_of(activations, all)).run();  // one: everything is kept
-  if (how == Recompute::none) return best;
   constexpr int parts[] = {2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64};
   for (const int part : parts) {
     Choice choice = Chooser(activations, how, segments_of(activations, all / part)).run();
@@ -284,7 +283,7 @@ const char* name_of(Recompute how) {
 }
 
 Graph recompute(const Graph& graph, Recompute how, int replicas) {
-  if (!graph.training || !has_logits(graph)) return graph;
+  if (how == Recompute::none || !graph.training || !has_logits(graph)) return graph;
   const Activations activations(graph);
   const Choice choice = best_choice(activations, how);
   if (std::ranges::find(choice.again, true) == choice.again.end()) return graph;

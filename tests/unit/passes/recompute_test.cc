@@ -45,7 +45,7 @@ class RecomputeTest : public ::testing::Test {
   }
 
   const Model model_ = blocks(6);
-  const Floats floats_;
+  const Floats floats_{};
   const std::unique_ptr<Optimizer> sgd_ = make<Optimizer>("sgd");
 };
 
