@@ -13,7 +13,9 @@ bool is_fused_class(const Node& node) {
   return c == OpClass::elementwise || c == OpClass::reduction || node.op == Op::constant || node.op == Op::broadcast_to;
 }
 
-bool is_view(const Node& node) { return class_of(node.op) == OpClass::view; }
+/// A reshape that waits for a second operand is none that a pass reads through: it stands between what is computed early and
+/// late.
+bool is_view(const Node& node) { return class_of(node.op) == OpClass::view && node.inputs.size() == 1; }
 
 }  // namespace
 

@@ -151,7 +151,13 @@ void print_json(const Explanation& explanation, Session& session, bool settings)
   result["state_bytes"] = explanation.state_bytes;
   result["arena_bytes"] = explanation.arena_bytes;
   result["stash_bytes"] = explanation.stash.bytes();
-  result["stash"] = stash_json(explanation.stash);
+  result["stash"] = stash_json(explanation.stash.rows);
+  result["recompute"] = name_of(explanation.recompute);
+  result["computed_again"] = stash_json(explanation.stash.again);
+  if (explanation.recompute != Recompute::none) {
+    result["arena_bytes_without_recompute"] = explanation.arena_without;
+    result["stash_bytes_without_recompute"] = explanation.stash_without;
+  }
   result["backend"] = session.backend().describe();
   result["total_steps"] = session.total_steps();
   result["steps_per_epoch"] = session.steps_per_epoch();

@@ -22,6 +22,17 @@ sum=$(sed -n '/"stash": \[/,/^  \]/s/.*"bytes": \([0-9]*\).*/\1/p' explain.json 
 twice=$("$QFW" explain tiny.ini "${made[@]}" --train.batch_size=64 --json 2> /dev/null | json_field stash_bytes)
 awk -v a="$sum" -v b="$twice" 'BEGIN { exit !(b > 1.9 * a && b <= 2 * a) }' || fail "$sum bytes are kept at a batch of 32, $twice at 64"
 
+# With part of it computed again less is kept; what is, and what that saves, is said.
+"$QFW" explain tiny.ini "${made[@]}" --train.recompute=all > again.txt 2> /dev/null
+grep -Eq '^kept for backward, MiB .* again$' again.txt || fail "there is no column of what is computed again: $(cat again.txt)"
+tr '\n' ' ' < again.txt | grep -Eq 'recompute all: values of [0-9.]+ in all are computed again when they are needed \(.*[0-9]+ conv2d.*\); without that' ||
+  fail "what is computed again is not said: $(cat again.txt)"
+"$QFW" explain tiny.ini "${made[@]}" --train.recompute=all --json > again.json 2> /dev/null
+[ "$(json_field stash_bytes < again.json)" -lt "$sum" ] || fail "no less is kept"
+[ "$(json_field stash_bytes_without_recompute < again.json)" = "$sum" ] || fail "what would be kept otherwise is not said"
+"$QFW" explain tiny.ini "${made[@]}" --train.recompute=auto --train.memory_limit_mib=1 > /dev/null 2> refused.txt && fail "1 MiB was enough"
+grep -q 'more than train.memory_limit_mib = 1' refused.txt || fail "$(cat refused.txt)"
+
 "$QFW" explain tiny.ini "${made[@]}" --backend.name=reference 2> /dev/null > reference.txt
 grep -q 'kept for backward' reference.txt && fail "reference plans no memory"
 echo "stash: $sum bytes are listed"

@@ -112,8 +112,13 @@ Explanation explain(const Session& session) {
 Explanation explain_compiled(Session& session) {
   Explanation explanation = explain(std::as_const(session));
   const Session::Compiled& compiled = session.training(session.total_steps() - 1);
-  explanation.arena_bytes = compiled.executables.front()->arena_bytes();
+  explanation.arena_bytes = compiled.arena_bytes();
   explanation.stash = stash_of(compiled.graph, *compiled.executables.front());
+  explanation.recompute = compiled.recompute;
+  if (compiled.recompute == Recompute::none) return explanation;
+  const Session::Compiled without = session.compile_training(session.total_steps() - 1, Recompute::none);
+  explanation.arena_without = without.arena_bytes();
+  explanation.stash_without = stash_of(without.graph, *without.executables.front()).bytes();
   return explanation;
 }
 

@@ -45,8 +45,10 @@ struct Explanation {
   /// Parameters, what the optimizer keeps of each, and all other state.
   std::int64_t parameter_bytes = 0, optimizer_bytes = 0, state_bytes = 0;
   std::int64_t variable_bytes() const { return parameter_bytes + optimizer_bytes + state_bytes; }
-  std::int64_t arena_bytes = 0;  ///< intermediate values of a training step in its last phase; 0: not compiled
-  Stash stash;                   ///< among these; empty: not compiled, or the backend does not tell
+  std::int64_t arena_bytes = 0;           ///< intermediate values of a training step in its last phase; 0: not compiled
+  Stash stash;                            ///< among these; empty: not compiled, or the backend does not tell
+  Recompute recompute = Recompute::none;  ///< what of that step's forward pass is computed again
+  std::int64_t arena_without = 0, stash_without = 0;  ///< bytes if nothing were; 0: nothing is
 };
 
 /// Compiles nothing.

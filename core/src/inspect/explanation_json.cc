@@ -56,9 +56,9 @@ json::array layers_json(const Explanation& explanation) {
   return layers;
 }
 
-json::array stash_json(const Stash& stash) {
+json::array stash_json(const std::vector<Stash::Row>& rows) {
   json::array values;
-  for (const Stash::Row& value : stash.rows) {
+  for (const Stash::Row& value : rows) {
     json::object row;
     row["layer"] = value.layer;
     row["op"] = value.op;

@@ -10,7 +10,7 @@ namespace qfw {
 boost::json::array layers_json(const Explanation& explanation);
 
 /// Every value that is kept for the backward pass.
-boost::json::array stash_json(const Stash& stash);
+boost::json::array stash_json(const std::vector<Stash::Row>& rows);
 
 /// Null for a float.
 boost::json::value bits_json(int bits);

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "inspect/task_row.h"
+#include "passes/recompute.h"
 
 namespace qfw {
 
@@ -24,14 +25,19 @@ Stash stash_of(const Graph& graph, const Executable& executable) {
   Stash stash;
   if (!graph.training || last_product < 0) return stash;
   const LayerNames names(graph);
+  const std::vector<bool> again = computed_again(graph);
   for (const Executable::Held& tensor : executable.held()) {
-    if (tensor.first > last_product || tensor.last <= last_product) continue;
-    stash.rows.push_back({.layer = names.of(tensor.use.node),
-                          .op = name_of(graph.nodes[static_cast<std::size_t>(tensor.use.node)].op),
-                          .type = graph.type(tensor.use)});
+    const auto node = static_cast<std::size_t>(tensor.use.node);
+    const bool kept = tensor.first <= last_product && tensor.last > last_product;
+    if (!kept && !again[node]) continue;
+    (kept ? stash.rows : stash.again)
+        .push_back({.layer = names.of(tensor.use.node), .op = name_of(graph.nodes[node].op), .type = graph.type(tensor.use)});
   }
+  const auto has = [](const std::vector<Stash::Row>& rows, const std::string& layer) {
+    return std::ranges::find(rows, layer, &Stash::Row::layer) != rows.end();
+  };
   for (const std::string& layer : names.in_order()) {
-    if (std::ranges::find(stash.rows, layer, &Stash::Row::layer) != stash.rows.end()) stash.layers.push_back(layer);
+    if (has(stash.rows, layer) || has(stash.again, layer)) stash.layers.push_back(layer);
   }
   for (const QuantizedSite& site : graph.sites) stash.matmul_layers.push_back(site.path);
   return stash;
@@ -41,6 +47,7 @@ std::int64_t LayerStash::all() const { return std::accumulate(bytes.begin(), byt
 
 LayerStash& LayerStash::operator+=(const LayerStash& other) {
   values += other.values;
+  again += other.again;
   for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] += other.bytes[i];
   return *this;
 }
@@ -54,14 +61,16 @@ std::vector<LayerStash> by_layer(const Stash& stash, std::size_t most_rows) {
       ++row.values;
       row.bytes[static_cast<std::size_t>(value.type.dtype)] += value.bytes();
     }
+    for (const Stash::Row& value : stash.again) row.again += value.layer == layer ? value.bytes() : 0;
   }
   const auto multiplies = [&](std::size_t i) {
     return std::ranges::find(stash.matmul_layers, rows[i].layer) != stash.matmul_layers.end();
   };
   rows = grouped(rows, with_the_one_before(layers_of(rows), multiplies));
   if (rows.size() <= most_rows) return rows;
-  return grouped(rows,
-                 fold_blocks(layers_of(rows), [&](std::size_t a, std::size_t b) { return rows[a].bytes == rows[b].bytes; }));
+  return grouped(rows, fold_blocks(layers_of(rows), [&](std::size_t a, std::size_t b) {
+                   return rows[a].bytes == rows[b].bytes && rows[a].again == rows[b].again;
+                 }));
 }
 
 }  // namespace qfw

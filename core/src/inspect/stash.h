@@ -17,10 +17,11 @@ struct Stash {
     std::int64_t bytes() const { return static_cast<std::int64_t>(type.bytes()); }
   };
   std::vector<Row> rows;            ///< in the order in which they are written
+  std::vector<Row> again;           ///< what is not kept but computed a second time (passes/recompute.h)
   std::vector<std::string> layers;  ///< of all of these, in the order of the network
   std::vector<std::string> matmul_layers;
 
-  std::int64_t bytes() const;
+  std::int64_t bytes() const;  ///< of what is kept
 };
 
 /// Of an executable that was compiled from this graph; empty if its backend does not tell, or if nothing is kept.
@@ -31,6 +32,7 @@ struct LayerStash {
   std::string layer;
   std::int64_t values = 0;
   std::array<std::int64_t, 5> bytes{};  ///< by DType
+  std::int64_t again = 0;               ///< bytes of what is computed again
 
   std::int64_t of(DType dtype) const { return bytes[static_cast<std::size_t>(dtype)]; }
   std::int64_t all() const;

@@ -3,12 +3,14 @@
 #include "ops/table.h"
 #include "qfw/builder.h"
 
-/// The same elements in row-major order under another shape of the same count. Any dtype.
+/// The same elements in row-major order under another shape of the same count. Any dtype. A second operand, of any type, is
+/// only waited for: what reads the result is computed after it. The core's passes give one (passes/recompute.h); no gradient
+/// flows to it.
 namespace qfw::ops {
 namespace {
 
 Types infer(Inputs inputs, const Attributes& attributes) {
-  expect_operands(Op::reshape, inputs, 1);
+  if (inputs.size() != 2) expect_operands(Op::reshape, inputs, 1);
   const Shape& to = attribute<Shape>(Op::reshape, attributes);
   if (to.count() != inputs[0].shape.count()) {
     refuse(Op::reshape,
@@ -19,7 +21,11 @@ Types infer(Inputs inputs, const Attributes& attributes) {
   return {{to, inputs[0].dtype}};
 }
 
-Gradients gradient(const Differentiation& d) { return {reshape(*d.gradients[0], d.inputs[0].shape())}; }
+Gradients gradient(const Differentiation& d) {
+  Gradients gradients(d.inputs.size());
+  gradients[0] = reshape(*d.gradients[0], d.inputs[0].shape());
+  return gradients;
+}
 
 }  // namespace
 

@@ -20,6 +20,8 @@ struct TrainSettings {
   std::optional<double> epochs;
   std::optional<std::int64_t> steps, early_stop_steps;
   std::int64_t batch_size = 128;
+  std::string recompute = "none";  ///< or elementwise, integer, all, auto
+  std::optional<std::int64_t> memory_limit_mib;
   static void declare(Declare<TrainSettings>& option);
 };
 

@@ -49,10 +49,10 @@ bool may_differ(std::string_view key, std::string_view before, std::string_view 
   if (key == "description") return true;
   if (key == "backend.compute") return false;
   for (const std::string_view section :
-       {"train.epochs", "train.steps", "train.early_stop_steps", "eval.", "checkpoint.", "metrics.", "backend.",
-        "dataset.workers", "dataset.prefetch", "dataset.data_dir", "dataset.cache_mib", "dataset.cache_dir",
-        "dataset.validation_split", "dataset.on_corrupt", "dataset.max_corrupt", "dataset.validation_labels",
-        "dataset.index_dir"}) {
+       {"train.epochs", "train.steps", "train.early_stop_steps", "train.recompute", "train.memory_limit_mib", "eval.",
+        "checkpoint.", "metrics.", "backend.", "dataset.workers", "dataset.prefetch", "dataset.data_dir", "dataset.cache_mib",
+        "dataset.cache_dir", "dataset.validation_split", "dataset.on_corrupt", "dataset.max_corrupt",
+        "dataset.validation_labels", "dataset.index_dir"}) {
     if (key.starts_with(section)) return true;
   }
   return false;

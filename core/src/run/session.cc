@@ -45,6 +45,26 @@ std::vector<std::string> paths_of(const Recipe& recipe, const Layer& model, cons
   return paths;
 }
 
+/// What to try, one after the other, and the bytes that a step may take.
+std::pair<std::vector<Recompute>, std::int64_t> recomputation(const TrainSettings& train) {
+  constexpr std::int64_t no_limit = std::numeric_limits<std::int64_t>::max();
+  if (train.recompute == "auto") {
+    if (!train.memory_limit_mib) return {{Recompute::elementwise}, no_limit};
+    const std::int64_t limit = std::min(*train.memory_limit_mib, no_limit >> 20) << 20;
+    return {{std::begin(recompute_levels), std::end(recompute_levels)}, limit};
+  }
+  const auto chosen = std::ranges::find_if(recompute_levels, [&](Recompute each) { return name_of(each) == train.recompute; });
+  return {{*chosen}, no_limit};
+}
+
+/// A run does not start with too much; one that has begun goes on.
+void refuse_memory(std::int64_t needed, std::int64_t limit, bool has_begun) {
+  const std::string text = fmt::format("a step takes {} MiB even with all recomputed, more than train.memory_limit_mib = {}",
+                                       needed >> 20, limit >> 20);
+  if (!has_begun) fail(Error::Category::usage, "train", text, {}, "make train.batch_size smaller, or the limit larger");
+  logger().warn("{}", text);
+}
+
 }  // namespace
 
 Session::Session(const Recipe& recipe, Data data)
@@ -213,8 +233,7 @@ Graph Session::prepared(Graph graph) const {
   return graph;
 }
 
-Session::Compiled Session::compile(Graph graph) {
-  graph = prepared(std::move(graph));
+Session::Compiled Session::compile_prepared(Graph graph) {
   std::vector<std::unique_ptr<Executable>> executables(static_cast<std::size_t>(replicas_.count()));
   replicas_.each([&](int i) {
     executables[static_cast<std::size_t>(i)] = replicas_.backend(i).compile(graph, replicas_.communicator(i));
@@ -230,12 +249,41 @@ void Session::run(const Compiled& compiled, std::int64_t step, std::span<const E
   });
 }
 
+Session::Compiled Session::compile_training(std::int64_t step, Recompute how) {
+  Compiled compiled = compile_prepared(recompute(prepared(training_graph_at(step)), how, replicas_.size()));
+  compiled.recompute = how;
+  return compiled;
+}
+
+/// As little is computed again as fits.
+Session::Compiled Session::compile_fitting(std::int64_t step) {
+  const Graph graph = prepared(training_graph_at(step));
+  const auto [levels, limit] = recomputation(recipe_.train());
+  std::int64_t variables = 0;
+  for (const Variable& variable : graph.variables) variables += static_cast<std::int64_t>(variable.type.bytes());
+  Compiled compiled;
+  std::int64_t needed = 0;
+  for (const Recompute level : levels) {
+    Graph some_again = recompute(graph, level, replicas_.size());
+    dump("recompute", some_again);
+    compiled = compile_prepared(std::move(some_again));
+    compiled.recompute = level;
+    needed = variables + compiled.arena_bytes();
+    if (needed <= limit) break;
+  }
+  if (needed > limit) refuse_memory(needed, limit, !training_.empty());
+  if (levels.size() > 1) {
+    logger().info("recompute {}: a step takes {} MiB", name_of(compiled.recompute), needed >> 20);
+  }
+  return compiled;
+}
+
 Session::Compiled& Session::training(std::int64_t step) {
   const auto key = phases(clock(step, true));
   if (const auto known = training_.find(key); known != training_.end()) return known->second;
   logger().info("step {}: compiling a training step ({})", step, phase_text(clock(step, true)));
   const Activity compiling("compiling a training step");
-  Compiled compiled = compile(training_graph_at(step));
+  Compiled compiled = compile_fitting(step);
   if (!training_.empty()) {
     check_same_variables(training_.begin()->second.graph, compiled.graph, fmt::format("from step {}", step));
   }

@@ -12,6 +12,7 @@
 #include "io/checkpoint.h"
 #include "passes/freeze.h"
 #include "passes/operand_statistics.h"
+#include "passes/recompute.h"
 #include "passes/step.h"
 #include "qfw/augment.h"
 #include "qfw/backend.h"
@@ -69,7 +70,10 @@ class Session {
   struct Compiled {
     Graph graph;
     std::vector<std::unique_ptr<Executable>> executables;
-    bool codes_checked = false;  ///< see check_codes
+    bool codes_checked = false;             ///< see check_codes
+    Recompute recompute = Recompute::none;  ///< of a training step: what was chosen
+
+    std::int64_t arena_bytes() const { return executables.front()->arena_bytes(); }
   };
   Compiled& training(std::int64_t step);  ///< for the phase that step is in
   bool has_training(std::int64_t step) const { return training_.contains(phases(clock(step, true))); }  ///< already compiled
@@ -108,7 +112,10 @@ class Session {
   StepDescription describe(const Clock& clock, std::int64_t batch) const;
   /// With what the backend declines expanded; throws, naming the layer, for what it does not take at all.
   Graph prepared(Graph graph) const;
-  Compiled compile(Graph graph);
+  Compiled compile(Graph graph) { return compile_prepared(prepared(std::move(graph))); }
+  Compiled compile_prepared(Graph graph);
+  /// The step that training() would compile, but with this part of it computed again; kept nowhere.
+  Compiled compile_training(std::int64_t step, Recompute how);
   const QuantizerSet& quantizers() const { return *quantizers_; }
   std::vector<Phase> phases(const Clock& clock) const { return quantizers_->phases(clock); }
   std::string phase_text(const Clock& clock) const { return quantizers_->phase_text(clock); }
@@ -135,6 +142,7 @@ class Session {
  private:
   void open_data(Data data);
   void count_steps();
+  Compiled compile_fitting(std::int64_t step);
 
   Recipe recipe_;
   std::unique_ptr<Dataset> dataset_;

@@ -120,6 +120,25 @@ TEST(Steps, OldValuesAreSaved) {
 )"));
 }
 
+/// y = relu(x * x) is read twice, the second time as it is computed again from what waits for a product: two passes, and the
+/// reshape is no step and has no memory of its own.
+TEST(Steps, WhatReadsAWaitingViewComesLater) {
+  GraphBuilder g({});
+  const Value x = g.input("x", {{128, 64}}), w = g.input("w", {{64, 64}});
+  const Value first = dense(x, w), y = relu(first * first), product = dense(y, w);
+  const Value later = g.add(Op::reshape, {first, product}, first.shape());
+  g.fetch("gradient", dense(transpose(relu(later * later), {0, 1}), product));
+  EXPECT_EQ(steps_of(finish(g.graph()), testing::target, true), testing::lines(R"(
+  0 node       0 1 -> 2  # %2 dense
+  1 group      2 -> 4  # (%3 multiply, %4 relu)
+  2 node       4 1 -> 5  # %5 dense
+  3 group      2 -> 8  # (%7 multiply, %8 relu)
+  4 node       8 -> 9  # %9 transpose
+  5 node       9 5 -> 10  # %10 dense
+  6 fetch      10 ->   # gradient
+)"));
+}
+
 Target carrying() {
   Target target;
   target.may_anchor = [](const Graph&, const Node& node) { return node.op == Op::conv2d; };
