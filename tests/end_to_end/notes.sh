@@ -27,6 +27,8 @@ explained --quantizer.backward=int8 | grep "^note" && fail "an integer backward 
 explained --quantizer.backward=int8 | grep -Ec "backward s8 x s8 -> s32" | grep -qx "[1-9][0-9]*" || fail "explain does not show the integer backward pass"
 explained --quantizer.backward=int8 | grep "^init_conv .*backward" && fail "images have no gradient"
 noted "the schedule ends after 0.005 of the run's" --schedule.num_epochs=0.005 --train.epochs=0.05
+noted "memory_limit_mib = 100 has no effect: train.recompute is none" --train.memory_limit_mib=100
+explained --train.memory_limit_mib=1000 --train.recompute=auto | grep "^note" && fail "a limit that auto heeds has a note"
 noted "within the warm-up" --schedule.num_epochs=0.05 --schedule.warmup_epochs=0.04
 noted "warm-up and cool-down take" --schedule.warmup_epochs=0.003 --schedule.cooldown_epochs=0.049
 

@@ -26,13 +26,13 @@ void TrainSettings::declare(Declare<TrainSettings>& option) {
          "another such limit, under the original's name; the earliest counts; 0 or none: no such limit", {.min = 0});
   option("batch_size", &TrainSettings::batch_size, "images of a step, over all replicas: a multiple of their number",
          {.min = 1, .max = most_batch});
-  option(
-      "recompute", &TrainSettings::recompute,
-      "what of the forward pass is computed a second time, for the backward pass, instead of being kept in memory for it; no "
-      "bit of a result changes: none: nothing; elementwise: what lies between products, from what they gave; integer: "
-      "integer products as well; all: all products, from a few values in between, which takes the least memory and a second "
-      "forward pass; auto: the first of these with which a step fits train.memory_limit_mib, without a limit elementwise",
-      {.choices = {"none", "elementwise", "integer", "all", "auto"}});
+  option("recompute", &TrainSettings::recompute,
+         "what of the forward pass is computed a second time, for the backward pass, instead of being kept in memory for it; "
+         "results stay the same (docs/numerics.md): none: nothing; elementwise: what lies between products, from what they "
+         "gave; integer: "
+         "integer products as well; all: all products, from a few values in between, which takes the least memory and a second "
+         "forward pass; auto: the first of these with which a step fits train.memory_limit_mib, without a limit elementwise",
+         {.choices = {"none", "elementwise", "integer", "all", "auto"}});
   option(
       "memory_limit_mib", &TrainSettings::memory_limit_mib,
       "recompute = auto: MiB that all variables and a step's intermediate values may take, on each replica; a run that needs "

@@ -60,6 +60,10 @@ class Notes {
       notes_.push_back(fmt::format("optimizer {} never changes {} of the parameters: {}", session_.recipe().name("optimizer"),
                                    idle.size(), fmt::join(idle, ", ")));
     }
+    if (const TrainSettings& train = session_.recipe().train(); train.memory_limit_mib && train.recompute != "auto") {
+      notes_.push_back(fmt::format("train.memory_limit_mib = {} has no effect: train.recompute is {}, and only auto heeds it",
+                                   *train.memory_limit_mib, train.recompute));
+    }
     for (const std::string& note : session_.schedule().notes(session_.clock(total_, false))) notes_.push_back(note);
     return std::move(notes_);
   }
