@@ -5,6 +5,7 @@
 #include <spdlog/details/log_msg_buffer.h>
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/basic_file_sink.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -104,8 +105,10 @@ struct Logging {
 std::string fault_of_log(const std::filesystem::path& path) {
   const int descriptor = open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0666);
   if (descriptor < 0) return open_fault(path, errno);
+  struct stat status {};
+  const bool is_device = fstat(descriptor, &status) == 0 && S_ISCHR(status.st_mode);  // /dev/null is a choice
   close(descriptor);
-  return fault_of_kind(path);
+  return is_device ? "" : fault_of_kind(path);
 }
 
 Logging& logging() {
