@@ -20,8 +20,9 @@ enum class Recompute : std::uint8_t {
 inline constexpr Recompute recompute_levels[] = {Recompute::none, Recompute::elementwise, Recompute::integer, Recompute::all};
 const char* name_of(Recompute how);
 
-/// Takes and returns a finished graph, for so many replicas; its bits are the same. A graph without logits, such as one that
-/// updates nothing, stays as it is.
+/// Takes and returns a finished graph, for so many replicas. It computes the same numbers; where a backend's sums depend on
+/// which pass they are in, a model may differ in last bits (docs/numerics.md). A graph without logits, such as one that updates
+/// nothing, stays as it is.
 ///
 /// The forward pass is divided into segments (Chen et al. 2016, arXiv 1604.06174) where little leads from one to the next. What
 /// does, is kept. Of the rest, the cheapest values are kept from which the backward pass's operands can be computed: a
