@@ -74,10 +74,10 @@ struct Conv2dGrad {
   bool operator==(const Conv2dGrad&) const = default;
 };
 
-/// A reshape in a training graph may have a second operand, which is only waited for: it is computed after that one, and is
-/// still the first operand's elements.
 /// Conv2d serves conv2d; Pool max_pool and its gradient; Shape reshape and broadcast_to; Ties minimum and maximum; Across
 /// all_reduce; DType cast.
+/// A reshape in a training graph may have a second operand, which is only waited for: it is computed after that one, and is
+/// still the first operand's elements.
 using Attributes = std::variant<std::monostate, Conv2d, Conv2dGrad, Dense, Pool, Reduce, Number, Slot, Axes, Epsilon, Stream,
                                 Shape, Ties, Across, DType>;
 
