@@ -28,12 +28,34 @@ constexpr double power_of_two(long long exponent) {
   return __builtin_bit_cast(double, static_cast<Bits>(exponent + 1023) << 52);
 }
 
-/// c[0] + c[1] s + c[2] s^2 + ..., from the last (Horner).
+/// c[0] + c[1] s + c[2] s^2 + ...
 template <int count>
-constexpr double polynomial(const double (&c)[count], double s) {
-  double sum = c[count - 1];
-  for (int i = count - 2; i >= 0; --i) sum = sum * s + c[i];
-  return sum;
+struct Series {
+  double c[count];
+  /// From the last (Horner).
+  constexpr double operator()(double s) const {
+    double sum = c[count - 1];
+    for (int i = count - 2; i >= 0; --i) sum = sum * s + c[i];
+    return sum;
+  }
+};
+
+/// (e^r - 1 - r) / r^2
+constexpr Series<12> exp_series() {
+  return {{0.5, 1.0 / 6.0, 1.0 / 24.0, 1.0 / 120.0, 1.0 / 720.0, 1.0 / 5040.0, 1.0 / 40320.0, 1.0 / 362880.0, 1.0 / 3628800.0,
+           1.0 / 39916800.0, 1.0 / 479001600.0, 1.0 / 6227020800.0}};
+}
+
+/// (artanh(f) - f) / f^3 in s = f^2
+constexpr Series<11> log_series() {
+  return {{1.0 / 3.0, 1.0 / 5.0, 1.0 / 7.0, 1.0 / 9.0, 1.0 / 11.0, 1.0 / 13.0, 1.0 / 15.0, 1.0 / 17.0, 1.0 / 19.0, 1.0 / 21.0,
+           1.0 / 23.0}};
+}
+
+/// (tanh(x) - x) / x^3 in s = x^2
+constexpr Series<9> tanh_series() {
+  return {{-1.0 / 3.0, 2.0 / 15.0, -17.0 / 315.0, 62.0 / 2835.0, -1382.0 / 155925.0, 21844.0 / 6081075.0,
+           -929569.0 / 638512875.0, 6404582.0 / 10854718875.0, -443861162.0 / 1856156927625.0}};
 }
 
 }  // namespace detail
@@ -45,11 +67,7 @@ constexpr double exp(double x) {
   if (x > 710.0) return infinity;
   const double k = (x * one_over_ln2 + whole) - whole;
   const double r = (x - k * ln2_high) - k * ln2_low;
-  // (e^r - 1 - r) / r^2
-  constexpr double series[] = {
-      0.5,           1.0 / 6.0,      1.0 / 24.0,      1.0 / 120.0,      1.0 / 720.0,       1.0 / 5040.0,
-      1.0 / 40320.0, 1.0 / 362880.0, 1.0 / 3628800.0, 1.0 / 39916800.0, 1.0 / 479001600.0, 1.0 / 6227020800.0};
-  const double e = 1.0 + (r + r * r * polynomial(series, r));
+  const double e = 1.0 + (r + r * r * exp_series()(r));
   const auto exponent = static_cast<long long>(k);
   const long long half = exponent / 2;  // in two steps: 2^k alone may lie beyond the doubles
   return e * power_of_two(half) * power_of_two(exponent - half);
@@ -73,11 +91,8 @@ constexpr double log(double x) {
     ++e;
   }
   const double m = __builtin_bit_cast(double, bits), f = (m - 1.0) / (m + 1.0), s = f * f;
-  // (artanh(f) - f) / f^3 in s = f^2
-  constexpr double series[] = {1.0 / 3.0,  1.0 / 5.0,  1.0 / 7.0,  1.0 / 9.0,  1.0 / 11.0, 1.0 / 13.0,
-                               1.0 / 15.0, 1.0 / 17.0, 1.0 / 19.0, 1.0 / 21.0, 1.0 / 23.0};
   const double two_f = f + f, k = static_cast<double>(e);
-  return k * ln2_high + (two_f + (two_f * s * polynomial(series, s) + k * ln2_low));
+  return k * ln2_high + (two_f + (two_f * s * log_series()(s) + k * ln2_low));
 }
 
 /// 1 - 2 / (e^2|x| + 1) with the sign of x; near 0, where that cancels, its series.
@@ -88,18 +103,8 @@ constexpr double tanh(double x) {
   // A zero of x's sign, made of bits: where subnormals are flushed x may be one, which must not come out again.
   if (!(a > 0.0)) return __builtin_bit_cast(double, __builtin_bit_cast(Bits, x) & sign_bit);
   if (a < 0.25) {
-    // (tanh(x) - x) / x^3 in s = x^2
-    constexpr double series[] = {-1.0 / 3.0,
-                                 2.0 / 15.0,
-                                 -17.0 / 315.0,
-                                 62.0 / 2835.0,
-                                 -1382.0 / 155925.0,
-                                 21844.0 / 6081075.0,
-                                 -929569.0 / 638512875.0,
-                                 6404582.0 / 10854718875.0,
-                                 -443861162.0 / 1856156927625.0};
     const double s = x * x;
-    return x + x * s * polynomial(series, s);
+    return x + x * s * tanh_series()(s);
   }
   const double t = 1.0 - 2.0 / (exp(a + a) + 1.0);
   return x < 0.0 ? -t : t;

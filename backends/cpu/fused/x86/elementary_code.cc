@@ -1,9 +1,7 @@
 #include "elementary_code.h"
 
-#include <array>
 #include <bit>
 #include <limits>
-#include <span>
 
 #include "qfw/elementary.h"
 
@@ -13,40 +11,16 @@ namespace {
 using Vec = Vectors::Vec;
 using namespace elementary::detail;
 
-// The series of elementary.h, where they are part of its functions.
-constexpr auto exp_series = [] {  // 1 / n!, n from 2 on
-  std::array<double, 12> series{};
-  double factorial = 1;
-  for (std::size_t i = 0; i < series.size(); ++i) {
-    factorial *= static_cast<double>(i + 2);
-    series[i] = 1.0 / factorial;
-  }
-  return series;
-}();
-constexpr auto log_series = [] {  // 1 / (2n + 1), n from 1 on
-  std::array<double, 11> series{};
-  for (std::size_t i = 0; i < series.size(); ++i) series[i] = 1.0 / static_cast<double>(2 * i + 3);
-  return series;
-}();
-constexpr std::array tanh_series{-1.0 / 3.0,
-                                 2.0 / 15.0,
-                                 -17.0 / 315.0,
-                                 62.0 / 2835.0,
-                                 -1382.0 / 155925.0,
-                                 21844.0 / 6081075.0,
-                                 -929569.0 / 638512875.0,
-                                 6404582.0 / 10854718875.0,
-                                 -443861162.0 / 1856156927625.0};
-
 constexpr float infinite = std::numeric_limits<float>::infinity();
 constexpr std::uint32_t sign_of_float = 0x80000000;
 
 /// c[0] + c[1] s + c[2] s^2 + ..., from the last; `to` is not s.
-void emit_polynomial(Vectors& c, Vec to, std::span<const double> coefficients, Vec s) {
-  c.broadcast_double(to, coefficients.back());
-  for (auto next = coefficients.rbegin() + 1; next != coefficients.rend(); ++next) {
+template <int count>
+void emit_polynomial(Vectors& c, Vec to, const Series<count>& series, Vec s) {
+  c.broadcast_double(to, series.c[count - 1]);
+  for (int i = count - 2; i >= 0; --i) {
     c.vmulpd(to, to, s);
-    c.vaddpd(to, to, c.literal_double(*next));
+    c.vaddpd(to, to, c.literal_double(series.c[i]));
   }
 }
 
@@ -62,7 +36,7 @@ void emit_exp_of_doubles(Vectors& c, Vec v) {
   c.vsubpd(v, v, *sum);
   c.vmulpd(*sum, *k, c.literal_double(ln2_low));
   c.vsubpd(v, v, *sum);
-  emit_polynomial(c, *sum, exp_series, v);
+  emit_polynomial(c, *sum, exp_series(), v);
   c.vmulpd(*k, v, v);
   c.vmulpd(*k, *k, *sum);
   c.vaddpd(v, v, *k);
@@ -86,7 +60,7 @@ void emit_tanh_of_doubles(Vectors& c, Vec v) {
 void emit_small_tanh_of_doubles(Vectors& c, Vec v) {
   const Temporary square(c), sum(c);
   c.vmulpd(*square, v, v);
-  emit_polynomial(c, *sum, tanh_series, *square);
+  emit_polynomial(c, *sum, tanh_series(), *square);
   c.vmulpd(*square, v, *square);
   c.vmulpd(*square, *square, *sum);
   c.vaddpd(v, v, *square);
@@ -99,7 +73,7 @@ void emit_log_of_doubles(Vectors& c, Vec m, Vec k) {
   c.vsubpd(m, m, c.literal_double(1.0));
   c.vdivpd(m, m, *sum);
   c.vmulpd(*square, m, m);
-  emit_polynomial(c, *sum, log_series, *square);
+  emit_polynomial(c, *sum, log_series(), *square);
   c.vaddpd(m, m, m);
   c.vmulpd(*square, m, *square);
   c.vmulpd(*square, *square, *sum);
