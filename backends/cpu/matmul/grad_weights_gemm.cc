@@ -47,10 +47,10 @@ struct Widened {
   }
 };
 
-/// Rows of grad, channels [o, o_end), as panels [panel][row][2 * lanes], padded with zeros.
+/// Rows of grad, as panels [panel][row][width], padded with zeros.
 template <class Copy, class From>
-void pack_grad(const Copy& copy, const From* grad, std::int64_t stride, std::int64_t rows, std::int64_t channels, float* to) {
-  const std::int64_t width = 2 * lanes();
+void pack_grad(const Copy& copy, const From* grad, std::int64_t stride, std::int64_t rows, std::int64_t channels,
+               std::int64_t width, float* to) {
   for (std::int64_t r = 0; r < rows; ++r, grad += stride) {
     for (std::int64_t o = 0; o < channels; o += width) {
       float* at = to + o * rows + r * width;
@@ -61,96 +61,130 @@ void pack_grad(const Copy& copy, const From* grad, std::int64_t stride, std::int
   }
 }
 
-#undef QFW_ROW_ENDS
+#undef QFW_STAYS
+#undef QFW_FEW_REGISTERS
 #if HWY_ARCH_X86 && HWY_TARGET > HWY_AVX3 && HWY_TARGET <= HWY_SSSE3
+#define QFW_FEW_REGISTERS 1
 // As in integer_gemm.cc: keeps GCC 12 from spilling the accumulators.
-#define QFW_ROW_ENDS(x, y) asm volatile("" : "+x"(x.raw), "+x"(y.raw))
+#define QFW_STAYS(x) asm volatile("" : "+x"(x.raw))
 #else
-#define QFW_ROW_ENDS(x, y)
+#define QFW_FEW_REGISTERS 0
+#define QFW_STAYS(x)
 #endif
 
-template <int Depth>
+/// What an inner loop keeps in registers: so many elements of the depth times so many vectors of channels. An element is
+/// spread over a vector, which takes the multiplier's units on some processors (AMD Zen 1: 3 x 4 is 1.2 times as fast as 6 x
+/// 2), so few of those with many vectors each; 3 + 1 more registers are operands.
+struct Narrow {
+  static constexpr int depth = 6, vectors = 2;
+};
+struct Wide {
+  static constexpr int depth = QFW_FEW_REGISTERS ? 3 : 6, vectors = QFW_FEW_REGISTERS ? 4 : 2;
+};
+static_assert(gradient_tile % Narrow::depth == 0 && gradient_tile % Wide::depth == 0);
+
+template <int depth, int vectors>
 HWY_NOINLINE void tile(const float* a, std::int64_t a_stride, const float* b, std::int64_t rows, float* dst,
                        std::int64_t stride, std::int64_t channels, bool add) {
   const D d;
   const std::int64_t n = lanes();
-  V sums[Depth][2];
+  V sums[depth][vectors];
 #pragma GCC unroll 6
-  for (int k = 0; k < Depth; ++k) sums[k][0] = sums[k][1] = hn::Zero(d);
-  for (std::int64_t r = 0; r < rows; ++r, a += a_stride, b += 2 * n) {
-    const V b0 = hn::Load(d, b), b1 = hn::Load(d, b + n);
+  for (int k = 0; k < depth; ++k) {
+#pragma GCC unroll 4
+    for (int j = 0; j < vectors; ++j) sums[k][j] = hn::Zero(d);
+  }
+  for (std::int64_t r = 0; r < rows; ++r, a += a_stride, b += vectors * n) {
+    if constexpr (vectors > depth) {
+      V x[depth];
+#pragma GCC unroll 3
+      for (int k = 0; k < depth; ++k) x[k] = hn::Set(d, a[k]);
+#pragma GCC unroll 4
+      for (int j = 0; j < vectors; ++j) {
+        const V y = hn::Load(d, b + j * n);
+#pragma GCC unroll 3
+        for (int k = 0; k < depth; ++k) {
+          sums[k][j] = hn::MulAdd(x[k], y, sums[k][j]);
+          QFW_STAYS(sums[k][j]);
+        }
+      }
+    } else {
+      V y[vectors];
+#pragma GCC unroll 4
+      for (int j = 0; j < vectors; ++j) y[j] = hn::Load(d, b + j * n);
 #pragma GCC unroll 6
-    for (int k = 0; k < Depth; ++k) {
-      const V x = hn::Set(d, a[k]);
-      sums[k][0] = hn::MulAdd(x, b0, sums[k][0]);
-      sums[k][1] = hn::MulAdd(x, b1, sums[k][1]);
-      QFW_ROW_ENDS(sums[k][0], sums[k][1]);
+      for (int k = 0; k < depth; ++k) {
+        const V x = hn::Set(d, a[k]);
+#pragma GCC unroll 4
+        for (int j = 0; j < vectors; ++j) {
+          sums[k][j] = hn::MulAdd(x, y[j], sums[k][j]);
+          QFW_STAYS(sums[k][j]);
+        }
+      }
     }
   }
-  if (channels == 2 * n) {
+  if (channels == vectors * n) {
 #pragma GCC unroll 6
-    for (int k = 0; k < Depth; ++k) {
-      float* at = dst + k * stride;
-      hn::StoreU(add ? hn::Add(sums[k][0], hn::LoadU(d, at)) : sums[k][0], d, at);
-      hn::StoreU(add ? hn::Add(sums[k][1], hn::LoadU(d, at + n)) : sums[k][1], d, at + n);
+    for (int k = 0; k < depth; ++k) {
+#pragma GCC unroll 4
+      for (int j = 0; j < vectors; ++j) {
+        float* at = dst + k * stride + j * n;
+        hn::StoreU(add ? hn::Add(sums[k][j], hn::LoadU(d, at)) : sums[k][j], d, at);
+      }
     }
     return;
   }
-  HWY_ALIGN float line[2 * hn::MaxLanes(D())];
+  HWY_ALIGN float line[4 * hn::MaxLanes(D())];
 #pragma GCC unroll 6
-  for (int k = 0; k < Depth; ++k) {
-    hn::Store(sums[k][0], d, line);
-    hn::Store(sums[k][1], d, line + n);
+  for (int k = 0; k < depth; ++k) {
+#pragma GCC unroll 4
+    for (int j = 0; j < vectors; ++j) hn::Store(sums[k][j], d, line + j * n);
     for (std::int64_t o = 0; o < channels; ++o) dst[k * stride + o] = line[o] + (add ? dst[k * stride + o] : 0.0f);
   }
 }
 
-template <class Copy, class From>
+/// The tile of so many elements of the depth, at most `depth`.
+template <int depth, int vectors, class... Arguments>
+void tile_of(std::int64_t elements, const Arguments&... arguments) {
+  if constexpr (depth > 1) {
+    if (elements < depth) return tile_of<depth - 1, vectors>(elements, arguments...);
+  }
+  tile<depth, vectors>(arguments...);
+}
+
+template <class Tile, class Copy, class From>
 void multiply_as(const GradientProduct& product, const GradientBlock& block) {
   const Geometry& g = product.geometry;
-  const std::int64_t width = 2 * lanes(), stride = slice_depth + row_gap;
+  const std::int64_t width = Tile::vectors * lanes(), stride = slice_depth + row_gap;
   auto* strip = reinterpret_cast<float*>(block.buffer);
   float* panels = strip + slice_rows * stride;
   for (std::int64_t o = 0; o < g.og(); o += slice_channels) {
     const std::int64_t channels = std::min(slice_channels, g.og() - o), first = block.group * g.og() + o;
     for (std::int64_t row = block.row; row < block.row_end; row += slice_rows) {
       const std::int64_t rows = std::min(slice_rows, block.row_end - row);
-      pack_grad(Copy(), static_cast<const From*>(product.grad) + row * g.o + first, g.o, rows, channels, panels);
+      pack_grad(Copy(), static_cast<const From*>(product.grad) + row * g.o + first, g.o, rows, channels, width, panels);
       for (std::int64_t k = block.k; k < block.k_end; k += slice_depth) {
         const std::int64_t k_end = std::min(block.k_end, k + slice_depth);
         copy_rows(Rows<From>{g, static_cast<const From*>(product.src), block.group, row, row + rows, k, k_end}, Copy(), strip,
                   stride);
         for (std::int64_t p = 0; p < channels; p += width) {
-          const float* b = panels + p * rows;
-          const std::int64_t columns = std::min(width, channels - p);
-          const bool add = row > block.row;
-          for (std::int64_t i = k; i < k_end; i += gradient_tile) {
-            const float* a = strip + (i - k);
-            float* dst = block.dst + i * g.o + first + p;
-            switch (std::min(gradient_tile, k_end - i)) {
-              case 1:
-                tile<1>(a, stride, b, rows, dst, g.o, columns, add);
-                break;
-              case 2:
-                tile<2>(a, stride, b, rows, dst, g.o, columns, add);
-                break;
-              case 3:
-                tile<3>(a, stride, b, rows, dst, g.o, columns, add);
-                break;
-              case 4:
-                tile<4>(a, stride, b, rows, dst, g.o, columns, add);
-                break;
-              case 5:
-                tile<5>(a, stride, b, rows, dst, g.o, columns, add);
-                break;
-              default:
-                tile<6>(a, stride, b, rows, dst, g.o, columns, add);
-            }
+          for (std::int64_t i = k; i < k_end; i += Tile::depth) {
+            tile_of<Tile::depth, Tile::vectors>(std::min<std::int64_t>(Tile::depth, k_end - i), strip + (i - k), stride,
+                                                panels + p * rows, rows, block.dst + i * g.o + first + p, g.o,
+                                                std::min(width, channels - p), row > block.row);
           }
         }
       }
     }
   }
+}
+
+/// Whether panels of wide tiles would be filled.
+bool is_wide(const Geometry& g) { return g.og() % (Wide::vectors * lanes()) == 0 || g.og() > slice_channels / 2; }
+
+template <class Copy, class From>
+void multiply_as(const GradientProduct& product, const GradientBlock& block) {
+  is_wide(product.geometry) ? multiply_as<Wide, Copy, From>(product, block) : multiply_as<Narrow, Copy, From>(product, block);
 }
 
 // The same in pairs of rows. What is gathered lies in the second-level cache, a panel of grad in the first.
@@ -240,7 +274,7 @@ void multiply_gradient(const GradientProduct& product, const GradientBlock& bloc
 }
 
 std::size_t buffer_bytes(const Geometry& g) {
-  const std::int64_t width = 2 * lanes(), channels = (std::min(slice_channels, g.og()) + width - 1) / width * width;
+  const std::int64_t width = Wide::vectors * lanes(), channels = (std::min(slice_channels, g.og()) + width - 1) / width * width;
   const auto floats = static_cast<std::size_t>(slice_rows * (slice_depth + row_gap + channels)) * sizeof(float) + 64;
   return std::max(floats, static_cast<std::size_t>(PairBuffers(g).bytes));
 }

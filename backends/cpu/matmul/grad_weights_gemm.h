@@ -7,7 +7,7 @@
 /// The gradient of a convolution's weights, dst[depth][o] = sum over rows of src[row][depth] * grad[row][o], from NHWC memory.
 namespace qfw::cpu {
 
-inline constexpr std::int64_t gradient_tile = 6;  ///< elements of the depth in one inner loop, in registers
+inline constexpr std::int64_t gradient_tile = 6;  ///< blocks of the depth are whole tiles of so many elements, or of a half
 
 struct GradientProduct {
   Geometry geometry;
