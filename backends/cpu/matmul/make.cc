@@ -57,6 +57,10 @@ bool library_takes_groups(const Geometry& g) {
          (g.cg() == 1 && g.og() == 1 && g.c % 16 == 0 && g.c > 512 && g.kh <= 3 && g.kw <= 3);
 }
 
+bool library_has_512_bits() {
+  return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core;
+}
+
 /// oneDNN's AVX2 code is slow for NHWC; its 512-bit code was made for this layout. Some of its 1x1 kernels with strides return
 /// wrong sums for a few channels (3.2, jit_1x1:avx2), so that it gets whole vectors of them only.
 bool own_grad_weights(const Geometry& g, DType type, const Context& context) {
@@ -64,7 +68,14 @@ bool own_grad_weights(const Geometry& g, DType type, const Context& context) {
   if (narrow_groups(g) && context.implementation == Implementation::automatic) return !library_takes_groups(g);
   if (!library_takes_groups(g) && (g.cg() % 16 != 0 || g.og() % 16 != 0)) return true;
   if (context.implementation != Implementation::automatic) return context.implementation == Implementation::own;
-  return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & dnnl_cpu_isa_avx512_core) != dnnl_cpu_isa_avx512_core;
+  return !library_has_512_bits();
+}
+
+/// Without 512 bits oneDNN multiplies matrices by code that shares out the depth by the number of rows: an image's logits would
+/// have other last bits in another batch. An evaluation must not.
+bool own_dense(const Graph& graph, DType type, const Context& context) {
+  if (context.implementation != Implementation::automatic) return context.implementation == Implementation::own;
+  return graph.summation == Summation::in_order && !library_has_512_bits() && (type == DType::f32 || !library_has_bf16());
 }
 
 /// oneDNN's reorder rows of images and then the result. What caps its instructions caps ours.
@@ -91,7 +102,7 @@ std::unique_ptr<Kernel> make(const Graph& graph, const Node& node, Context& cont
       return make_grad_weights(graph, node, context);
     case Op::dense:
       if (is_integer(type)) return make_integer(graph, node, context);
-      return make_library_dense(graph, node, context);
+      return own_dense(graph, type, context) ? make_own_dense(graph, node, context) : make_library_dense(graph, node, context);
     case Op::max_pool:
       return make_max_pool(graph, node, context);
     case Op::max_pool_grad:

@@ -39,6 +39,7 @@ std::unique_ptr<Kernel> make_direct_grad_weights(const Graph& graph, const Node&
 std::unique_ptr<Kernel> make_library_convolution(const Graph& graph, const Node& node, Context& context);
 std::unique_ptr<Kernel> make_library_grad_weights(const Graph& graph, const Node& node, Context& context);
 std::unique_ptr<Kernel> make_library_dense(const Graph& graph, const Node& node, Context& context);
+std::unique_ptr<Kernel> make_own_dense(const Graph& graph, const Node& node, Context& context);
 std::unique_ptr<Kernel> make_max_pool(const Graph& graph, const Node& node, Context& context);
 std::unique_ptr<Kernel> make_max_pool_grad(const Graph& graph, const Node& node, Context& context);
 
