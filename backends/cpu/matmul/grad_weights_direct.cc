@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <numeric>
+#include <type_traits>
 
 #include "qfw/tensor.h"
 
@@ -20,8 +21,11 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 // Rows of results that are gone through vector by vector: what they and their part of src take stays in the second-level cache.
 constexpr std::int64_t band_bytes = 512 << 10;
+// The same where src and grad are copied for all tiles of a vector: stays in the first-level cache.
+constexpr std::int64_t copied_bytes = 20 << 10;
 // A tile: so many rows of src by so many elements of the kernel's width, a sum each.
 constexpr std::int64_t tile_rows = 4, tile_width = 5;
+constexpr bool narrow_vectors = HWY_TARGET > HWY_AVX3;
 
 using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
@@ -80,37 +84,39 @@ void spread_pixels(const Spread& spread, const From* from, std::int64_t pixels, 
   copy_some_lanes(from + readable * step, spread.offsets, spread.count, pixels - readable, step, to + readable * lanes());
 }
 
+/// Channels of pixels `step` apart as they follow each other, for lanes that all meet the same.
+template <class From>
+void copy_pixels(const From* from, std::int64_t channels, std::int64_t pixels, std::int64_t step, float* to) {
+  for (std::int64_t x = 0; x < pixels; ++x, from += step, to += channels) {
+    std::int64_t q = 0;
+    for (; q + lanes() <= channels; q += lanes()) hn::StoreU(load(from + q), D(), to + q);
+    for (; q < channels; ++q) to[q] = static_cast<float>(from[q]);
+  }
+}
+
 /// Rows of the kernel, each with one channel of the groups, times `width` elements of its width: a sum for each. Strides are in
-/// floats: from one element of the width to the next, from one result to the next in its row, and to the next row.
+/// elements: from one element of the width to the next, from one result to the next in its row, and to the next row.
+template <class Grad>
 struct Tile {
   std::int64_t column, width, rows;
   const float* src[tile_rows];      ///< what the first result meets, which may lie outside the image
   std::int64_t src_row[tile_rows];  ///< the number of its row in the image
   float* sums[tile_rows];
-  const float* grad;
+  const Grad* grad;
+  std::int64_t from, until;  ///< results of a row that meet the tile's whole width
   std::int64_t src_column, src_step, src_line, grad_step, grad_line, sums_column;
 };
 
-/// One result, for those elements that lie in the image.
-template <int Rows, int Width>
-HWY_INLINE void add_inside(const Tile& tile, std::int64_t row, std::int64_t row_end, std::int64_t column,
-                           std::int64_t column_end, const float* const* src, const float* grad, V (&sums)[Rows][Width]) {
-  const D d;
-  const V factor = hn::LoadU(d, grad);
-#pragma GCC unroll 5
-  for (int j = 0; j < Width; ++j) {
-    if (j < column || j >= column_end) continue;
-#pragma GCC unroll 4
-    for (int r = 0; r < Rows; ++r) {
-      if (r < row || r >= row_end) continue;
-      sums[r][j] = hn::MulAdd(hn::LoadU(d, src[r] + j * tile.src_column), factor, sums[r][j]);
-    }
-  }
+/// What the lanes meet of src: an element each, or all the same one.
+template <bool Same>
+HWY_INLINE V load_src(const float* from) {
+  if constexpr (Same) return hn::Set(D(), *from);
+  return hn::LoadU(D(), from);
 }
 
-/// Results of `lines` rows.
-template <int Rows, int Width>
-HWY_NOINLINE void add_products(const Geometry& g, const Tile& tile, std::int64_t lines) {
+/// Results of `lines` rows, all of which meet rows of the image.
+template <int Rows, int Width, bool Same, class Grad>
+HWY_NOINLINE void add_products(const Geometry& g, const Tile<Grad>& tile, std::int64_t lines) {
   const D d;
   V sums[Rows][Width];
 #pragma GCC unroll 4
@@ -118,44 +124,42 @@ HWY_NOINLINE void add_products(const Geometry& g, const Tile& tile, std::int64_t
 #pragma GCC unroll 5
     for (int j = 0; j < Width; ++j) sums[r][j] = hn::Zero(d);
   }
-  // Results [from, until) of a row meet whole rows of the tile.
-  const std::int64_t left = g.left - tile.column, right = g.w - Width + left;
-  const std::int64_t from = left <= 0 ? 0 : std::min(g.ow, (left + g.sw - 1) / g.sw);
-  const std::int64_t until = right < 0 ? from : std::clamp(right / g.sw + 1, from, g.ow);
+  const std::int64_t left = g.left - tile.column;
   const std::int64_t column = tile.src_column, step = tile.src_step, grad_step = tile.grad_step;
   for (std::int64_t y = 0; y < lines; ++y) {
     const float* src[Rows];
-    const float* grad = tile.grad + y * tile.grad_line;
-    std::int64_t row = 0, row_end = Rows;
+    const Grad* grad = tile.grad + y * tile.grad_line;
 #pragma GCC unroll 4
-    for (int r = 0; r < Rows; ++r) {
-      src[r] = tile.src[r] + y * tile.src_line;
-      row += tile.src_row[r] + y * g.sh < 0;
-      row_end -= tile.src_row[r] + y * g.sh >= g.h;
-    }
-    if (row >= row_end) continue;
-    const bool whole = row == 0 && row_end == Rows;
-    for (std::int64_t x = 0; x < g.ow;) {
-      if (whole && x == from) {
-        for (; x < until; ++x, grad += grad_step) {
-          hwy::Prefetch(grad + hn::Lanes(d));
-          hwy::Prefetch(src[Rows - 1] + (Width - 1) * column + hn::Lanes(d));
-          const V factor = hn::LoadU(d, grad);
-#pragma GCC unroll 4
-          for (int r = 0; r < Rows; ++r) {
+    for (int r = 0; r < Rows; ++r) src[r] = tile.src[r] + y * tile.src_line;
+    const auto at_the_edge = [&](std::int64_t x) HWY_ATTR {
+      const std::int64_t first = left - x * g.sw;  // column of the image
+      const V factor = load(grad);
 #pragma GCC unroll 5
-            for (int j = 0; j < Width; ++j) sums[r][j] = hn::MulAdd(hn::LoadU(d, src[r] + j * column), factor, sums[r][j]);
-            src[r] += step;
-          }
-        }
-        if (x == g.ow) break;
+      for (int j = 0; j < Width; ++j) {
+        if (j < first || j >= first + g.w) continue;
+#pragma GCC unroll 4
+        for (int r = 0; r < Rows; ++r) sums[r][j] = hn::MulAdd(load_src<Same>(src[r] + j * column), factor, sums[r][j]);
       }
-      const std::int64_t first = left - x * g.sw;
-      add_inside(tile, row, row_end, first, first + g.w, src, grad, sums);
-      ++x, grad += grad_step;
+      grad += grad_step;
 #pragma GCC unroll 4
       for (int r = 0; r < Rows; ++r) src[r] += step;
+    };
+    std::int64_t x = 0;
+    for (; x < tile.from; ++x) at_the_edge(x);
+    for (; x < tile.until; ++x, grad += grad_step) {
+      if constexpr (!Same) {
+        hwy::Prefetch(grad + hn::Lanes(d));
+        hwy::Prefetch(src[Rows - 1] + (Width - 1) * column + hn::Lanes(d));
+      }
+      const V factor = load(grad);
+#pragma GCC unroll 4
+      for (int r = 0; r < Rows; ++r) {
+#pragma GCC unroll 5
+        for (int j = 0; j < Width; ++j) sums[r][j] = hn::MulAdd(load_src<Same>(src[r] + j * column), factor, sums[r][j]);
+        src[r] += step;
+      }
     }
+    for (; x < g.ow; ++x) at_the_edge(x);
   }
 #pragma GCC unroll 4
   for (int r = 0; r < Rows; ++r) {
@@ -167,32 +171,79 @@ HWY_NOINLINE void add_products(const Geometry& g, const Tile& tile, std::int64_t
   }
 }
 
-using AddProducts = void (*)(const Geometry&, const Tile&, std::int64_t);
-constexpr AddProducts add_products_of[tile_rows][tile_width] = {
-    {add_products<1, 1>, add_products<1, 2>, add_products<1, 3>, add_products<1, 4>, add_products<1, 5>},
-    {add_products<2, 1>, add_products<2, 2>, add_products<2, 3>, add_products<2, 4>, add_products<2, 5>},
-    {add_products<3, 1>, add_products<3, 2>, add_products<3, 3>, add_products<3, 4>, add_products<3, 5>},
-    {add_products<4, 1>, add_products<4, 2>, add_products<4, 3>, add_products<4, 4>, add_products<4, 5>}};
+template <bool Same, class Grad, int Rows>
+void add_products_of(const Geometry& g, const Tile<Grad>& tile, std::int64_t lines) {
+  switch (tile.width) {
+    case 1:
+      return add_products<Rows, 1, Same>(g, tile, lines);
+    case 2:
+      return add_products<Rows, 2, Same>(g, tile, lines);
+    case 3:
+      return add_products<Rows, 3, Same>(g, tile, lines);
+    case 4:
+      return add_products<Rows, 4, Same>(g, tile, lines);
+    default:
+      return add_products<Rows, 5, Same>(g, tile, lines);
+  }
+}
+
+/// Results of `lines` rows, in parts that meet the same of the tile's rows within the image.
+template <bool Same, class Grad>
+void add_lines(const Geometry& g, const Tile<Grad>& tile, std::int64_t lines) {
+  std::int64_t y = 0;
+  const auto before = [&](std::int64_t end) {  // rows of the tile that lie before that row of the image
+    std::int64_t count = 0;
+    while (count < tile.rows && tile.src_row[count] + y * g.sh < end) ++count;
+    return count;
+  };
+  while (y < lines) {
+    const std::int64_t first = y, row = before(0), row_end = before(g.h);
+    for (++y; y < lines && before(0) == row && before(g.h) == row_end;) ++y;
+    Tile<Grad> part = tile;
+    part.rows = row_end - row;
+    part.grad += first * tile.grad_line;
+    for (std::int64_t r = 0; r < part.rows; ++r) {
+      part.src[r] = tile.src[row + r] + first * tile.src_line;
+      part.sums[r] = tile.sums[row + r];
+    }
+    constexpr void (*of_rows[])(const Geometry&, const Tile<Grad>&, std::int64_t) = {
+        add_products_of<Same, Grad, 1>, add_products_of<Same, Grad, 2>, add_products_of<Same, Grad, 3>,
+        add_products_of<Same, Grad, 4>};
+    if (part.rows > 0) of_rows[part.rows - 1](g, part, y - first);
+  }
+}
 
 /// So many that their sums stay in registers.
 std::int64_t most_rows(std::int64_t width) {
-  const std::int64_t most_sums = HWY_TARGET <= HWY_AVX3 ? tile_rows * tile_width : 12;
+  const std::int64_t most_sums = narrow_vectors ? 12 : tile_rows * tile_width;
   return std::clamp<std::int64_t>(most_sums / width, 1, tile_rows);
 }
 
+/// Whether all lanes of a vector meet the same channels.
+bool meet_the_same(const Geometry& g) { return narrow_vectors && g.cg() > 1 && g.og() % lanes() == 0; }
+
 /// Results that are gone through together, and the rows of src they meet.
 struct Band {
-  std::int64_t lines, src_lines;
-  explicit Band(const Geometry& g) {
-    const std::int64_t bytes = 4 * (g.sh * g.w * (g.c + g.cg() * lanes()) + g.ow * (g.o + lanes()));
-    lines = std::clamp<std::int64_t>(band_bytes / bytes, 1, g.oh);
+  std::int64_t lines, src_lines, src_pixel;  ///< the latter: floats of a pixel that a vector meets
+  explicit Band(const DirectGradient& product) {
+    const Geometry& g = product.geometry;
+    if (meet_the_same(g)) {
+      src_pixel = g.cg();
+      lines = std::clamp<std::int64_t>(copied_bytes / (4 * (g.sh * g.w * g.cg() + g.ow * lanes())), 1, g.oh);
+    } else {
+      const std::int64_t element = product.bf16 && narrow_vectors ? 2 : 4;
+      src_pixel = g.cg() * lanes();
+      const std::int64_t bytes = g.sh * g.w * (element * g.c + 4 * src_pixel) + g.ow * (element * g.o + 4 * lanes());
+      lines = std::clamp<std::int64_t>(band_bytes / bytes, 1, g.oh);
+    }
     src_lines = std::min((lines - 1) * g.sh + g.kh, g.h);
   }
 };
 
-std::size_t buffer_bytes(const Geometry& g) {
-  const Band band(g);
-  return static_cast<std::size_t>(4 * lanes() * (band.src_lines * g.cg() * g.w + band.lines * g.ow));
+std::size_t buffer_bytes(const DirectGradient& product) {
+  const Band band(product);
+  const Geometry& g = product.geometry;
+  return static_cast<std::size_t>(4 * (band.src_lines * g.w * band.src_pixel + band.lines * g.ow * lanes() + lanes()));
 }
 
 template <class From>
@@ -200,18 +251,20 @@ class Multiplication {
  public:
   Multiplication(const DirectGradient& product, const DirectGradientRows& rows)
       : g_(product.geometry),
-        band_(g_),
+        band_(product),
         src_(static_cast<const From*>(product.src)),
         grad_(static_cast<const From*>(product.grad)),
         sums_(rows.sums),
         spread_src_(reinterpret_cast<float*>(rows.buffer)),
-        copied_grad_(spread_src_ + band_.src_lines * g_.cg() * g_.w * lanes()) {}
+        copied_grad_(spread_src_ + (band_.src_lines * g_.w * band_.src_pixel + lanes() - 1) / lanes() * lanes()) {}
 
   void run(std::int64_t row, std::int64_t row_end) {
     std::fill(sums_, sums_ + vectors(g_) * g_.depth() * lanes(), 0.0f);
     while (row < row_end) {
       const std::int64_t lines = std::min({band_.lines, g_.oh - row % g_.oh, row_end - row});
-      for (std::int64_t v = 0; v < vectors(g_); ++v) add_band(v, row / g_.oh, row % g_.oh, lines);
+      const std::int64_t image = row / g_.oh, y = row % g_.oh;
+      copied_ = -1;
+      for (std::int64_t v = 0; v < vectors(g_); ++v) add_band(v, image, y, lines);
       row += lines;
     }
   }
@@ -222,51 +275,62 @@ class Multiplication {
 
   void add_band(std::int64_t v, std::int64_t image, std::int64_t y, std::int64_t lines) {
     const Spread spread(g_, v, lanes());
-    const From* const src = src_ + image * g_.h * g_.w * g_.c;
+    const From* const grad = grad_ + (image * g_.oh + y) * g_.ow * g_.o + v * lanes();
+    if (spread.count == lanes()) {
+      if constexpr (narrow_vectors || std::is_same_v<From, float>) {
+        if (!meet_the_same(g_)) return add_band(v, spread, image, y, lines, grad, g_.o);
+      }
+      copy_lanes(grad, lines * g_.ow, g_.o, copied_grad_);
+      return add_band<float>(v, spread, image, y, lines, copied_grad_, lanes());
+    }
     static constexpr auto successive = [] {
       std::array<std::int32_t, hn::MaxLanes(D())> all{};
       std::iota(all.begin(), all.end(), 0);
       return all;
     }();
-    const From* const grad = grad_ + (image * g_.oh + y) * g_.ow * g_.o + v * lanes();
+    copy_some_lanes(grad, successive.data(), spread.count, lines * g_.ow, g_.o, copied_grad_);
+    add_band<float>(v, spread, image, y, lines, copied_grad_, lanes());
+  }
+
+  template <class Grad>
+  void add_band(std::int64_t v, const Spread& spread, std::int64_t image, std::int64_t y, std::int64_t lines, const Grad* grad,
+                std::int64_t grad_step) {
+    const From* const src = src_ + image * g_.h * g_.w * g_.c + spread.first;
     const std::int64_t top = y * g_.sh - g_.top, first = std::max<std::int64_t>(top, 0);
-    Tile tile{};
-    // Of f32 in whole vectors, what lies in memory as it is needed is not copied.
-    const bool in_place = plain(src_) != nullptr && spread.count == lanes();
-    if (in_place) {
-      tile.grad = plain(grad);
-      tile.grad_step = g_.o;
-    } else {
-      if (spread.count == lanes()) {
-        copy_lanes(grad, lines * g_.ow, g_.o, copied_grad_);
-      } else {
-        copy_some_lanes(grad, successive.data(), spread.count, lines * g_.ow, g_.o, copied_grad_);
-      }
-      tile.grad = copied_grad_;
-      tile.grad_step = lanes();
-    }
-    tile.grad_line = g_.ow * tile.grad_step;
+    const bool same = meet_the_same(g_);
+    Tile<Grad> tile{};
+    tile.grad = grad;
+    tile.grad_step = grad_step;
+    tile.grad_line = g_.ow * grad_step;
     tile.sums_column = g_.cg() * lanes();
 
     const float* lines_of_src;  // of row 0 of the image
     std::int64_t line;          // from one to the next
-    if (in_place && g_.cg() == 1 && spread.as_it_is) {
+    std::int64_t channel;       // and of channels
+    // Of f32 in whole vectors, what lies in memory as it is needed is not copied.
+    if (plain(src) != nullptr && spread.count == lanes() && g_.cg() == 1 && spread.as_it_is) {
       tile.src_column = g_.c;
+      channel = 1;
       line = g_.w * g_.c;
-      lines_of_src = plain(src) + spread.first;
+      lines_of_src = plain(src);
     } else {
-      tile.src_column = lanes();
-      line = g_.cg() * g_.w * lanes();
+      tile.src_column = same ? g_.cg() : lanes();
+      channel = same ? 1 : g_.w * lanes();
+      line = g_.w * band_.src_pixel;
       lines_of_src = spread_src_ - first * line;
       const std::int64_t last = std::min(top + (lines - 1) * g_.sh + g_.kh, g_.h);
-      const From* const end = src_ + g_.n * g_.h * g_.w * g_.c;
-      for (std::int64_t row = first; row < last; ++row) {
+      for (std::int64_t row = first; row < last && spread.first != copied_; ++row) {
+        float* to = spread_src_ + (row - first) * line;
+        if (same) {
+          copy_pixels(src + row * g_.w * g_.c, g_.cg(), g_.w, g_.c, to);
+          continue;
+        }
         for (std::int64_t q = 0; q < g_.cg(); ++q) {
-          spread_pixels(spread, src + row * g_.w * g_.c + spread.first + q, g_.w, g_.c, end,
-                        spread_src_ + (row - first) * line + q * g_.w * lanes());
+          spread_pixels(spread, src + row * g_.w * g_.c + q, g_.w, g_.c, src_ + g_.n * g_.h * g_.w * g_.c, to + q * channel);
         }
       }
     }
+    if (same) copied_ = spread.first;
     tile.src_step = g_.sw * tile.src_column;
     tile.src_line = g_.sh * line;
 
@@ -274,17 +338,30 @@ class Multiplication {
     const std::int64_t rows = g_.kh * g_.cg();
     for (tile.column = 0; tile.column < g_.kw; tile.column += tile_width) {
       tile.width = std::min(tile_width, g_.kw - tile.column);
+      const std::int64_t left = g_.left - tile.column, right = g_.w - tile.width + left;
+      tile.from = left <= 0 ? 0 : std::min(g_.ow, (left + g_.sw - 1) / g_.sw);
+      tile.until = right < 0 ? tile.from : std::clamp(right / g_.sw + 1, tile.from, g_.ow);
       const std::int64_t tiles = (rows + most_rows(tile.width) - 1) / most_rows(tile.width);
-      for (std::int64_t t = 0; t < tiles; ++t) {
-        const std::int64_t begin = t * rows / tiles;
-        tile.rows = (t + 1) * rows / tiles - begin;
-        for (std::int64_t r = 0; r < tile.rows; ++r) {
-          const std::int64_t i = (begin + r) / g_.cg(), q = (begin + r) % g_.cg();
+      std::int64_t row = 0, i = 0, q = 0;
+      for (std::int64_t t = 1; t <= tiles; ++t) {
+        const std::int64_t end = t * rows / tiles;
+        tile.rows = end - row;
+        for (std::int64_t r = 0; row < end; ++row, ++r) {
           tile.src_row[r] = top + i;
-          tile.src[r] = lines_of_src + (top + i) * line + q * g_.w * lanes() + (tile.column - g_.left) * tile.src_column;
+          tile.src[r] = lines_of_src + (top + i) * line + q * channel + (tile.column - g_.left) * tile.src_column;
           tile.sums[r] = sums + ((i * g_.kw + tile.column) * g_.cg() + q) * lanes();
+          if (++q == g_.cg()) {
+            q = 0;
+            ++i;
+          }
         }
-        add_products_of[tile.rows - 1][tile.width - 1](g_, tile, lines);
+        if constexpr (narrow_vectors) {
+          if (same) {
+            add_lines<true>(g_, tile, lines);
+            continue;
+          }
+        }
+        add_lines<false>(g_, tile, lines);
       }
     }
   }
@@ -292,6 +369,7 @@ class Multiplication {
   const Geometry& g_;
   const Band band_;
   const From *const src_, *const grad_;
+  std::int64_t copied_ = -1;                                    ///< first channel of what lanes of a band all meet
   float *const sums_, *const spread_src_, *const copied_grad_;  ///< of a band, for one vector of channels
 };
 
@@ -337,7 +415,7 @@ HWY_EXPORT(sums);
 HWY_EXPORT(buffer_bytes);
 
 std::int64_t direct_gradient_sums(const Geometry& g) { return HWY_DYNAMIC_DISPATCH(sums)(g); }
-std::size_t direct_gradient_buffer_bytes(const Geometry& g) { return HWY_DYNAMIC_DISPATCH(buffer_bytes)(g); }
+std::size_t direct_gradient_buffer_bytes(const DirectGradient& product) { return HWY_DYNAMIC_DISPATCH(buffer_bytes)(product); }
 void multiply(const DirectGradient& product, const DirectGradientRows& rows) {
   HWY_DYNAMIC_DISPATCH(multiply_direct)(product, rows);
 }

@@ -22,7 +22,7 @@ struct DirectGradientRows {
 };
 
 std::int64_t direct_gradient_sums(const Geometry& g);
-std::size_t direct_gradient_buffer_bytes(const Geometry& g);
+std::size_t direct_gradient_buffer_bytes(const DirectGradient& product);
 void multiply(const DirectGradient& product, const DirectGradientRows& rows);
 /// Adds up what `parts` turns have summed, one after the other in memory: row `k` of the gradient, [depth][geometry.o].
 void collect_direct_gradient(const Geometry& g, const float* sums, std::int64_t parts, std::int64_t k, float* dst);

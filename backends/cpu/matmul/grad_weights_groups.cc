@@ -18,7 +18,7 @@ class DirectGradWeights final : public Kernel {
     const Geometry& g = product_.geometry;
     parts_ = std::min<std::int64_t>(context.threads, g.n * g.oh);
     part_sums_ = direct_gradient_sums(g);
-    buffer_bytes_ = (direct_gradient_buffer_bytes(g) + 63) / 64 * 64;
+    buffer_bytes_ = (direct_gradient_buffer_bytes(product_) + 63) / 64 * 64;
     sums_ = layout_.take(static_cast<std::size_t>(parts_ * part_sums_) * sizeof(float));
     buffers_ = layout_.take(static_cast<std::size_t>(parts_) * buffer_bytes_);
     context.scratch.reserve(layout_.size());

@@ -8,7 +8,9 @@
 #endif
 
 #include <algorithm>
+#include <cstring>
 
+#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 #include "matmul/integer_instructions-inl.h"
 #include "matmul/integer_words.h"
@@ -20,6 +22,9 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 using Words32 = hn::ScalableTag<std::int32_t>;
 using Word = hn::Vec<Words32>;
+
+/// The loops of 512 bits stay as they were measured.
+constexpr bool narrow_vectors = HWY_TARGET > HWY_AVX3;
 
 std::int64_t word_vector() { return static_cast<std::int64_t>(hn::Lanes(Words32())); }
 
@@ -47,36 +52,135 @@ HWY_INLINE void store_result(const WordRow& row, Word sum, std::int64_t x) {
   std::copy_n(line, row.channels, to);
 }
 
-/// `Count` results from pixel x on, or up to the row's end; what lies beyond is read. Stride: the convolution's, 0 if it
-/// is neither 1 nor 2.
+// How words are multiplied and added up.
 struct SumPairs {
+  using Sum = Word;
+  static HWY_INLINE Sum zero() { return hn::Zero(Words32()); }
+  static HWY_INLINE Sum add(Sum sum, Word word, Word weight) { return hn::Add(sum, multiply_two(word, weight)); }
+  static HWY_INLINE Word result(const WordRow&, Sum sum) { return sum; }
+};
+struct SumFloats {
+  using D = hn::ScalableTag<float>;
+  using Sum = hn::Vec<D>;
+  static HWY_INLINE Sum zero() { return hn::Zero(D()); }
+  static HWY_INLINE Sum add(Sum sum, Word word, Word weight) {
+    return hn::MulAdd(hn::BitCast(D(), word), hn::BitCast(D(), weight), sum);
+  }
+  static HWY_INLINE Word result(const WordRow&, Sum sum) { return hn::ConvertTo(Words32(), sum); }
+};
+#if QFW_MULTIPLIES_BYTES
+/// Where 16 bits hold all sums.
+struct SumQuads {
+  using Sum = V16;
+  static HWY_INLINE Sum zero() { return hn::Zero(D16()); }
+  static HWY_INLINE Sum add(Sum sum, Word word, Word weight) {
+    return hn::Add(sum, multiply_bytes(hn::BitCast(DU8(), word), hn::BitCast(D8(), weight)));
+  }
+  static HWY_INLINE Word result(const WordRow& row, Sum sum) {
+    const Word wide = multiply_pairs(sum, hn::Set(D16(), 1));
+    return row.compensation == nullptr ? wide : hn::Sub(wide, hn::LoadU(Words32(), row.compensation));
+  }
+};
+#endif
+
+/// Words of lines: one for each lane, or one for all.
+template <bool Same>
+HWY_INLINE Word load_word(const std::byte* from) {
+  if constexpr (!Same) return load_words(from);
+  std::int32_t word;
+  std::memcpy(&word, from, sizeof(word));
+  return hn::Set(Words32(), word);
+}
+template <bool Same>
+HWY_INLINE std::int64_t word_bytes() {
+  return Same ? 4 : word_vector() * 4;
+}
+
+/// From one result to the next.
+template <bool Same, int Stride>
+HWY_INLINE std::int64_t result_step(const WordRow& row) {
+  return (Stride == 0 ? row.stride : Stride) * word_bytes<Same>();
+}
+
+/// Results from pixel x on, up to the row's end.
+template <class Words, int Count>
+HWY_INLINE void store_results(const WordRow& row, const typename Words::Sum (&sums)[Count], std::int64_t x) {
+  if (narrow_vectors && row.channels == word_vector()) {
+    std::int32_t* to = row.dst + x * row.dst_step;
+#pragma GCC unroll 8
+    for (int i = 0; i < Count; ++i, to += row.dst_step) {
+      if (x + i >= row.pixels) return;
+      hwy::Prefetch(to + row.ahead);
+      hn::StoreU(Words::result(row, sums[i]), Words32(), to);
+    }
+    return;
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < Count; ++i) {
+    if (x + i < row.pixels) store_result(row, Words::result(row, sums[i]), x + i);
+  }
+}
+
+// Loops over lines: `Count` results from pixel x on, or up to the row's end; what lies beyond is read. Stride: words from one
+// result to the next, 0 if they are neither 1 nor 2.
+
+template <class Words, bool Same>
+struct AnyWidth {
   template <int Count, int Stride>
   static HWY_INLINE void results(const WordRow& row, std::int64_t x) {
-    const std::int64_t bytes = word_vector() * 4, step = (Stride == 0 ? row.stride : Stride) * bytes;
-    Word sums[Count];
+    const std::int64_t bytes = word_vector() * 4, step = result_step<Same, Stride>(row);
+    typename Words::Sum sums[Count];
 #pragma GCC unroll 8
-    for (int i = 0; i < Count; ++i) sums[i] = hn::Zero(Words32());
+    for (int i = 0; i < Count; ++i) sums[i] = Words::zero();
     const std::byte* weights = row.weights;
     for (std::int64_t l = 0; l < row.line_count; ++l) {
       const std::byte* word = row.lines[l] + x * step;
-      for (std::int64_t j = 0; j < row.kernel_width; ++j, word += bytes, weights += bytes) {
+      for (std::int64_t j = 0; j < row.width; ++j, word += word_bytes<Same>(), weights += bytes) {
         const Word weight = load_words(weights);
 #pragma GCC unroll 8
-        for (int i = 0; i < Count; ++i) sums[i] = hn::Add(sums[i], multiply_two(load_words(word + i * step), weight));
+        for (int i = 0; i < Count; ++i) sums[i] = Words::add(sums[i], load_word<Same>(word + i * step), weight);
       }
     }
+    store_results<Words>(row, sums, x);
+  }
+};
+
+/// The same for kernels of that width: each word is read once and multiplied by all weights that it meets.
+template <class Words, int Width>
+struct OfWidth {
+  template <int Count, int Stride>
+  static HWY_INLINE void results(const WordRow& row, std::int64_t x) {
+    const std::int64_t bytes = word_vector() * 4;
+    typename Words::Sum sums[Count];
 #pragma GCC unroll 8
-    for (int i = 0; i < Count; ++i) {
-      if (x + i < row.pixels) store_result(row, sums[i], x + i);
+    for (int i = 0; i < Count; ++i) sums[i] = Words::zero();
+    const std::byte* weights = row.weights;
+    for (std::int64_t l = 0; l < row.line_count; ++l) {
+      const std::byte* words = row.lines[l] + x * Stride * bytes;
+      Word weight[Width];
+#pragma GCC unroll 8
+      for (int j = 0; j < Width; ++j, weights += bytes) weight[j] = load_words(weights);
+#pragma GCC unroll 32
+      for (int column = 0; column < (Count - 1) * Stride + Width; ++column) {
+        const Word word = load_words(words + column * bytes);
+#pragma GCC unroll 8
+        for (int j = 0; j < Width; ++j) {
+          const int i = column - j;
+          if (i < 0 || i % Stride != 0 || i / Stride >= Count) continue;
+          sums[i / Stride] = Words::add(sums[i / Stride], word, weight[j]);
+        }
+      }
     }
+    store_results<Words>(row, sums, x);
   }
 };
 
 #if QFW_MULTIPLIES_BYTES
-struct SumQuads {
+template <bool Same>
+struct WidenedQuads {
   template <int Count, int Stride>
   static HWY_INLINE void results(const WordRow& row, std::int64_t x) {
-    const std::int64_t bytes = word_vector() * 4, step = (Stride == 0 ? row.stride : Stride) * bytes;
+    const std::int64_t bytes = word_vector() * 4, step = result_step<Same, Stride>(row);
     HWY_ALIGN std::int32_t wide[Count][hn::MaxLanes(Words32())];
     V16 sums[Count];
 #pragma GCC unroll 8
@@ -92,12 +196,10 @@ struct SumQuads {
     std::int64_t left = row.widen_after;
     for (std::int64_t l = 0; l < row.line_count; ++l) {
       const std::byte* word = row.lines[l] + x * step;
-      for (std::int64_t j = 0; j < row.kernel_width; ++j, word += bytes, weights += bytes) {
-        const auto weight = hn::BitCast(D8(), load_words(weights));
+      for (std::int64_t j = 0; j < row.width; ++j, word += word_bytes<Same>(), weights += bytes) {
+        const Word weight = load_words(weights);
 #pragma GCC unroll 8
-        for (int i = 0; i < Count; ++i) {
-          sums[i] = hn::Add(sums[i], multiply_bytes(hn::BitCast(DU8(), load_words(word + i * step)), weight));
-        }
+        for (int i = 0; i < Count; ++i) sums[i] = SumQuads::add(sums[i], load_word<Same>(word + i * step), weight);
         if (--left > 0) continue;
 #pragma GCC unroll 8
         for (int i = 0; i < Count; ++i) {
@@ -123,7 +225,7 @@ HWY_NOINLINE void all_results(const WordRow& row) {
 }
 
 template <class Loop>
-void multiply_row(const WordRow& row) {
+void multiply_by_stride(const WordRow& row) {
   if (row.stride == 1) {
     all_results<Loop, 1>(row);
   } else if (row.stride == 2) {
@@ -131,6 +233,23 @@ void multiply_row(const WordRow& row) {
   } else {
     all_results<Loop, 0>(row);
   }
+}
+
+template <class Loop>
+void multiply_same([[maybe_unused]] const WordRow& row) {
+  if constexpr (narrow_vectors) all_results<Loop, 0>(row);
+}
+
+template <class Words>
+void multiply_row(const WordRow& row) {
+  if constexpr (narrow_vectors) {
+    const bool once = row.stride == 1, twice = row.stride == 2;
+    if (row.width == 3 && once) return all_results<OfWidth<Words, 3>, 1>(row);
+    if (row.width == 3 && twice) return all_results<OfWidth<Words, 3>, 2>(row);
+    if (row.width == 5 && once) return all_results<OfWidth<Words, 5>, 1>(row);
+    if (row.width == 5 && twice) return all_results<OfWidth<Words, 5>, 2>(row);
+  }
+  multiply_by_stride<AnyWidth<Words, false>>(row);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <optional>
 
 #include "matmul/integer_words_vnni.h"
 
@@ -22,31 +23,44 @@ namespace hn = hwy::HWY_NAMESPACE;
 // Rows of results that are gone through vector by vector: what they and their part of src take stays in the second-level cache.
 constexpr std::int64_t band_bytes = 256 << 10;
 
+// Vectors of output channels that are gone through together: with vectors of 32 bytes two, since they fill a cache's lines.
+constexpr std::int64_t vectors_at_once = HWY_MAX_BYTES == 32 ? 2 : 1;
+
+std::int64_t whole_lines(std::int64_t bytes) { return (bytes + 63) / 64 * 64; }
+
 /// How kernels and pixels are cut into words.
 struct Layout {
   std::int64_t codes;      ///< of a word
   bool of_rows;            ///< a word's codes are those of successive rows, else of successive channels
+  bool same;               ///< all lanes of a vector meet the same words: a line has each of them once, pixel by pixel
   std::int64_t per_pixel;  ///< of channels: words of a pixel for a channel of the output
+  std::int64_t per_row;    ///< lines of a row of src
   std::int64_t lines;      ///< of words that a row of results meets
-  std::int64_t slots;      ///< for lines of that many rows of src at once, `per_pixel` each
+  std::int64_t slots;      ///< for lines of that many rows of src at once, `per_row` each
   std::int64_t columns;    ///< of a line
+  std::int64_t column;     ///< bytes from one to the next
+  std::int64_t width;      ///< words of a line that a result meets
   std::int64_t overrun;    ///< bytes that are read beyond a line where a row's results are not a multiple of four
   std::int64_t line_bytes;
 
   Layout(const Geometry& g, WordLoop loop)
       : codes(codes_per_word(loop)),
         of_rows(g.cg() == 1),
+        same(narrow_vectors && loop != WordLoop::vnni && !of_rows && g.og() % word_vector() == 0),
         per_pixel((g.cg() + codes - 1) / codes),
-        lines(of_rows ? (g.kh + codes - 1) / codes : g.kh * per_pixel),
+        per_row(same ? 1 : per_pixel),
+        lines(of_rows ? (g.kh + codes - 1) / codes : g.kh * per_row),
         slots(of_rows ? (lines - 1) * codes + 1 : g.kh),
         columns((g.ow - 1) * g.sw + g.kw),
-        overrun(3 * g.sw * word_vector() * 4),
-        line_bytes(columns * word_vector() * 4) {}
+        column(same ? per_pixel * 4 : word_vector() * 4),
+        width(same ? g.kw * per_pixel : g.kw),
+        overrun(whole_lines(3 * g.sw * column)),
+        line_bytes(whole_lines(columns * column)) {}
 
-  std::int64_t padding_line() const { return slots * per_pixel; }
+  std::int64_t padding_line() const { return slots * per_row; }
   std::int64_t pointers() const { return (padding_line() + 1) * line_bytes + overrun; }
   std::int64_t made_rows() const { return pointers() + lines * static_cast<std::int64_t>(sizeof(void*)); }
-  std::int64_t bytes() const { return made_rows() + slots * static_cast<std::int64_t>(sizeof(std::int64_t)); }
+  std::int64_t bytes() const { return whole_lines(made_rows() + slots * static_cast<std::int64_t>(sizeof(std::int64_t))); }
 };
 
 /// Pixels in a line of memory, and how many of them may be read a vector at a time without leaving the tensor.
@@ -107,6 +121,18 @@ constexpr Combine combine_pairs[2][2] = {{combine<1, true, false>, combine<2, tr
 constexpr Combine combine_quads[] = {combine<1, false, false>, combine<2, false, false>, combine<3, false, false>,
                                      combine<4, false, false>};
 
+/// A code in each word.
+template <bool Signed>
+HWY_NOINLINE void convert(const Pixels& row, std::int64_t pixels, std::int64_t ahead, std::byte* to) {
+  const hn::ScalableTag<float> d;
+  const std::uint8_t* from = row.from;
+  const std::int64_t step = row.step;
+  for (std::int64_t x = 0; x < pixels; ++x, from += step, to += word_vector() * 4) {
+    hwy::Prefetch(from + ahead);
+    store_words(hn::BitCast(Words32(), hn::ConvertTo(d, load_codes<Signed>(from))), to);
+  }
+}
+
 /// Gives each lane the word of another one.
 HWY_NOINLINE void permute(const std::int32_t* lanes, std::int64_t pixels, std::byte* line) {
   const Words32 d;
@@ -137,17 +163,40 @@ HWY_NOINLINE void gather(const Pixels& row, std::int64_t pixels, const std::int3
     store_words(hn::TableLookupLanes(word, indices), to);
   }
 }
+
+/// Successive channels of each pixel, `channels` of them or as many more as a vector has, pixels `column` bytes apart.
+template <bool Pairs, bool Signed>
+HWY_NOINLINE void copy_channels(const Pixels& row, std::int64_t pixels, std::int64_t channels, std::int64_t column, int offset,
+                                std::byte* to) {
+  const hn::CappedTag<std::uint8_t, 16> few;
+  const auto offsets = hn::Set(few, static_cast<std::uint8_t>(offset));
+  const auto count = static_cast<std::int64_t>(Pairs ? hn::Lanes(D16()) : hn::Lanes(few));
+  const std::uint8_t* from = row.from;
+  for (std::int64_t x = 0; x < pixels; ++x, from += row.step, to += column) {
+    for (std::int64_t q = 0; q < channels; q += count) {
+      if constexpr (!Pairs) {
+        hn::StoreU(hn::Add(hn::LoadU(few, from + q), offsets), few, reinterpret_cast<std::uint8_t*>(to) + q);
+      } else {
+        using Code = std::conditional_t<Signed, std::int8_t, std::uint8_t>;
+        const hn::Rebind<Code, D16> narrow;
+        hn::StoreU(hn::PromoteTo(D16(), hn::LoadU(narrow, reinterpret_cast<const Code*>(from + q))), D16(),
+                   reinterpret_cast<std::int16_t*>(to) + q);
+      }
+    }
+  }
+}
 #endif
 
 class LineMaker {
  public:
   LineMaker(const WordProduct& product, const Spread& spread)
       : signed_(product.src_signed),
-        pairs_(codes_per_word(product.loop) == 2),
-        offset_(pairs_ ? 0 : product.offset),
+        codes_(static_cast<int>(codes_per_word(product.loop))),
+        offset_(codes_ == 4 ? product.offset : 0),
+        line_(product.geometry.w * product.geometry.c),
         spread_(spread),
         end_(product.src + product.geometry.n * product.geometry.h * product.geometry.w * product.geometry.c) {
-    const int shift = pairs_ ? 1 : 2;
+    const int shift = codes_ / 2;
     in_one_vector_ = spread.reach >> shift < lanes_;
     for (std::int64_t l = 0; l < lanes_; ++l) {
       word_offsets_[l] = spread.offsets[l] >> shift;
@@ -159,12 +208,16 @@ class LineMaker {
   void of_rows(const Pixels* rows, int count, std::byte* to) const {
     std::int64_t ready = rows[0].count;
     for (int s = 0; s < count; ++s) ready = std::min(ready, rows[s].readable(end_, lanes_));
-    (pairs_ ? combine_pairs[signed_][count - 1] : combine_quads[count - 1])(rows, ready, offset_, to);
+    if (codes_ == 1) {
+      (signed_ ? convert<true> : convert<false>)(rows[0], ready, line_, to);
+    } else {
+      (codes_ == 2 ? combine_pairs[signed_][count - 1] : combine_quads[count - 1])(rows, ready, offset_, to);
+    }
     if (!spread_.as_it_is) permute(spread_.offsets, ready, to);
     for (std::int64_t x = ready; x < rows[0].count; ++x) {
       for (std::int64_t l = 0; l < lanes_; ++l) {
         for (int s = 0; s < count; ++s) {
-          put(to, x, l, s, l < spread_.count ? rows[s].from + x * rows[s].step + spread_.offsets[l] : nullptr);
+          put(to + (x * lanes_ + l) * 4, s, l < spread_.count ? rows[s].from + x * rows[s].step + spread_.offsets[l] : nullptr);
         }
       }
     }
@@ -172,38 +225,60 @@ class LineMaker {
 
   /// Words of successive channels of each lane's group, `count` of them in all that are left in it.
   void of_channels(const Pixels& row, std::int64_t count, std::byte* to) const {
-    const std::int64_t codes = pairs_ ? 2 : 4;
     std::int64_t x = 0;
 #if QFW_MULTIPLIES_BYTES
-    if (count >= codes && in_one_vector_) {
-      x = row.readable(end_, lanes_ * codes);
-      (pairs_ ? signed_ ? gather<true, true> : gather<true, false> : gather<false, false>)(row, x, word_offsets_, offset_, to);
+    if (count >= codes_ && in_one_vector_) {
+      x = row.readable(end_, lanes_ * codes_);
+      (codes_ == 2 ? signed_ ? gather<true, true> : gather<true, false> : gather<false, false>)(row, x, word_offsets_, offset_,
+                                                                                                to);
     }
 #endif
     for (; x < row.count; ++x) {
       for (std::int64_t l = 0; l < lanes_; ++l) {
-        for (int s = 0; s < codes; ++s) {
+        for (int s = 0; s < codes_; ++s) {
           const bool inside = l < spread_.count && s < count;
-          put(to, x, l, s, inside ? row.from + x * row.step + spread_.offsets[l] + s : nullptr);
+          put(to + (x * lanes_ + l) * 4, s, inside ? row.from + x * row.step + spread_.offsets[l] + s : nullptr);
         }
       }
     }
   }
 
+  /// Words of a pixel's channels, `channels` of them, that all lanes meet; what is left of the last word is never multiplied.
+  void of_pixels(const Pixels& row, std::int64_t channels, std::int64_t column, std::byte* to) const {
+    std::int64_t x = 0;
+#if QFW_MULTIPLIES_BYTES
+    const std::int64_t size = codes_ == 2 ? 2 : 1, vector = codes_ == 2 ? static_cast<std::int64_t>(hn::Lanes(D16())) : 16;
+    const std::int64_t copied = (channels + vector - 1) / vector * vector;
+    const std::int64_t beyond = std::max<std::int64_t>(copied * size - column, 0);  // what is written of pixels to come
+    x = std::clamp<std::int64_t>(row.count - (beyond + column - 1) / column, 0, row.readable(end_, copied));
+    (codes_ == 2 ? signed_ ? copy_channels<true, true> : copy_channels<true, false>
+                 : copy_channels<false, false>)(row, x, channels, column, offset_, to);
+#endif
+    for (; x < row.count; ++x) {
+      for (std::int64_t q = 0; q < channels; ++q) {
+        put(to + x * column + q / codes_ * 4, static_cast<int>(q % codes_), row.from + x * row.step + q);
+      }
+    }
+  }
+
  private:
-  void put(std::byte* to, std::int64_t x, std::int64_t l, int s, const std::uint8_t* code) const {
+  void put(std::byte* word, int s, const std::uint8_t* code) const {
     const std::uint8_t bits = code == nullptr ? std::uint8_t{0} : *code;
-    std::byte* word = to + (x * lanes_ + l) * 4;
-    if (pairs_) {
-      const auto value = static_cast<std::int16_t>(signed_ ? static_cast<std::int8_t>(bits) : bits);
+    const int number = signed_ ? static_cast<std::int8_t>(bits) : bits;
+    if (codes_ == 1) {
+      const auto value = static_cast<float>(number);
+      std::memcpy(word, &value, sizeof(value));
+    } else if (codes_ == 2) {
+      const auto value = static_cast<std::int16_t>(number);
       std::memcpy(word + 2 * s, &value, sizeof(value));
     } else {
       word[s] = static_cast<std::byte>(bits + offset_);
     }
   }
 
-  const bool signed_, pairs_;
-  const int offset_;
+  const bool signed_;
+  const int codes_, offset_;
+  const std::int64_t line_;
   const Spread& spread_;
   const std::uint8_t* const end_;
   const std::int64_t lanes_ = word_vector();
@@ -214,9 +289,13 @@ class LineMaker {
 void multiply_row(WordLoop loop, const WordRow& row) {
   switch (loop) {
     case WordLoop::pairs:
-      return multiply_row<SumPairs>(row);
+      return row.same ? multiply_same<AnyWidth<SumPairs, true>>(row) : multiply_row<SumPairs>(row);
+    case WordLoop::floats:
+      return multiply_row<SumFloats>(row);
     case WordLoop::quads:
 #if QFW_MULTIPLIES_BYTES
+      if (row.same) return multiply_same<WidenedQuads<true>>(row);
+      if (!narrow_vectors || row.widen_after < row.line_count * row.width) return multiply_by_stride<WidenedQuads<false>>(row);
       return multiply_row<SumQuads>(row);
 #else
       return;
@@ -226,61 +305,70 @@ void multiply_row(WordLoop loop, const WordRow& row) {
   }
 }
 
-class Multiplication {
+/// What one vector of output channels meets.
+class OneVector {
  public:
-  Multiplication(const WordProduct& product, std::byte* buffer)
+  OneVector(const WordProduct& product, const Layout& layout, std::byte* buffer, std::int64_t o)
       : product_(product),
         g_(product.geometry),
-        layout_(g_, product.loop),
+        layout_(layout),
+        o_(o),
+        spread_(g_, o / word_vector(), word_vector()),
+        maker_(product, spread_),
         buffer_(buffer),
-        lines_(reinterpret_cast<const std::byte**>(buffer + layout_.pointers())),
-        made_(reinterpret_cast<std::int64_t*>(buffer + layout_.made_rows())),
-        pixels_(std::clamp<std::int64_t>(layout_.columns - g_.left, 0, g_.w)) {}
+        lines_(reinterpret_cast<const std::byte**>(buffer + layout.pointers())),
+        made_(reinterpret_cast<std::int64_t*>(buffer + layout.made_rows())),
+        pixels_(std::clamp<std::int64_t>(layout.columns - g_.left, 0, g_.w)) {
+    forget();
+  }
 
-  void run(std::int64_t row, std::int64_t row_end) {
-    // Zeros beside the image, and a line for rows outside.
-    const int padding = layout_.codes == 4 ? product_.offset : 0;
-    std::memset(buffer_, padding, static_cast<std::size_t>(layout_.pointers()));
-    const std::int64_t bytes = g_.sh * g_.w * g_.c + 4 * g_.ow * g_.o, band = std::max<std::int64_t>(band_bytes / bytes, 1);
-    while (row < row_end) {
-      const std::int64_t image = row / g_.oh, y = row % g_.oh, y_end = std::min({y + band, g_.oh, y + row_end - row});
-      for (std::int64_t o = 0; o < g_.o; o += word_vector()) {
-        const Spread spread(g_, o / word_vector(), word_vector());
-        const LineMaker maker(product_, spread);
-        std::fill(made_, made_ + layout_.slots, nothing);
-        for (std::int64_t i = y; i < y_end; ++i) {
-          find_lines(maker, product_.src + image * g_.h * g_.w * g_.c + spread.first, i * g_.sh - g_.top);
-          add_up((image * g_.oh + i) * g_.ow * g_.o, o, spread.count);
-        }
-      }
-      row += y_end - y;
-    }
+  /// Row y of an image's results; the rows of an image one after the other.
+  void add_up(std::int64_t image, std::int64_t y, std::int32_t* dst, std::int64_t dst_step, std::int64_t ahead, bool stream) {
+    if (y == 0) forget();
+    find_lines(product_.src + image * g_.h * g_.w * g_.c + spread_.first, y * g_.sh - g_.top);
+    multiply_row(product_.loop, {.lines = lines_,
+                                 .line_count = layout_.lines,
+                                 .width = layout_.width,
+                                 .stride = layout_.same ? g_.sw * layout_.per_pixel : g_.sw,
+                                 .same = layout_.same,
+                                 .pixels = g_.ow,
+                                 .weights = product_.weights + o_ * layout_.lines * layout_.width * 4,
+                                 .compensation = product_.compensation == nullptr ? nullptr : product_.compensation + o_,
+                                 .widen_after = product_.widen_after,
+                                 .dst = dst,
+                                 .dst_step = dst_step,
+                                 .ahead = ahead,
+                                 .channels = spread_.count,
+                                 .stream = stream});
   }
 
  private:
   static constexpr std::int64_t nothing = std::numeric_limits<std::int64_t>::min();
 
+  void forget() { std::fill(made_, made_ + layout_.slots, nothing); }
+
   std::byte* line(std::int64_t number) const { return buffer_ + number * layout_.line_bytes; }
 
   /// What rows [top, top + kh) of the image are in words; those of results before have left some.
-  void find_lines(const LineMaker& maker, const std::uint8_t* src, std::int64_t top) {
-    const std::int64_t per = layout_.per_pixel, step = layout_.of_rows ? layout_.codes : 1;
-    std::int64_t row = top;
-    for (std::int64_t n = 0; n < layout_.lines; n += per, row += step) {
-      const bool outside = !layout_.of_rows && (row < 0 || row >= g_.h);
-      const std::int64_t slot = (row + g_.top) % layout_.slots;
+  void find_lines(const std::uint8_t* src, std::int64_t top) {
+    const std::int64_t per = layout_.per_row, step = layout_.of_rows ? layout_.codes : 1;
+    std::int64_t row = top, slot = static_cast<std::uint32_t>(row + g_.top) % static_cast<std::uint32_t>(layout_.slots);
+    for (std::int64_t n = 0; n < layout_.lines; n += per, row += step, slot += step) {
+      const bool outside = row + step <= 0 || row >= g_.h;
+      if (slot >= layout_.slots) slot -= layout_.slots;
       if (!outside && made_[slot] != row) {
-        make_lines(maker, src, row, line(slot * per) + g_.left * word_vector() * 4);
+        make_lines(src, row, line(slot * per) + g_.left * layout_.column);
         made_[slot] = row;
       }
       for (std::int64_t p = 0; p < per; ++p) lines_[n + p] = line(outside ? layout_.padding_line() : slot * per + p);
     }
   }
 
-  void make_lines(const LineMaker& maker, const std::uint8_t* src, std::int64_t row, std::byte* to) const {
+  void make_lines(const std::uint8_t* src, std::int64_t row, std::byte* to) const {
+    if (layout_.same) return maker_.of_pixels({src + row * g_.w * g_.c, g_.c, pixels_}, g_.cg(), layout_.column, to);
     if (!layout_.of_rows) {
       for (std::int64_t q = 0; q < g_.cg(); q += layout_.codes, to += layout_.line_bytes) {
-        maker.of_channels({src + row * g_.w * g_.c + q, g_.c, pixels_}, g_.cg() - q, to);
+        maker_.of_channels({src + row * g_.w * g_.c + q, g_.c, pixels_}, g_.cg() - q, to);
       }
       return;
     }
@@ -291,32 +379,84 @@ class Multiplication {
       const bool outside = row + s < 0 || row + s >= g_.h;
       rows[s] = outside ? Pixels{zeros, 0, pixels_} : Pixels{src + (row + s) * g_.w * g_.c, g_.c, pixels_};
     }
-    maker.of_rows(rows, static_cast<int>(count), to);
+    maker_.of_rows(rows, static_cast<int>(count), to);
   }
 
-  void add_up(std::int64_t row, std::int64_t o, std::int64_t channels) const {
-    const std::int64_t words = layout_.lines * g_.kw;
-    multiply_row(product_.loop, {.lines = lines_,
-                                 .line_count = layout_.lines,
-                                 .kernel_width = g_.kw,
-                                 .stride = g_.sw,
-                                 .pixels = g_.ow,
-                                 .weights = product_.weights + o * words * 4,
-                                 .compensation = product_.compensation == nullptr ? nullptr : product_.compensation + o,
-                                 .widen_after = product_.widen_after,
-                                 .dst = product_.dst + row + o,
-                                 .dst_step = g_.o,
-                                 .channels = channels,
-                                 .stream = product_.stream});
+  const WordProduct& product_;
+  const Geometry& g_;
+  const Layout& layout_;
+  const std::int64_t o_;
+  const Spread spread_;
+  const LineMaker maker_;
+  std::byte* const buffer_;
+  const std::byte** const lines_;
+  std::int64_t* const made_;   ///< whose lines are in a slot: the first row's number
+  const std::int64_t pixels_;  ///< of a row of the image that a kernel meets
+};
+
+class Multiplication {
+ public:
+  Multiplication(const WordProduct& product, std::byte* buffer)
+      : product_(product), g_(product.geometry), layout_(g_, product.loop), buffer_(buffer) {}
+
+  void run(std::int64_t row, std::int64_t row_end) {
+    // Zeros beside the image, and a line for rows outside.
+    const int padding = layout_.codes == 4 ? product_.offset : 0;
+    for (std::int64_t v = 0; v < vectors_at_once; ++v) {
+      std::memset(buffer_ + v * layout_.bytes(), padding, static_cast<std::size_t>(layout_.pointers()));
+    }
+    // What is written in whole lines of a cache is not met again.
+    const std::int64_t bytes = g_.sh * g_.w * g_.c + (vectors_at_once > 1 ? g_.sh * g_.w * g_.c : 4 * g_.ow * g_.o);
+    const std::int64_t band = std::max<std::int64_t>(band_bytes / bytes, 1);
+    for (; row < row_end; row += band) {
+      for (std::int64_t o = 0; o < g_.o; o += word_vector() * vectors_at_once) add_up(row, std::min(row + band, row_end), o);
+    }
+  }
+
+ private:
+  void add_up(std::int64_t row, std::int64_t row_end, std::int64_t o) const {
+    std::optional<OneVector> vectors[vectors_at_once];
+    for (std::int64_t v = 0; v < vectors_at_once; ++v) {
+      const std::int64_t first = o + v * word_vector();
+      if (first < g_.o) vectors[v].emplace(product_, layout_, buffer_ + v * layout_.bytes(), first);
+    }
+    // Whole lines are gathered from several vectors.
+    const bool gathered = vectors_at_once > 1 && product_.stream;
+    const std::int64_t channels = vectors_at_once * word_vector();
+    auto* line = reinterpret_cast<std::int32_t*>(buffer_ + vectors_at_once * layout_.bytes());
+    const std::int64_t first_row = row;
+    std::int64_t image = row / g_.oh, y = row % g_.oh;
+    for (; row < row_end; ++row, ++y) {
+      if (y == g_.oh) {
+        y = 0;
+        ++image;
+      }
+      std::int32_t* dst = product_.dst + row * g_.ow * g_.o + o;
+      const std::int64_t ahead = row + 1 < row_end ? g_.ow * g_.o : (first_row - row) * g_.ow * g_.o + channels;
+      for (std::int64_t v = 0; v < vectors_at_once; ++v) {
+        if (!vectors[v]) continue;
+        const std::int64_t first = v * word_vector();
+        if (gathered) {
+          vectors[v]->add_up(image, y, line + first, channels, 0, false);
+        } else {
+          vectors[v]->add_up(image, y, dst + first, g_.o, ahead, product_.stream);
+        }
+      }
+      if (gathered) stream_pixels(line, channels, dst);
+    }
+  }
+
+  void stream_pixels(const std::int32_t* line, std::int64_t channels, std::int32_t* dst) const {
+    const Words32 d;
+    for (std::int64_t x = 0; x < g_.ow; ++x, line += channels, dst += g_.o) {
+      for (std::int64_t o = 0; o < channels; o += word_vector()) hn::Stream(hn::Load(d, line + o), d, dst + o);
+    }
   }
 
   const WordProduct& product_;
   const Geometry& g_;
   const Layout layout_;
   std::byte* const buffer_;
-  const std::byte** const lines_;
-  std::int64_t* const made_;   ///< whose lines are in a slot: the first row's number
-  const std::int64_t pixels_;  ///< of a row of the image that a kernel meets
 };
 
 void multiply_words(const WordProduct& product, const WordRows& rows) {
@@ -328,17 +468,20 @@ void pack(const WordProduct& product, const std::int8_t* weights, std::int64_t v
           std::int32_t* compensation) {
   const Geometry& g = product.geometry;
   const Layout layout(g, product.loop);
-  const std::int64_t lanes = word_vector(), o = v * lanes, count = std::min(lanes, g.o - o);
+  const std::int64_t lanes = word_vector(), o = v * lanes, count = std::min(lanes, g.o - o), of_line = layout.per_pixel;
   if (compensation != nullptr) std::fill(compensation, compensation + lanes, 0);
-  for (std::int64_t word = 0; word < layout.lines * g.kw; ++word, packed += lanes * 4) {
-    const std::int64_t line = word / g.kw, j = word % g.kw;
+  for (std::int64_t word = 0; word < layout.lines * layout.width; ++word, packed += lanes * 4) {
+    const std::int64_t line = word / layout.width, step = word % layout.width;
+    const std::int64_t j = layout.same ? step / of_line : step, first = layout.same ? step % of_line : line % of_line;
     for (std::int64_t s = 0; s < layout.codes; ++s) {
-      const std::int64_t i = layout.of_rows ? line * layout.codes + s : line / layout.per_pixel;
-      const std::int64_t q = layout.of_rows ? 0 : line % layout.per_pixel * layout.codes + s;
+      const std::int64_t i = layout.of_rows ? line * layout.codes + s : line / layout.per_row;
+      const std::int64_t q = layout.of_rows ? 0 : first * layout.codes + s;
       const std::int8_t* from = i < g.kh && q < g.cg() ? weights + ((i * g.kw + j) * g.cg() + q) * g.o + o : nullptr;
       for (std::int64_t l = 0; l < lanes; ++l) {
         const std::int8_t w = from != nullptr && l < count ? from[l] : std::int8_t{0};
-        if (layout.codes == 2) {
+        if (layout.codes == 1) {
+          reinterpret_cast<float*>(packed)[l] = w;
+        } else if (layout.codes == 2) {
           reinterpret_cast<std::int16_t*>(packed)[l * 2 + s] = w;
         } else {
           reinterpret_cast<std::int8_t*>(packed)[l * 4 + s] = w;
@@ -350,9 +493,16 @@ void pack(const WordProduct& product, const std::int8_t* weights, std::int64_t v
 }
 
 std::int64_t lanes() { return word_vector(); }
-std::int64_t words(const Geometry& g, WordLoop loop) { return Layout(g, loop).lines * g.kw; }
+std::int64_t channels() { return word_vector() * vectors_at_once; }
+bool floats_preferred() { return narrow_vectors; }
+std::int64_t words(const Geometry& g, WordLoop loop) {
+  const Layout layout(g, loop);
+  return layout.lines * layout.width;
+}
 bool quads_possible() { return bytes_possible(); }
-std::size_t buffer_bytes(const Geometry& g, WordLoop loop) { return static_cast<std::size_t>(Layout(g, loop).bytes()); }
+std::size_t buffer_bytes(const Geometry& g, WordLoop loop) {
+  return static_cast<std::size_t>(vectors_at_once * (Layout(g, loop).bytes() + g.ow * word_vector() * 4));
+}
 
 }  // namespace
 }  // namespace qfw::cpu::HWY_NAMESPACE
@@ -364,6 +514,8 @@ namespace qfw::cpu {
 HWY_EXPORT(multiply_words);
 HWY_EXPORT(pack);
 HWY_EXPORT(lanes);
+HWY_EXPORT(channels);
+HWY_EXPORT(floats_preferred);
 HWY_EXPORT(words);
 HWY_EXPORT(quads_possible);
 HWY_EXPORT(buffer_bytes);
@@ -371,6 +523,7 @@ HWY_EXPORT(buffer_bytes);
 bool has_word_loop(WordLoop loop) {
   switch (loop) {
     case WordLoop::pairs:
+    case WordLoop::floats:
       return true;
     case WordLoop::quads:
       return HWY_DYNAMIC_DISPATCH(quads_possible)();
@@ -385,12 +538,16 @@ const char* name_of(WordLoop loop) {
       return "s16";
     case WordLoop::quads:
       return "u8";
+    case WordLoop::floats:
+      return "f32";
     case WordLoop::vnni:
       return "vnni";
   }
   return "";
 }
+bool floats_are_faster() { return HWY_DYNAMIC_DISPATCH(floats_preferred)(); }
 std::int64_t word_lanes() { return HWY_DYNAMIC_DISPATCH(lanes)(); }
+std::int64_t word_channels() { return HWY_DYNAMIC_DISPATCH(channels)(); }
 std::int64_t words_per_channel(const Geometry& g, WordLoop loop) { return HWY_DYNAMIC_DISPATCH(words)(g, loop); }
 std::size_t word_buffer_bytes(const Geometry& g, WordLoop loop) { return HWY_DYNAMIC_DISPATCH(buffer_bytes)(g, loop); }
 void pack_words(const WordProduct& product, const std::int8_t* weights, std::int64_t v, std::byte* packed,

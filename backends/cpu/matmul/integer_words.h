@@ -11,13 +11,15 @@
 namespace qfw::cpu {
 
 enum class WordLoop : std::uint8_t {
-  pairs,  ///< two products of 16 bits
-  quads,  ///< four of u8 and s8, whose sums in 16 bits are widened before they could overflow
-  vnni,   ///< four, added up in 32 bits
+  pairs,   ///< two products of 16 bits
+  quads,   ///< four of u8 and s8, whose sums in 16 bits are widened before they could overflow
+  vnni,    ///< four, added up in 32 bits
+  floats,  ///< one, of floats: where there is a channel in a group, and where 24 bits hold all sums
 };
 bool has_word_loop(WordLoop loop);  ///< on this processor; there are always pairs
 const char* name_of(WordLoop loop);
-inline std::int64_t codes_per_word(WordLoop loop) { return loop == WordLoop::pairs ? 2 : 4; }
+bool floats_are_faster();  ///< than pairs, on this processor
+inline std::int64_t codes_per_word(WordLoop loop) { return loop == WordLoop::floats ? 1 : loop == WordLoop::pairs ? 2 : 4; }
 
 /// A step is a word.
 struct WordProduct : IntegerOperands {
@@ -31,6 +33,7 @@ struct WordRows {
 };
 
 std::int64_t word_lanes();                                         ///< output channels of a vector
+std::int64_t word_channels();                                      ///< that are written at once
 std::int64_t words_per_channel(const Geometry& g, WordLoop loop);  ///< that are multiplied for a result
 std::size_t word_buffer_bytes(const Geometry& g, WordLoop loop);
 /// The weights of vector `v` as words [word][lane], and their sums times the offset, [lane].
@@ -40,13 +43,15 @@ void multiply(const WordProduct& product, const WordRows& rows);
 
 /// A row of results of one vector of output channels.
 struct WordRow {
-  const std::byte* const* lines;  ///< words of src, [column][lane]; what the kernel's rows meet, one after the other
-  std::int64_t line_count, kernel_width, stride, pixels;
-  const std::byte* weights;          ///< [line][column of the kernel][lane]
+  const std::byte* const* lines;           ///< words of src, [column][lane]; what the kernel's rows meet, one after the other
+  std::int64_t line_count, width, stride;  ///< in words: of a line for each result, from one result to the next
+  bool same;                               ///< lines are [column][word of it], each for all lanes
+  std::int64_t pixels;
+  const std::byte* weights;          ///< [line][word][lane]
   const std::int32_t* compensation;  ///< null: none
   std::int64_t widen_after;
   std::int32_t* dst;
-  std::int64_t dst_step, channels;
+  std::int64_t dst_step, ahead, channels;  ///< ahead: of a result, to that which is stored in the row to come
   bool stream;
 };
 

@@ -23,7 +23,7 @@ QFW_VNNI inline void results(const WordRow& row, std::int64_t x) {
   const std::byte* weights = row.weights;
   for (std::int64_t l = 0; l < row.line_count; ++l) {
     const std::byte* word = row.lines[l] + x * stride * lanes * 4;
-    for (std::int64_t j = 0; j < row.kernel_width; ++j, word += lanes * 4, weights += lanes * 4) {
+    for (std::int64_t j = 0; j < row.width; ++j, word += lanes * 4, weights += lanes * 4) {
       const __m512i weight = _mm512_load_si512(weights);
 #pragma GCC unroll 8
       for (int i = 0; i < Count; ++i) {

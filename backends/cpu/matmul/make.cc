@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "matmul/integer_gemm.h"
+#include "matmul/integer_words.h"
 #include "matmul/primitive.h"
 #include "qfw/error.h"
 
@@ -14,8 +15,13 @@ namespace {
 
 using Implementation = Context::Implementation;
 
+/// What lanes of a vector of at most 256 bits meet is the same then, and need not be gathered.
+bool vectors_within_groups(const Geometry& g) { return word_lanes() < 16 && g.cg() > 1 && g.og() % word_lanes() == 0; }
+
 /// Groups so narrow that a product of matrices for each would leave most of its vectors empty.
-bool narrow_groups(const Geometry& g) { return g.groups > 1 && g.cg() <= 16 && g.og() <= 16; }
+bool narrow_groups(const Geometry& g) {
+  return g.groups > 1 && std::max(g.cg(), g.og()) <= (vectors_within_groups(g) ? 32 : 16);
+}
 
 }  // namespace
 
@@ -65,7 +71,9 @@ bool library_has_512_bits() {
 /// wrong sums for a few channels (3.2, jit_1x1:avx2), so that it gets whole vectors of them only.
 bool own_grad_weights(const Geometry& g, DType type, const Context& context) {
   if (type == DType::bf16 && !library_has_bf16()) return true;
-  if (narrow_groups(g) && context.implementation == Implementation::automatic) return !library_takes_groups(g);
+  if (narrow_groups(g) && context.implementation == Implementation::automatic) {
+    return vectors_within_groups(g) || !library_takes_groups(g);
+  }
   if (!library_takes_groups(g) && (g.cg() % 16 != 0 || g.og() % 16 != 0)) return true;
   if (context.implementation != Implementation::automatic) return context.implementation == Implementation::own;
   return !library_has_512_bits();

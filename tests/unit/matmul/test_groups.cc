@@ -1,3 +1,5 @@
+#include <gmock/gmock.h>
+
 #include <cmath>
 #include <limits>
 #include <memory>
@@ -10,6 +12,8 @@
 /// Groups of few channels, whose kernels are others, on every instruction set.
 namespace qfw::cpu::test {
 namespace {
+
+using testing::HasSubstr;
 
 std::vector<double> gradient(const ConvCase& test, const Bytes& src, const Bytes& grad, DType type) {
   const auto a = numbers(src, type), g = numbers(grad, type);
@@ -128,21 +132,28 @@ void expect_words(const ConvCase& test, WordLoop loop, const Codes& codes, unsig
                  compensation.data() + v * word_lanes());
     }
     product.weights = packed;
-    if (loop != WordLoop::pairs) product.compensation = compensation.data();
-    std::vector<std::int32_t> found(expected.size(), -1);
-    product.dst = found.data();
+    if (codes_per_word(loop) == 4) product.compensation = compensation.data();
     std::byte* buffer = at_64(buffer_memory, word_buffer_bytes(g, loop));
     const std::int64_t rows = g.n * g.oh;
-    multiply(product, {.row = 0, .row_end = rows / 2, .buffer = buffer});
-    multiply(product, {.row = rows / 2, .row_end = rows, .buffer = buffer});
-    ASSERT_EQ(found, expected) << test.str() << " " << name_of(loop) << " " << integer_target() << " codes up to " << codes.high
-                               << ", weights " << codes.least_weight;
+    for (const bool stream : {false, true}) {
+      if (stream && (word_channels() != 16 || g.o % word_channels() != 0)) continue;
+      std::vector<std::int32_t> found(expected.size(), -1);
+      Bytes aligned;
+      product.dst = found.data();
+      product.stream = stream;
+      if (stream) product.dst = reinterpret_cast<std::int32_t*>(at_64(aligned, found.size() * sizeof(std::int32_t)));
+      multiply(product, {.row = 0, .row_end = rows / 2, .buffer = buffer});
+      multiply(product, {.row = rows / 2, .row_end = rows, .buffer = buffer});
+      if (stream) std::copy_n(product.dst, found.size(), found.data());
+      ASSERT_EQ(found, expected) << test.str() << " " << name_of(loop) << " " << integer_target() << " codes up to "
+                                 << codes.high << ", weights " << codes.least_weight << (stream ? ", past the caches" : "");
+    }
   }
 }
 
 void expect_words_of_every_loop(const ConvCase& test, unsigned seed) {
-  for (const WordLoop loop : {WordLoop::pairs, WordLoop::quads, WordLoop::vnni}) {
-    if (!has_word_loop(loop)) continue;
+  for (const WordLoop loop : {WordLoop::pairs, WordLoop::quads, WordLoop::vnni, WordLoop::floats}) {
+    if (!has_word_loop(loop) || (loop == WordLoop::floats && test.conv.groups != test.c)) continue;
     if (loop != WordLoop::quads) {
       expect_words(test, loop, {DType::u8, 0, 255, -128, 127}, seed);
       expect_words(test, loop, {DType::s8, -128, 127, -128, 127}, seed);
@@ -160,6 +171,28 @@ TEST(Groups, IntegerProductOfEveryLoop) {
     unsigned seed = 1;
     for (const ConvCase& test : grouped_cases()) expect_words_of_every_loop(test, ++seed);
   });
+}
+
+// Floats hold every sum up to 2^24: the largest kernel of codes and weights of 8 bits, and one that is too large.
+TEST(Groups, FloatsAreTakenWhereTheyAreExact) {
+  const auto kernel = [](std::int64_t h, std::int64_t w) { return ConvCase{1, h + 1, w + 2, 16, 16, h, w, {.groups = 16}}; };
+  const auto loop_of = [](const ConvCase& test, int weight) {
+    const Graph graph =
+        single(Op::conv2d, {test.src(), DType::u8}, {test.weights(), DType::s8}, test.conv, {test.dst(), DType::s32});
+    const Bytes weights = random_integers({test.weights(), DType::s8}, weight, weight, 1);
+    const Graph constant = with_constant_weights(graph, {{}, weights});
+    Context context{.threads = 1, .implementation = Implementation::own};
+    const Bytes src = random_integers({test.src(), DType::u8}, 255, 255, 2);
+    for (const std::int32_t sum : as<std::int32_t>(run(graph, {src, weights}, context))) {
+      EXPECT_EQ(sum, test.kh * test.kw * 255 * weight);
+    }
+    return make_matmul(constant, constant.nodes.back(), context)->implementation();
+  };
+  const std::string largest = loop_of(kernel(2, 257), -128), too_large = loop_of(kernel(5, 103), -128);
+  if (has_word_loop(WordLoop::vnni) || !floats_are_faster()) return;
+  EXPECT_THAT(largest, HasSubstr("own groups f32"));
+  EXPECT_THAT(too_large, HasSubstr("own groups s16"));
+  EXPECT_THAT(loop_of(kernel(3, 3), -128), HasSubstr("own groups f32"));
 }
 
 TEST(Groups, IntegerProductOfRandomShapes) {
