@@ -1,0 +1,278 @@
+#include "host_code.h"
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <boost/context/fiber.hpp>
+#include <boost/context/pooled_fixedsize_stack.hpp>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <stdexcept>
+
+#include "qfw/denormals.h"
+#include "qfw/random.h"
+
+namespace emulated {
+namespace {
+
+namespace fs = std::filesystem;
+namespace context = boost::context;
+
+constexpr unsigned warp_size = 32;
+constexpr std::size_t stack_bytes = 32768;
+
+fs::path cache_folder() {
+  const char* chosen = std::getenv("QFW_EMULATED_CODE");
+  return chosen != nullptr ? fs::path(chosen) : fs::temp_directory_path() / fmt::format("qfw-emulated-{}", getuid());
+}
+
+std::string text_of(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  if (!in) throw std::runtime_error("emulated device: cannot read " + file.string());
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+/// Files appear by rename: several processes may compile the same.
+fs::path compiled(const std::string& text) {
+  const fs::path folder = cache_folder(), library = folder / fmt::format("{:016x}.so", qfw::hash_of(text));
+  if (fs::exists(library)) return library;
+  fs::create_directories(folder);
+  const std::string mine = fmt::format("{}.{}", library.string(), getpid());
+  std::ofstream(mine + ".cc", std::ios::binary) << text;
+  const std::string command = fmt::format(
+      "'{}' -std=c++20 -O1 -w -ffp-contract=off -fno-math-errno -fPIC -shared -I '{}' -I '{}' '{}.cc' -o '{}.so' > '{}.log' "
+      "2>&1",
+      QFW_HOST_COMPILER, QFW_EMULATED_HEADERS, QFW_CORE_HEADERS, mine, mine, mine);
+  const int status = std::system(command.c_str());
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+    throw std::runtime_error(fmt::format("emulated device: {}.cc does not compile:\n{}", mine, text_of(mine + ".log")));
+  }
+  fs::rename(mine + ".so", library);
+  fs::rename(mine + ".cc", fs::path(library).replace_extension(".cc"));
+  fs::remove(mine + ".log");
+  return library;
+}
+
+/// A copy that was asked for and has not landed.
+struct Copy {
+  void* to;
+  std::array<unsigned char, 16> bytes;
+};
+
+struct Fiber {
+  context::fiber fiber;
+  Barrier waits = Barrier::none;
+  bool done = false;
+  std::deque<std::vector<Copy>> copies;  ///< groups, the last one open
+};
+
+/// The block that runs on this thread of the host.
+struct Block {
+  HostThread thread;
+  std::vector<Fiber> fibers;
+  std::vector<std::array<unsigned long long[16], warp_size>> slots;  ///< by warp
+  unsigned current = 0;
+  context::fiber back;
+};
+thread_local Block* running = nullptr;
+
+void enter(Block& block, unsigned index) {
+  const Dimensions extent = block.thread.block_extent;
+  block.current = index;
+  block.thread.thread = {index % extent.x, index / extent.x % extent.y, index / extent.x / extent.y};
+  block.thread.lane = index % warp_size;
+  block.thread.slots = block.slots.empty() ? nullptr : block.slots[index / warp_size].data();
+}
+
+void wait(Barrier barrier) {
+  Block& block = *running;
+  if (block.fibers.empty()) throw std::runtime_error("emulated device: a thread waits in a launch without barriers");
+  const unsigned index = block.current;
+  block.fibers[index].waits = barrier;
+  block.back = std::move(block.back).resume();
+  enter(block, index);
+}
+
+void copy16(void* to, const void* from, bool inside) {
+  const auto aligned = [](const void* p) { return reinterpret_cast<std::uintptr_t>(p) % 16 == 0; };
+  if (!aligned(to) || (inside && !aligned(from)))
+    throw std::runtime_error("emulated device: cp.async of 16 bytes is not aligned");
+  auto& groups = running->fibers[running->current].copies;
+  if (groups.empty()) groups.emplace_back();
+  Copy copy{to, {}};
+  if (inside) std::memcpy(copy.bytes.data(), from, 16);
+  groups.back().push_back(copy);
+}
+
+void commit() {
+  auto& groups = running->fibers[running->current].copies;
+  if (groups.empty()) groups.emplace_back();
+  groups.emplace_back();
+}
+
+void wait_group(int n) {
+  auto& groups = running->fibers[running->current].copies;
+  for (; static_cast<int>(groups.size()) > n + 1; groups.pop_front()) {
+    for (const Copy& copy : groups.front()) std::memcpy(copy.to, copy.bytes.data(), 16);
+  }
+}
+
+/// One block's threads as fibers.
+class BlockRun {
+ public:
+  BlockRun(Block& block, HostCode::Kernel kernel, void** arguments, unsigned threads) : block_(block), threads_(threads) {
+    thread_local context::pooled_fixedsize_stack stacks(stack_bytes);
+    block.fibers.clear();
+    block.fibers.resize(threads);
+    block.slots.resize((threads + warp_size - 1) / warp_size);
+    for (unsigned t = 0; t < threads; ++t) {
+      block.fibers[t].fiber = context::fiber(std::allocator_arg, stacks, [this, kernel, arguments, t](context::fiber&& back) {
+        block_.back = std::move(back);
+        try {
+          kernel(arguments);
+        } catch (const context::detail::forced_unwind&) {
+          throw;  // the block is given up
+        } catch (...) {
+          error_ = std::current_exception();
+        }
+        block_.fibers[t].done = true;
+        return std::move(block_.back);
+      });
+    }
+  }
+
+  void run(Schedule schedule) {
+    for (bool moved = true; moved;) {
+      moved = false;
+      if (schedule != Schedule::in_step) moved = run_warps_ahead(schedule == Schedule::last_ahead);
+      for (unsigned t = 0; t < threads_; ++t) moved = resume(t) || moved;
+      for (unsigned first = 0; first < threads_; first += warp_size)
+        moved = release(Barrier::warp, first, warp_end(first)) || moved;
+      moved = release(Barrier::block, 0, threads_) || moved;
+    }
+    for (const Fiber& fiber : block_.fibers) {
+      if (!fiber.done) throw std::runtime_error("emulated device: threads of a block wait at different barriers");
+    }
+  }
+
+ private:
+  unsigned warp_end(unsigned first) const { return std::min(first + warp_size, threads_); }
+
+  bool run_warps_ahead(bool from_last) {
+    bool moved = false;
+    const unsigned warps = (threads_ + warp_size - 1) / warp_size;
+    for (unsigned k = 0; k < warps; ++k) {
+      const unsigned first = (from_last ? warps - 1 - k : k) * warp_size;
+      for (bool more = true; more; moved = moved || more) {
+        more = false;
+        for (unsigned t = first; t < warp_end(first); ++t) more = resume(t) || more;
+        more = release(Barrier::warp, first, warp_end(first)) || more;
+      }
+    }
+    return moved;
+  }
+
+  bool resume(unsigned t) {
+    Fiber& fiber = block_.fibers[t];
+    if (fiber.done || fiber.waits != Barrier::none) return false;
+    enter(block_, t);
+    fiber.fiber = std::move(fiber.fiber).resume();
+    if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+    return true;
+  }
+
+  /// Lets threads [first, end) go on if all that are not done wait there.
+  bool release(Barrier barrier, unsigned first, unsigned end) {
+    bool any = false;
+    for (unsigned t = first; t < end; ++t) {
+      const Fiber& fiber = block_.fibers[t];
+      if (fiber.done) continue;
+      if (fiber.waits != barrier) return false;
+      any = true;
+    }
+    for (unsigned t = first; t < end && any; ++t) block_.fibers[t].waits = Barrier::none;
+    return any;
+  }
+
+  Block& block_;
+  unsigned threads_;
+  std::exception_ptr error_;
+};
+
+}  // namespace
+
+HostCode HostCode::compile(std::string_view headers, std::span<const qfw::cuda::KernelSource> sources) {
+  std::string text = fmt::format("// {}\n#include \"host_cuda.h\"\n{}\n", QFW_HOST_COMPILER_VERSION, headers);
+  for (const char* header : {"host_cuda.h", "host_thread.h"})
+    text += fmt::format("// {:x}\n", qfw::hash_of(text_of(fs::path(QFW_EMULATED_HEADERS) / header)));
+  for (const auto& source : sources) {
+    text += fmt::format("{0}\nextern \"C\" void {1}_on_host(void** arguments) {{ emulated::call(&{1}, arguments); }}\n",
+                        source.text, source.name);
+  }
+  static std::mutex mutex;
+  static std::map<std::string, void*> open;
+  const std::lock_guard lock(mutex);
+  const fs::path file = compiled(text);
+  void*& library = open[file.string()];
+  if (library == nullptr) library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) throw std::runtime_error(fmt::format("emulated device: {}", dlerror()));
+  HostCode code;
+  code.library_ = library;
+  code.bind_ = reinterpret_cast<void (*)(HostThread*)>(dlsym(library, "emulated_bind"));
+  if (code.bind_ == nullptr) throw std::runtime_error("emulated device: compiled code has no emulated_bind");
+  return code;
+}
+
+HostCode::Kernel HostCode::kernel(const std::string& name) const {
+  void* found = dlsym(library_, (name + "_on_host").c_str());
+  if (found == nullptr) throw std::runtime_error("emulated device: compiled code has no kernel " + name);
+  return reinterpret_cast<Kernel>(found);
+}
+
+void run_grid(const HostCode& code, HostCode::Kernel kernel, const qfw::cuda::LaunchShape& shape, void** arguments,
+              Schedule schedule) {
+  const qfw::FlushDenormals flush;
+  Block block;
+  std::vector<unsigned char> shared(shape.shared_bytes + 16);
+  block.thread.block_extent = {shape.block[0], shape.block[1], shape.block[2]};
+  block.thread.grid_extent = {shape.grid[0], shape.grid[1], shape.grid[2]};
+  block.thread.shared = shared.data() + (16 - reinterpret_cast<std::uintptr_t>(shared.data()) % 16) % 16;
+  block.thread.wait = wait;
+  block.thread.copy16 = copy16;
+  block.thread.commit = commit;
+  block.thread.wait_group = wait_group;
+  const unsigned threads = shape.block[0] * shape.block[1] * shape.block[2];
+  const std::size_t blocks = std::size_t{shape.grid[0]} * shape.grid[1] * shape.grid[2];
+  Block* const before = std::exchange(running, &block);
+  code.bind(&block.thread);
+  try {
+    for (std::size_t i = 0; i < blocks; ++i) {
+      const std::size_t b = schedule == Schedule::last_ahead ? blocks - 1 - i : i;
+      block.thread.block = {static_cast<unsigned>(b % shape.grid[0]), static_cast<unsigned>(b / shape.grid[0] % shape.grid[1]),
+                            static_cast<unsigned>(b / shape.grid[0] / shape.grid[1])};
+      std::ranges::fill(shared, 0xa5);
+      if (shape.barriers) {
+        BlockRun(block, kernel, arguments, threads).run(schedule);
+      } else {
+        for (unsigned t = 0; t < threads; ++t) {
+          enter(block, schedule == Schedule::last_ahead ? threads - 1 - t : t);
+          kernel(arguments);
+        }
+      }
+    }
+  } catch (...) {
+    running = before;
+    throw;
+  }
+  running = before;
+}
+
+}  // namespace emulated
