@@ -9,7 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "qfw/nn.h"
+#include "qfw/communicator.h"
+#include "qfw/op.h"
 #include "qfw/tensor.h"
 
 /// The seam of the backend: everything that it asks of a GPU. Two kinds implement it, CudaDevice (cuda_device.h) and, for tests
@@ -90,6 +91,24 @@ class FloatProduct {
   virtual void run(Stream stream, const std::byte* a, const std::byte* b, Address result, Address workspace) = 0;
 };
 
+/// Sums over the devices of all replicas of a run.
+class Collective {
+ public:
+  Collective() = default;
+  Collective(const Collective&) = delete;
+  Collective& operator=(const Collective&) = delete;
+  virtual ~Collective() = default;
+
+  struct Piece {
+    const std::byte* from = nullptr;
+    Address to = nullptr;
+    std::size_t count = 0;  ///< of f32
+  };
+  /// In the order of the stream; given by all replicas in the same order, which get the same bits.
+  virtual void all_reduce(Stream stream, std::span<const Piece> pieces, Across how) = 0;
+  virtual std::string describe() const = 0;
+};
+
 /// One GPU. Calls come from one thread. Throws Error::Category::device with the call, the driver's reason and the device; what
 /// fails later than its call is thrown by the next one that waits.
 class Device {
@@ -137,6 +156,10 @@ class Device {
   /// Calls `enqueue`, and keeps what it gives to the streams instead of doing it. Work of other streams begins with a wait for
   /// the compute stream and is waited for by it in the end.
   virtual std::unique_ptr<Recording> record_all(const std::function<void()>& enqueue) = 0;
+
+  /// Called by all replicas at the same time, each from its own thread. Null, for all of them, where their devices cannot
+  /// reduce among themselves.
+  virtual std::unique_ptr<Collective> make_collective(Communicator& replicas) = 0;
 
   /// Throws Error::Category::usage, naming types and architecture, where the device has no such product.
   virtual std::unique_ptr<FloatProduct> make_product(const ProductShape& shape) = 0;

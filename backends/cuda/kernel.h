@@ -22,6 +22,8 @@ class Kernel {
   virtual bool in_place(int /*input*/, int /*output*/) const { return false; }
   /// Memory that it needs while it runs, shared by all kernels of a program that run one after the other.
   virtual std::size_t scratch_bytes() const { return 0; }
+  /// Whether the host takes part in the work, so that it cannot be recorded.
+  virtual bool on_host() const { return false; }
   /// Gives its work to the compute stream and returns; may be called again with other addresses.
   virtual void enqueue(std::span<const std::byte* const> inputs, std::span<const Address> outputs, Address scratch) = 0;
 };

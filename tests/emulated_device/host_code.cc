@@ -226,15 +226,22 @@ HostCode HostCode::compile(std::string_view headers, std::span<const qfw::cuda::
   if (library == nullptr) throw std::runtime_error(fmt::format("emulated device: {}", dlerror()));
   HostCode code;
   code.library_ = library;
-  code.bind_ = reinterpret_cast<void (*)(HostThread*)>(dlsym(library, "emulated_bind"));
-  if (code.bind_ == nullptr) throw std::runtime_error("emulated device: compiled code has no emulated_bind");
+  code.bind_ = reinterpret_cast<void (*)(HostThread*)>(code.find("emulated_bind"));
   return code;
 }
 
-HostCode::Kernel HostCode::kernel(const std::string& name) const {
-  void* found = dlsym(library_, (name + "_on_host").c_str());
-  if (found == nullptr) throw std::runtime_error("emulated device: compiled code has no kernel " + name);
-  return reinterpret_cast<Kernel>(found);
+void* HostCode::find(const std::string& symbol) const {
+  void* found = dlsym(library_, symbol.c_str());
+  if (found == nullptr) throw std::runtime_error("emulated device: compiled code has no " + symbol);
+  return found;
+}
+
+HostCode::Kernel HostCode::kernel(const std::string& name) const { return reinterpret_cast<Kernel>(find(name + "_on_host")); }
+
+std::vector<std::size_t> HostCode::parameters(const std::string& name) const {
+  std::array<unsigned long, 64> sizes{};
+  const int count = reinterpret_cast<int (*)(unsigned long*)>(find(name + "_sizes"))(sizes.data());
+  return {sizes.begin(), sizes.begin() + count};
 }
 
 void run_grid(const HostCode& code, HostCode::Kernel kernel, const qfw::cuda::LaunchShape& shape, void** arguments,

@@ -28,10 +28,13 @@ class HostCode {
   static HostCode compile(std::string_view headers, std::span<const qfw::cuda::KernelSource> sources);
 
   using Kernel = void (*)(void** arguments);
-  Kernel kernel(const std::string& name) const;  ///< throws for one that is not there
+  Kernel kernel(const std::string& name) const;                        ///< throws for one that is not there
+  std::vector<std::size_t> parameters(const std::string& name) const;  ///< the sizes of what it takes, in bytes
   void bind(HostThread* thread) const { bind_(thread); }
 
  private:
+  void* find(const std::string& symbol) const;
+
   void* library_ = nullptr;
   void (*bind_)(HostThread*) = nullptr;
 };

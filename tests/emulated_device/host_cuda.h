@@ -30,6 +30,14 @@ void call(void (*kernel)(Parameters...), void** arguments) {
   [&]<std::size_t... i>(std::index_sequence<i...>) { kernel(*static_cast<std::remove_const_t<Parameters>*>(arguments[i])...); }
   (std::index_sequence_for<Parameters...>());
 }
+
+/// Writes the sizes of the parameters, at most 64 of them; returns how many there are.
+template <class... Parameters>
+int sizes(void (*)(Parameters...), unsigned long* to) {
+  static_assert(sizeof...(Parameters) <= 64);
+  ((*to++ = sizeof(Parameters)), ...);
+  return sizeof...(Parameters);
+}
 }  // namespace emulated
 
 #define threadIdx (emulated::now->thread)
