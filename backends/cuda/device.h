@@ -119,7 +119,8 @@ class Device {
     int architecture = 0;  ///< 10 * major + minor: 90
     int multiprocessors = 0;
     std::size_t memory_bytes = 0;
-    bool bf16 = false;  ///< has products of them
+    unsigned shared_bytes = 48 << 10;  ///< that one block may have
+    bool bf16 = false;                 ///< has products of them
   };
 
   Device() = default;
@@ -153,8 +154,9 @@ class Device {
   virtual double seconds(const Event& from, const Event& to) = 0;  ///< of two that were recorded and waited for
   virtual void synchronize(Stream stream) = 0;
 
-  /// Calls `enqueue`, and keeps what it gives to the streams instead of doing it. Work of other streams begins with a wait for
-  /// the compute stream and is waited for by it in the end.
+  /// Calls `enqueue`, and keeps what it gives to the streams instead of doing it. Other streams wait for the compute stream
+  /// before their first work here, and it waits for them in the end, without being told. In `enqueue`, nothing is allocated,
+  /// loaded or synchronized, and an event that is waited for was recorded there; it serves nowhere else.
   virtual std::unique_ptr<Recording> record_all(const std::function<void()>& enqueue) = 0;
 
   /// Called by all replicas at the same time, each from its own thread. Null, for all of them, where their devices cannot
