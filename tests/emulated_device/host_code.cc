@@ -64,6 +64,7 @@ fs::path compiled(const std::string& text) {
 /// A copy that was asked for and has not landed.
 struct Copy {
   void* to;
+  int count;
   std::array<unsigned char, 16> bytes;
 };
 
@@ -101,14 +102,16 @@ void wait(Barrier barrier) {
   enter(block, index);
 }
 
-void copy16(void* to, const void* from, bool inside) {
-  const auto aligned = [](const void* p) { return reinterpret_cast<std::uintptr_t>(p) % 16 == 0; };
+void copy(void* to, const void* from, int bytes, bool inside) {
+  const auto aligned = [bytes](const void* p) {
+    return reinterpret_cast<std::uintptr_t>(p) % static_cast<unsigned>(bytes) == 0;
+  };
   if (!aligned(to) || (inside && !aligned(from)))
-    throw std::runtime_error("emulated device: cp.async of 16 bytes is not aligned");
+    throw std::runtime_error(fmt::format("emulated device: cp.async of {} bytes is not aligned", bytes));
   auto& groups = running->fibers[running->current].copies;
   if (groups.empty()) groups.emplace_back();
-  Copy copy{to, {}};
-  if (inside) std::memcpy(copy.bytes.data(), from, 16);
+  Copy copy{to, bytes, {}};
+  if (inside) std::memcpy(copy.bytes.data(), from, static_cast<std::size_t>(bytes));
   groups.back().push_back(copy);
 }
 
@@ -121,7 +124,7 @@ void commit() {
 void wait_group(int n) {
   auto& groups = running->fibers[running->current].copies;
   for (; static_cast<int>(groups.size()) > n + 1; groups.pop_front()) {
-    for (const Copy& copy : groups.front()) std::memcpy(copy.to, copy.bytes.data(), 16);
+    for (const Copy& copy : groups.front()) std::memcpy(copy.to, copy.bytes.data(), static_cast<std::size_t>(copy.count));
   }
 }
 
@@ -253,7 +256,7 @@ void run_grid(const HostCode& code, HostCode::Kernel kernel, const qfw::cuda::La
   block.thread.grid_extent = {shape.grid[0], shape.grid[1], shape.grid[2]};
   block.thread.shared = shared.data() + (16 - reinterpret_cast<std::uintptr_t>(shared.data()) % 16) % 16;
   block.thread.wait = wait;
-  block.thread.copy16 = copy16;
+  block.thread.copy = copy;
   block.thread.commit = commit;
   block.thread.wait_group = wait_group;
   const unsigned threads = shape.block[0] * shape.block[1] * shape.block[2];

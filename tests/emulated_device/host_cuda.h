@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <stdexcept>
 #include <type_traits>
 #include <utility>
 
@@ -79,3 +80,74 @@ inline float __uint_as_float(unsigned x) { return __builtin_bit_cast(float, x); 
 inline float __int_as_float(int x) { return __builtin_bit_cast(float, x); }
 inline int __float_as_int(float x) { return __builtin_bit_cast(int, x); }
 inline unsigned __umulhi(unsigned a, unsigned b) { return static_cast<unsigned>(static_cast<unsigned long long>(a) * b >> 32); }
+
+/// Blocks run one after the other, and their threads do not interrupt each other.
+inline int atomicAdd(int* to, int value) {
+  const unsigned sum = static_cast<unsigned>(*to) + static_cast<unsigned>(value);
+  return std::exchange(*to, static_cast<int>(sum));
+}
+
+namespace emulated {
+// What the PTX ISA says of each lane's fragments.
+
+template <bool is_signed>
+int byte_of(unsigned word, int index) {
+  const unsigned byte = word >> 8 * index & 0xffu;
+  return is_signed ? static_cast<signed char>(byte) : static_cast<int>(byte);
+}
+
+template <bool a_signed>
+int dot4(unsigned a, unsigned b, int sum) {
+  for (int i = 0; i < 4; ++i) sum += byte_of<a_signed>(a, i) * byte_of<true>(b, i);
+  return sum;
+}
+
+inline void ldmatrix4(unsigned (&to)[4], const void* row) {
+  if (reinterpret_cast<std::uintptr_t>(row) % 16 != 0) throw std::runtime_error("emulated device: ldmatrix is not aligned");
+  const unsigned lane = now->lane;
+  now->slots[lane][0] = reinterpret_cast<std::uintptr_t>(row);
+  now->wait(Barrier::warp);
+  for (unsigned m = 0; m < 4; ++m) {
+    const auto* from = reinterpret_cast<const unsigned char*>(now->slots[m * 8 + lane / 4][0]);
+    std::memcpy(&to[m], from + 4 * (lane % 4), 4);
+  }
+  now->wait(Barrier::warp);
+}
+
+/// Words k / 4 % 4 of rows (or columns) of 16 bytes each lie with lanes (row % 8) * 4 + k / 4 % 4; register row / 8 + 2 (k /
+/// 16) of `a`, k / 16 of `b`. Sums (row, column) lie with lane (row % 8) * 4 + column / 2, register column % 2 + 2 (row / 8).
+template <bool a_signed>
+void mma_16x8x32(int (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
+  const int lane = static_cast<int>(now->lane);
+  for (int i = 0; i < 4; ++i) now->slots[lane][i] = a[i];
+  for (int i = 0; i < 2; ++i) now->slots[lane][4 + i] = b[i];
+  now->wait(Barrier::warp);
+  for (int i = 0; i < 4; ++i) {
+    const int row = lane / 4 + 8 * (i / 2), column = lane % 4 * 2 + i % 2;
+    for (int k = 0; k < 32; k += 4) {
+      const auto word_of_a = static_cast<unsigned>(now->slots[row % 8 * 4 + k / 4 % 4][row / 8 + 2 * (k / 16)]);
+      const auto word_of_b = static_cast<unsigned>(now->slots[column * 4 + k / 4 % 4][4 + k / 16]);
+      d[i] = dot4<a_signed>(word_of_a, word_of_b, d[i]);
+    }
+  }
+  now->wait(Barrier::warp);
+}
+
+/// Row (of `b` column) lane / 4, bytes 4 (lane % 4) ...; sums (lane / 4, 2 (lane % 4)) and the next.
+template <bool a_signed>
+void mma_8x8x16(int& d0, int& d1, unsigned a, unsigned b) {
+  const int lane = static_cast<int>(now->lane);
+  now->slots[lane][0] = a;
+  now->slots[lane][1] = b;
+  now->wait(Barrier::warp);
+  for (int i = 0; i < 2; ++i) {
+    int& d = i == 0 ? d0 : d1;
+    for (int t = 0; t < 4; ++t) {
+      const auto word_of_a = static_cast<unsigned>(now->slots[lane / 4 * 4 + t][0]);
+      const auto word_of_b = static_cast<unsigned>(now->slots[(lane % 4 * 2 + i) * 4 + t][1]);
+      d = dot4<a_signed>(word_of_a, word_of_b, d);
+    }
+  }
+  now->wait(Barrier::warp);
+}
+}  // namespace emulated

@@ -17,8 +17,8 @@ struct HostThread {
   /// 32 lanes of 16 words each, of the thread's warp.
   unsigned long long (*slots)[16] = nullptr;
   void (*wait)(Barrier) = nullptr;
-  // cp.async of 16 bytes, its groups and the wait for all but the last n of them.
-  void (*copy16)(void* to, const void* from, bool inside) = nullptr;
+  // cp.async, its groups and the wait for all but the last n of them.
+  void (*copy)(void* to, const void* from, int bytes, bool inside) = nullptr;
   void (*commit)() = nullptr;
   void (*wait_group)(int n) = nullptr;
 };

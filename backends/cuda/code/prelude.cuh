@@ -20,6 +20,9 @@ struct Extents {
   i64 v[n];
 };
 
+/// Of the threads of a grid in one dimension, which an int numbers.
+__device__ __forceinline__ int thread_index() { return static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x); }
+
 /// Elements that are moved as one word.
 template <class T, int n>
 struct alignas(sizeof(T) * n) Pack {
