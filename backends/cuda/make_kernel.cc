@@ -1,12 +1,12 @@
 #include "make_kernel.h"
 
+#include <cstddef>
+
 #include "group_kernel.h"
-#include "integer_convolution.h"
 #include "moves.h"
 #include "pool.h"
 #include "product_kernel.h"
 #include "qfw/error.h"
-#include "qfw/op_definition.h"
 #include "random.h"
 #include "reduction.h"
 
@@ -63,23 +63,27 @@ class Maker {
  private:
   std::unique_ptr<Kernel> node_kernel(int number) const {
     const Node& node = graph_.nodes[number];
-    const auto is_integer_product = [&] { return !is_float(graph_.type(node.inputs[0]).dtype); };
+    Device& device = context_.device();
+    const auto type = [&](std::size_t input) -> const TensorType& { return graph_.type(node.inputs[input]); };
     switch (node.op) {
       case Op::conv2d:
       case Op::conv2d_grad_src:
-      case Op::dense:
-        return is_integer_product() ? make_integer_product(graph_, node, context_) : make_float_product(graph_, node, context_);
       case Op::conv2d_grad_weights:
-        return make_float_product(graph_, node, context_);
+      case Op::dense:
+        if (is_float(type(0).dtype)) return make_float_product(graph_, node, context_);
+        return make_integer_product(graph_, node, context_);
       case Op::max_pool:
+        return std::make_unique<MaxPool>(device, type(0), node.outputs[0], node.as<Pool>());
       case Op::max_pool_grad:
-        return make_pool(graph_, node, context_);
+        return std::make_unique<MaxPoolGrad>(device, type(0), type(1), node.as<Pool>());
       case Op::transpose:
-        return make_transpose(graph_, node, context_);
+        return std::make_unique<Transpose>(device, type(0), node.as<Axes>().swap);
       case Op::broadcast_to:
-        return make_broadcast(graph_, node, context_);
+        return std::make_unique<Broadcast>(device, type(0), node.outputs[0].shape);
       case Op::random_uniform:
-        return make_random_uniform(node, context_);
+        static_assert(offsetof(StepData, seed) == offsetof(device::RandomState, seed) &&
+                      offsetof(StepData, index) == offsetof(device::RandomState, step));
+        return std::make_unique<RandomUniform>(device, node.outputs[0], node.as<qfw::Stream>().id, context_.step());
       default:
         return make_group(graph_, lowering::group_of(graph_, number), context_);
     }

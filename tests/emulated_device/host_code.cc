@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <boost/context/fiber.hpp>
 #include <boost/context/pooled_fixedsize_stack.hpp>
 #include <cstdlib>
@@ -40,24 +41,59 @@ std::string text_of(const fs::path& file) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-/// Files appear by rename: several processes may compile the same.
-fs::path compiled(const std::string& text) {
-  const fs::path folder = cache_folder(), library = folder / fmt::format("{:016x}.so", qfw::hash_of(text));
-  if (fs::exists(library)) return library;
-  fs::create_directories(folder);
-  const std::string mine = fmt::format("{}.{}", library.string(), getpid());
-  std::ofstream(mine + ".cc", std::ios::binary) << text;
-  const std::string command = fmt::format(
-      "'{}' -std=c++20 -O1 -w -ffp-contract=off -fno-math-errno -fPIC -shared -I '{}' -I '{}' '{}.cc' -o '{}.so' > '{}.log' "
-      "2>&1",
-      QFW_HOST_COMPILER, QFW_EMULATED_HEADERS, QFW_CORE_HEADERS, mine, mine, mine);
+std::string unique(const fs::path& file) {
+  static std::atomic<int> number = 0;
+  return fmt::format("{}.{}.{}", file.string(), getpid(), number++);
+}
+
+void write(const fs::path& file, std::string_view text) {
+  std::ofstream out(file, std::ios::binary);
+  out << text;
+  if (!out.flush()) throw std::runtime_error("emulated device: cannot write " + file.string());
+}
+
+/// `arguments` besides those that all code is compiled with. Throws with what the compiler says.
+void call_compiler(const std::string& arguments, const std::string& source) {
+  const std::string log = unique(source + ".log");
+  const std::string command =
+      fmt::format("'{}' -std=c++20 -O1 -w -ffp-contract=off -fno-math-errno -fPIC -I '{}' {} > '{}' 2>&1", QFW_HOST_COMPILER,
+                  QFW_EMULATED_HEADERS, arguments, log);
   const int status = std::system(command.c_str());
+  const std::string said = text_of(log);
+  fs::remove(log);
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-    throw std::runtime_error(fmt::format("emulated device: {}.cc does not compile:\n{}", mine, text_of(mine + ".log")));
+    throw std::runtime_error(fmt::format("emulated device: {} does not compile:\n{}", source, said));
   }
+}
+
+/// What all code begins with, as a header that is compiled once: most of the time of a compilation is its own.
+fs::path compiled_headers(std::string_view headers) {
+  std::string text = fmt::format("// {}\n#include \"host_cuda.h\"\n{}\n", QFW_HOST_COMPILER_VERSION, headers);
+  std::string all = text;
+  for (const char* header : {"host_cuda.h", "host_thread.h"}) all += text_of(fs::path(QFW_EMULATED_HEADERS) / header);
+  const fs::path folder = cache_folder() / fmt::format("headers-{:016x}", qfw::hash_of(all)), header = folder / "all.h";
+  if (fs::exists(header)) return header;
+  const fs::path mine = unique(folder);
+  fs::create_directories(mine);
+  write(mine / "all.h", text);
+  call_compiler(fmt::format("-x c++-header '{0}/all.h' -o '{0}/all.h.gch'", mine.string()), (mine / "all.h").string());
+  std::error_code taken;
+  fs::rename(mine, folder, taken);
+  if (taken) fs::remove_all(mine);  // another process was faster
+  return header;
+}
+
+/// Files appear by rename: several processes may compile the same.
+fs::path compiled(std::string_view headers, const std::string& text) {
+  const fs::path header = compiled_headers(headers);
+  const std::string key = fmt::format("// {}\n{}", header.string(), text);
+  const fs::path library = cache_folder() / fmt::format("{:016x}.so", qfw::hash_of(key));
+  if (fs::exists(library)) return library;
+  const std::string mine = unique(library);
+  write(mine + ".cc", text);
+  call_compiler(fmt::format("-include '{0}' -shared '{1}.cc' -o '{1}.so'", header.string(), mine), mine + ".cc");
   fs::rename(mine + ".so", library);
   fs::rename(mine + ".cc", fs::path(library).replace_extension(".cc"));
-  fs::remove(mine + ".log");
   return library;
 }
 
@@ -213,9 +249,7 @@ class BlockRun {
 }  // namespace
 
 HostCode HostCode::compile(std::string_view headers, std::span<const qfw::cuda::KernelSource> sources) {
-  std::string text = fmt::format("// {}\n#include \"host_cuda.h\"\n{}\n", QFW_HOST_COMPILER_VERSION, headers);
-  for (const char* header : {"host_cuda.h", "host_thread.h"})
-    text += fmt::format("// {:x}\n", qfw::hash_of(text_of(fs::path(QFW_EMULATED_HEADERS) / header)));
+  std::string text;
   for (const auto& source : sources) {
     text += fmt::format("{0}\nextern \"C\" void {1}_on_host(void** arguments) {{ emulated::call(&{1}, arguments); }}\n",
                         source.text, source.name);
@@ -223,7 +257,7 @@ HostCode HostCode::compile(std::string_view headers, std::span<const qfw::cuda::
   static std::mutex mutex;
   static std::map<std::string, void*> open;
   const std::lock_guard lock(mutex);
-  const fs::path file = compiled(text);
+  const fs::path file = compiled(headers, text);
   void*& library = open[file.string()];
   if (library == nullptr) library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) throw std::runtime_error(fmt::format("emulated device: {}", dlerror()));
