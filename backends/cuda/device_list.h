@@ -2,7 +2,7 @@
 
 #include <string_view>
 
-#include "qfw/backend.h"
+#include "qfw/local_replica.h"
 
 namespace qfw::cuda {
 

@@ -3,7 +3,6 @@
 #include "backend.h"
 #include "cuda_device.h"
 #include "device_list.h"
-#include "libraries.h"
 
 namespace {
 
@@ -13,8 +12,6 @@ class RealBackend final : public cuda::CudaBackend {
  public:
   using Options = cuda::CudaBackend::Options;
   explicit RealBackend(const Options& options) : CudaBackend(options, &open) {}
-
-  static std::string on_this_machine() { return cuda::Libraries::open(cuda::Surroundings::real({})).versions; }
 
  private:
   static std::unique_ptr<cuda::Device> open(const Options& options) {

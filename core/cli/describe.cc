@@ -108,31 +108,18 @@ void print_section(const SectionReference& section, const Output& output) {
   if (section.name == "quantizer") fmt::print("\n{}", wrapped(about_layers, output.width, 0));
 }
 
-/// What the plugin finds on this machine, or what it misses there; empty if it needs nothing.
-std::string on_this_machine(const FactoryBase& factory) try {
-  return factory.on_this_machine ? factory.on_this_machine() : std::string();
-} catch (const std::exception& error) {
-  return error.what();
-}
-
 void print_plugin(const FactoryBase& factory, const SectionReference& section, const Output& output) {
   const std::vector<Option> beside = section.keys_beside(factory.options);
-  const std::string found = on_this_machine(factory);
   if (output.json) {
-    boost::json::object all{{"kind", factory.kind},
-                            {"name", factory.name},
-                            {"doc", factory.doc},
-                            {"options", json_of(factory.options)},
-                            {"keys", json_of(beside)}};
-    if (!found.empty()) all["on_this_machine"] = found;
-    fmt::print("{}", json_pretty(all));
+    fmt::print("{}", json_pretty(boost::json::object{{"kind", factory.kind},
+                                                     {"name", factory.name},
+                                                     {"doc", factory.doc},
+                                                     {"options", json_of(factory.options)},
+                                                     {"keys", json_of(beside)}}));
     return;
   }
   fmt::print("{}", wrapped(fmt::format("{} {}: {}", factory.kind, printable(factory.name), printable(factory.doc, line_breaks)),
                            output.width, 0));
-  if (!found.empty()) {
-    fmt::print("{}", wrapped(fmt::format("On this machine: {}", printable(found, line_breaks)), output.width, 0));
-  }
   if (factory.options.empty()) {
     fmt::print("\nIt has no options of its own.\n");
   } else {

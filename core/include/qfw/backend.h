@@ -62,13 +62,6 @@ class QFW_API Executable {
   virtual std::vector<Held> held() const { return {}; }
 };
 
-/// A replica among those of this process: 0 of 1 where a run has one.
-struct LocalReplica {
-  int index = 0, count = 1;
-};
-/// The one that the calling thread makes a backend for: where there are several devices, each takes one of its own.
-QFW_API LocalReplica local_replica();
-
 /// Compiles graphs and owns the variables, which all its executables share by name.
 class QFW_API Backend {
  public:

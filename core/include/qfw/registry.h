@@ -19,9 +19,6 @@ using Settings = std::vector<std::pair<std::string, OptionValue>>;
 struct QFW_API FactoryBase {
   std::string kind, name, doc;
   std::vector<Option> options;
-  /// What it needs of this machine and finds there (a device, libraries), with versions, for people: `qfw describe` asks. May
-  /// throw what is missing. Unset: nothing.
-  std::function<std::string()> on_this_machine;
 
   FactoryBase() = default;
   virtual ~FactoryBase();
@@ -52,7 +49,6 @@ class QFW_API Registry {
     factory->name = std::move(name);
     factory->doc = std::move(doc);
     factory->options = options_of(defaults);
-    if constexpr (requires { T::on_this_machine(); }) factory->on_this_machine = &T::on_this_machine;
     factory->make = [defaults, options = factory->options](const Settings& settings) -> std::unique_ptr<Interface> {
       typename T::Options chosen = defaults;
       apply(options, settings, &chosen);

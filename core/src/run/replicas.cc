@@ -10,6 +10,7 @@
 #include <thread>
 #include <utility>
 
+#include "qfw/local_replica.h"
 #include "util/processor_share.h"
 #include "util/signals.h"
 
