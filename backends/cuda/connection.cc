@@ -69,6 +69,12 @@ int Connection::attribute(int which) const {
   return value;
 }
 
+std::string Connection::uuid() const {
+  std::string uuid(16, '\0');
+  QFW_CUDA_CALL(driver_, cuDeviceGetUuid_v2(uuid.data(), device_), name_);
+  return uuid;
+}
+
 std::size_t Connection::memory_bytes() const {
   std::size_t bytes = 0;
   QFW_CUDA_CALL(driver_, cuDeviceTotalMem_v2(&bytes, device_), name_);

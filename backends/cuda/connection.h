@@ -25,6 +25,7 @@ class Connection {
   const std::string& kind() const { return kind_; }  ///< "NVIDIA H100 80GB HBM3"
   int attribute(int which) const;
   std::size_t memory_bytes() const;
+  std::string uuid() const;  ///< 16 bytes that no other device has
   driver::StreamHandle stream(Stream stream) const { return streams_[static_cast<std::size_t>(stream)]; }
 
   /// Calls of this thread mean this device.

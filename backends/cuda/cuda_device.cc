@@ -7,6 +7,7 @@
 
 #include "code.h"
 #include "cudnn_product.h"
+#include "nccl.h"
 #include "qfw/error.h"
 
 namespace qfw::cuda {
@@ -296,6 +297,10 @@ std::unique_ptr<Recording> CudaDevice::record_all(const std::function<void()>& e
   }
   const OwnedGraph graph = capture.end();
   return std::make_unique<CudaRecording>(connection_, graph.get());
+}
+
+std::unique_ptr<Collective> CudaDevice::make_collective(Communicator& replicas) {
+  return make_nccl_collective(libraries_.nccl, connection_, replicas);
 }
 
 std::unique_ptr<FloatProduct> CudaDevice::make_product(const ProductShape& shape) {

@@ -57,6 +57,7 @@ class CudaDevice final : public Device {
   void synchronize(Stream stream) override;
 
   std::unique_ptr<Recording> record_all(const std::function<void()>& enqueue) override;
+  std::unique_ptr<Collective> make_collective(Communicator& replicas) override;
   std::unique_ptr<FloatProduct> make_product(const ProductShape& shape) override;
 
  private:

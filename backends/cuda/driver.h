@@ -38,6 +38,7 @@ inline constexpr int capture_thread_local = 1, capture_relaxed = 2;
   DO(cuDeviceGet, (Ordinal * device, int index))                                                                      \
   DO(cuDeviceGetName, (char* name, int length, Ordinal device))                                                       \
   DO(cuDeviceGetAttribute, (int* value, int attribute, Ordinal device))                                               \
+  DO(cuDeviceGetUuid_v2, (void* uuid, Ordinal device))                                                                \
   DO(cuDeviceTotalMem_v2, (std::size_t * bytes, Ordinal device))                                                      \
   DO(cuDevicePrimaryCtxSetFlags_v2, (Ordinal device, unsigned flags))                                                 \
   DO(cuDevicePrimaryCtxRetain, (Context * context, Ordinal device))                                                   \
