@@ -251,8 +251,10 @@ class BlockRun {
 HostCode HostCode::compile(std::string_view headers, std::span<const qfw::cuda::KernelSource> sources) {
   std::string text;
   for (const auto& source : sources) {
-    text += fmt::format("{0}\nextern \"C\" void {1}_on_host(void** arguments) {{ emulated::call(&{1}, arguments); }}\n",
-                        source.text, source.name);
+    text += fmt::format(
+        "{0}\nextern \"C\" void {1}_on_host(void** arguments) {{ emulated::call(&{1}, arguments); }}\n"
+        "extern \"C\" int {1}_sizes(unsigned long* to) {{ return emulated::sizes(&{1}, to); }}\n",
+        source.text, source.name);
   }
   static std::mutex mutex;
   static std::map<std::string, void*> open;
