@@ -29,8 +29,8 @@ class Connection {
 
   /// Calls of this thread mean this device.
   void use() const { QFW_CUDA_CALL(driver_, cuCtxSetCurrent(context_), name_); }
-  /// The same where nothing may be thrown.
-  void try_use() const noexcept { driver_.cuCtxSetCurrent(context_); }
+  /// The same where nothing may be thrown; whether it worked.
+  bool try_use() const noexcept { return driver_.cuCtxSetCurrent(context_) == driver::success; }
 
  private:
   void close() noexcept;
