@@ -54,12 +54,11 @@ Connection::Connection(const Library& library, int index) : driver_(library) {
 Connection::~Connection() { close(); }
 
 void Connection::close() noexcept {
-  if (try_use()) {
-    for (const StreamHandle stream : streams_) {
-      if (stream != nullptr) driver_.cuStreamDestroy_v2(stream);
-    }
-    driver_.cuCtxSetCurrent(nullptr);
+  try_use();
+  for (const StreamHandle stream : streams_) {
+    if (stream != nullptr) driver_.cuStreamDestroy_v2(stream);
   }
+  driver_.cuCtxSetCurrent(nullptr);
   driver_.cuDevicePrimaryCtxRelease_v2(device_);
 }
 

@@ -56,7 +56,9 @@ class Owned {
     return *this;
   }
   ~Owned() {
-    if (handle_ != T{} && connection_->try_use()) (connection_->driver().*release)(handle_);
+    if (handle_ == T{}) return;
+    connection_->try_use();
+    (connection_->driver().*release)(handle_);
   }
 
   T get() const { return handle_; }

@@ -173,7 +173,9 @@ Address CudaDevice::allocate(std::size_t bytes) {
 }
 
 void CudaDevice::free(Address address) noexcept {
-  if (address != nullptr && connection_->try_use()) connection_->driver().cuMemFree_v2(pointer(address));
+  if (address == nullptr) return;
+  connection_->try_use();
+  connection_->driver().cuMemFree_v2(pointer(address));
 }
 
 std::byte* CudaDevice::allocate_host(std::size_t bytes) {
@@ -185,7 +187,9 @@ std::byte* CudaDevice::allocate_host(std::size_t bytes) {
 }
 
 void CudaDevice::free_host(std::byte* memory) noexcept {
-  if (memory != nullptr && connection_->try_use()) connection_->driver().cuMemFreeHost(memory);
+  if (memory == nullptr) return;
+  connection_->try_use();
+  connection_->driver().cuMemFreeHost(memory);
 }
 
 void CudaDevice::copy_in(Stream stream, Address to, const std::byte* from, std::size_t bytes) {

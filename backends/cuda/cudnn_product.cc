@@ -34,7 +34,8 @@ CudnnHandle::CudnnHandle(const Library& library, std::shared_ptr<const Connectio
 }
 
 CudnnHandle::~CudnnHandle() {
-  if (connection_->try_use()) library_->cudnnDestroy(handle_);
+  connection_->try_use();
+  library_->cudnnDestroy(handle_);
 }
 
 void CudnnHandle::use(Stream stream) {

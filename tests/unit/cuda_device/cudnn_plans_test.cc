@@ -117,6 +117,9 @@ class CudnnFor : public testing::TestWithParam<int> {
 };
 INSTANTIATE_TEST_SUITE_P(Architectures, CudnnFor, testing::Values(80, 90));
 
+class CudnnCompiling : public CudnnFor {};
+INSTANTIATE_TEST_SUITE_P(Architectures, CudnnCompiling, testing::Values(90));
+
 TEST_P(CudnnFor, EveryLayerOfResNet50HasAPlan) {
   std::vector<ProductShape> shapes;
   for (const DType in : {DType::f32, DType::bf16}) {
@@ -150,7 +153,7 @@ TEST_P(CudnnFor, WeightsGradientsOfBf16AreF32WhereChannelsAllowIt) {
   EXPECT_THAT(found[2], AllOf(Not(HasSubstr("compiled for it")), HasSubstr("result bf16")));
 }
 
-TEST_P(CudnnFor, WhatWasCompiledIsKept) {
+TEST_P(CudnnCompiling, KeepsWhatItMade) {
   const test::TemporaryFolder folder;
   const std::vector<ProductShape> shapes{shape_of({64, 56, 64, 3, 1}, ProductShape::Kind::grad_weights, DType::bf16)};
   const auto cache = std::make_shared<CodeCache>(CodeCache::Options{.folder = folder.path()});

@@ -54,6 +54,22 @@ TEST_F(Nvrtc, TheTranspositionsCompile) {
   }
 }
 
+TEST_F(Nvrtc, CompilesSeveralSourcesAtOnce) {
+  std::vector<KernelSource> sources;
+  for (int i = 0; i < 8; ++i) {
+    const std::string name = "k" + std::to_string(i);
+    sources.push_back(
+        {name, "extern \"C\" __global__ void " + name + "(float* to) { to[threadIdx.x] *= " + name.substr(1) + "; }"});
+  }
+  CodeCache none({.folder = ""});
+  const auto code = machine_code(*compiler, none, device_headers(), sources, compiler->target(80));
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    EXPECT_EQ(code[i].substr(1, 3), "ELF");
+    EXPECT_THAT(code[i], HasSubstr(sources[i].name));
+    EXPECT_EQ(code[i], compiler->compile(device_headers(), sources[i], compiler->target(80)));  // and the same bytes alone
+  }
+}
+
 TEST_F(Nvrtc, WhatDoesNotCompileIsToldWithLineAndReason) {
   const KernelSource source{"wrong", "\nextern \"C\" __global__ void wrong() {\n  nonsense;\n}"};
   const Failure failure = failure_of([&] { compiler->compile(device_headers(), source, compiler->target(80)); });
