@@ -100,8 +100,7 @@ class Collective {
   virtual ~Collective() = default;
 
   struct Piece {
-    const std::byte* from = nullptr;
-    Address to = nullptr;
+    Address data = nullptr;  ///< reduced in place
     std::size_t count = 0;  ///< of f32
   };
   /// In the order of the stream; given by all replicas in the same order, which get the same bits.

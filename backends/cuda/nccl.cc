@@ -70,7 +70,7 @@ class NcclCollective final : public Collective {
     QFW_NCCL_CALL(nccl_, ncclGroupStart(), connection_->name());
     for (const Piece& piece : pieces) {
       QFW_NCCL_CALL(nccl_,
-                    ncclAllReduce(piece.from, piece.to, piece.count, float32, how == Across::sum ? sum : average, comm_,
+                    ncclAllReduce(piece.data, piece.data, piece.count, float32, how == Across::sum ? sum : average, comm_,
                                   connection_->stream(stream)),
                     connection_->name());
     }

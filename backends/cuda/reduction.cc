@@ -52,8 +52,11 @@ Reduction::~Reduction() {
 void Reduction::start(std::span<const std::byte* const> inputs, std::span<const Address> outputs) {
   std::ranges::copy(outputs, results_.begin());
   if (on_host()) return start_on_host(inputs);
-  for (std::size_t i = 0; i < counts_.size(); ++i) pieces_[i] = {inputs[i], outputs[i], counts_[i]};
   Device& device = context_.device();
+  for (std::size_t i = 0; i < counts_.size(); ++i) {  // inputs may be overwritten from now on
+    if (inputs[i] != outputs[i]) device.copy(Stream::compute, outputs[i], inputs[i], counts_[i] * sizeof(float));
+    pieces_[i] = {outputs[i], counts_[i]};
+  }
   device.record(Stream::compute, *ready_);
   device.wait(Stream::reduce, *ready_);
   collective()->all_reduce(Stream::reduce, pieces_, how_);

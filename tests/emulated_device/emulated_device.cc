@@ -103,9 +103,7 @@ class EmulatedCollective final : public cuda::Collective {
     const auto reduction = how == qfw::Across::sum ? qfw::Communicator::Reduction::sum : qfw::Communicator::Reduction::mean;
     streams_.add(stream, [this, reduction, pieces = std::vector(pieces.begin(), pieces.end())] {
       for (const Piece& piece : pieces) {
-        auto* const to = reinterpret_cast<float*>(piece.to);
-        std::memmove(to, piece.from, piece.count * sizeof(float));
-        replicas_.all_reduce({to, piece.count}, reduction);
+        replicas_.all_reduce({reinterpret_cast<float*>(piece.data), piece.count}, reduction);
       }
     });
   }
