@@ -240,8 +240,7 @@ KernelSource IntegerConvolution::cut_into_tiles(Part& part) {
   Product::run(images, weights, c, part_tiles, epilogue, shared);)",
       engine, asynchronous ? "AsyncCopies" : "PlainCopies", stages, product_.in == DType::s8, word, pairs, threads,
       depth_parts > 1 ? "AddSums" : "StoreSums");
-  return kernel_source(name, "const u8* images, const u8* weights, s32* to, Correlation c, int part_tiles", body,
-                       static_cast<unsigned>(threads));
+  return kernel_source(name, "const u8* images, const u8* weights, s32* to, Correlation c, int part_tiles", body, threads);
 }
 
 KernelSource IntegerConvolution::share_out_strips(Part& part) const {

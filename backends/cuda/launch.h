@@ -28,11 +28,12 @@ inline LaunchShape one_thread_each(std::int64_t count, std::string_view where) {
   return {.grid = {(threads + threads_a_block - 1) / threads_a_block, 1, 1}, .block = {threads_a_block, 1, 1}};
 }
 
-/// A kernel for blocks of so many threads; `body` is statements in terms of `parameters`.
+/// A kernel whose `body` is statements in terms of `parameters`. With `threads`, of each block, it may use all registers that
+/// these leave it.
 inline KernelSource kernel_source(const std::string& name, const std::string& parameters, const std::string& body,
-                                  unsigned threads = threads_a_block) {
-  return {name, "\nextern \"C\" __global__ void __launch_bounds__(" + std::to_string(threads) + ") " + name + "(" + parameters +
-                    ") {\n  " + body + "\n}\n"};
+                                  int threads = 0) {
+  const std::string bounds = threads > 0 ? "__launch_bounds__(" + std::to_string(threads) + ") " : "";
+  return {name, "\nextern \"C\" __global__ void " + bounds + name + "(" + parameters + ") {\n  " + body + "\n}\n"};
 }
 
 /// Launches in the compute stream with arguments of exactly the types that the kernel takes.

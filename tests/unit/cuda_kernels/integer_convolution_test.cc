@@ -61,6 +61,7 @@ const std::vector<Case>& cases() {
       {2, 9, 7, 20, 20, 3, 3, {.stride = {2, 2}, .padding = {{1, 0}, {1, 1}}, .groups = 20}},
       {1, 6, 7, 7, 7, 5, 5, {.padding = padding(2), .groups = 7}},
       {1, 5, 5, 6, 24, 3, 3, {.padding = padding(1), .groups = 6}},
+      {1, 4, 4, 6, 9, 1, 1, {.groups = 3}},  // a page's end right behind the last group
   };
   return all;
 }
