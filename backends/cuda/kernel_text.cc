@@ -96,7 +96,7 @@ void KernelText::want(int value) {
   for (const int arg : source_.program.values[value].args) want(arg);
 }
 
-std::string KernelText::scalar_name(int value) const { return fmt::format("s{}", value); }
+std::string KernelText::scalar_name(int value) const { return fmt::format("k{}", value); }
 
 std::string KernelText::name(int value) const {
   switch (source_.program.values[value].fill) {

@@ -37,7 +37,8 @@ struct Accumulator {
 };
 Accumulator accumulator_of(lowering::FusedProgram::Reduction::Kind kind);
 
-/// A kernel in the making. Values of a program are called s1 (a number for all), r1 (an array: one row for all, by column), v1.
+/// A kernel in the making. Values of a program are called k1 (one number for all), r1 (an array by column: one row for all),
+/// v1.
 class KernelText {
  public:
   explicit KernelText(const GroupSource& source);
@@ -76,7 +77,7 @@ class KernelText {
   bool wanted(int value) const { return wanted_[static_cast<std::size_t>(value)]; }
   /// Declares what is the same for all elements.
   void scalars();
-  /// `const float v5 = op::add(v3, s1);` for a computed value, its operands by their names.
+  /// `const float v5 = op::add(v3, k1);` for a computed value, its operands by their names.
   void compute(int value);
   /// How code for element `e` of a row reads a value.
   std::string name(int value) const;

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <optional>
+
+#include "qfw/op_definition.h"
 
 namespace qfw::cuda {
 namespace {
@@ -16,6 +19,7 @@ constexpr int most_columns = 8;             // a thread
 constexpr double most_column_sums = 2;      // in double for each of so many columns: registers
 constexpr std::int64_t words_at_once = 32;  // that a thread has asked for
 constexpr std::int64_t most_unrolled = 4;
+constexpr double most_work = 1024;            // in additions, that is written out for the rows unrolled
 constexpr std::int64_t enough_blocks = 4096;  // so that each has little to do beside its start
 constexpr std::int64_t enough_sums = 1024;    // each leaves partial results that others join
 constexpr std::int64_t least_rows = 16;       // that a thread adds up
@@ -82,6 +86,16 @@ int columns_of(const FusedProgram& program, const Layout& layout, std::int64_t c
   return static_cast<int>(columns);
 }
 
+/// Additions for each element.
+double work_of(const FusedProgram& program) {
+  double work = 0;
+  for (const auto& value : program.values) {
+    const bool each = value.kind == FusedProgram::Value::Kind::compute && value.fill == lowering::Fill::full;
+    if (each) work += definition(value.op).cost;
+  }
+  return work;
+}
+
 int unroll_of(const FusedProgram& program, int columns) {
   std::int64_t words = 0;
   for (const auto& load : program.loads) {
@@ -89,8 +103,11 @@ int unroll_of(const FusedProgram& program, int columns) {
       words += quotient_up(columns * static_cast<std::int64_t>(size_of(load.dtype)), sizeof(float));
     }
   }
-  const std::int64_t rows = std::clamp<std::int64_t>(words_at_once / std::max<std::int64_t>(words, 1), 1, most_unrolled);
-  return static_cast<int>(std::bit_floor(static_cast<std::uint64_t>(rows)));
+  auto rows = std::clamp<std::int64_t>(words_at_once / std::max<std::int64_t>(words, 1), 1, most_unrolled);
+  rows = static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(rows)));
+  const double work = work_of(program) * columns;
+  while (rows > 1 && work * static_cast<double>(rows) > most_work) rows /= 2;
+  return static_cast<int>(rows);
 }
 
 bool needs_wide(const FusedProgram& program) {

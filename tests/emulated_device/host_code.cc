@@ -278,7 +278,7 @@ void* HostCode::find(const std::string& symbol) const {
 HostCode::Kernel HostCode::kernel(const std::string& name) const { return reinterpret_cast<Kernel>(find(name + "_on_host")); }
 
 std::vector<std::size_t> HostCode::parameters(const std::string& name) const {
-  std::array<unsigned long, 64> sizes{};
+  std::array<unsigned long, 512> sizes{};
   const int count = reinterpret_cast<int (*)(unsigned long*)>(find(name + "_sizes"))(sizes.data());
   return {sizes.begin(), sizes.begin() + count};
 }

@@ -32,10 +32,10 @@ void call(void (*kernel)(Parameters...), void** arguments) {
   (std::index_sequence_for<Parameters...>());
 }
 
-/// Writes the sizes of the parameters, at most 64 of them; returns how many there are.
+/// Writes the sizes of the parameters, at most 512 of them; returns how many there are.
 template <class... Parameters>
 int sizes(void (*)(Parameters...), unsigned long* to) {
-  static_assert(sizeof...(Parameters) <= 64);
+  static_assert(sizeof...(Parameters) <= 512);
   ((*to++ = sizeof(Parameters)), ...);
   return sizeof...(Parameters);
 }

@@ -33,8 +33,16 @@ __device__ __forceinline__ unsigned rounded_bits(float x) {
   const unsigned bits = __float_as_uint(x);
   return x != x ? bits | 0x400000u : bits + 0x7fffu + (bits >> 16 & 1u);
 }
-/// The nearest bf16, halves to even, as a float.
-__device__ __forceinline__ float as_bf16(float x) { return __uint_as_float(rounded_bits(x) & 0xffff0000u); }
+/// The nearest bf16, halves to even, as a float. A subnormal one stays.
+__device__ __forceinline__ float as_bf16(float x) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+  unsigned short bits;
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(x));
+  return __uint_as_float(static_cast<unsigned>(bits) << 16);
+#else
+  return __uint_as_float(rounded_bits(x) & 0xffff0000u);
+#endif
+}
 
 __device__ __forceinline__ float widen(float x) { return x; }
 __device__ __forceinline__ float widen(bf16 x) { return __uint_as_float(static_cast<unsigned>(x.bits) << 16); }

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <regex>
 #include <sstream>
 
@@ -34,15 +35,16 @@ class Nvrtc {
       get<int(void*, std::size_t*)>("nvrtcGetProgramLogSize")(program, &size);
       std::string log(size, '\0');
       get<int(void*, char*)>("nvrtcGetProgramLog")(program, log.data());
-      throw std::runtime_error(std::string(what) + " for " + architecture + ": " + std::to_string(status) + "\n" + log.substr(0, 4000));
+      throw std::runtime_error(std::string(what) + " for " + architecture + ": " + std::to_string(status) + "\n" +
+                               log.substr(0, 4000));
     };
     using Create = int(void**, const char*, const char*, int, const char* const*, const char* const*);
     check(get<Create>("nvrtcCreateProgram")(&program, text.c_str(), "groups.cu", 0, nullptr, nullptr), "create");
     const std::string gpu = "--gpu-architecture=" + architecture;
-    const std::vector<const char*> options{gpu.c_str(),      "--std=c++17",      "--fmad=false",
-                                           "--ftz=true",     "--prec-div=true",  "--prec-sqrt=true",
-                                           "-default-device"};
-    check(get<int(void*, int, const char* const*)>("nvrtcCompileProgram")(program, static_cast<int>(options.size()), options.data()),
+    const std::vector<const char*> options{gpu.c_str(),       "--std=c++17",      "--fmad=false",   "--ftz=true",
+                                           "--prec-div=true", "--prec-sqrt=true", "-default-device"};
+    check(get<int(void*, int, const char* const*)>("nvrtcCompileProgram")(program, static_cast<int>(options.size()),
+                                                                          options.data()),
           "compile");
     std::size_t size = 0;
     check(get<int(void*, std::size_t*)>("nvrtcGetPTXSize")(program, &size), "size");
@@ -70,15 +72,19 @@ std::vector<std::string> offences(const std::string& ptx) {
   for (std::string line; std::getline(lines, line);) {
     if (!std::regex_match(line, match, floats)) continue;
     const std::string instruction = match[2], op = instruction.substr(0, instruction.find('.'));
-    const auto has = [&](const char* modifier) { return (instruction + ".").find(std::string(".") + modifier + ".") != std::string::npos; };
+    const auto has = [&](const char* modifier) {
+      return (instruction + ".").find(std::string(".") + modifier + ".") != std::string::npos;
+    };
     const bool computes = op == "add" || op == "sub" || op == "mul" || op == "div" || op == "sqrt";
     const bool f32 = has("f32");
-    const bool right = computes                                  ? has("rn") && (has("ftz") || !f32)
-                       : op == "setp" || op == "set"             ? has("ftz") || !f32
-                       : op == "cvt"                             ? has("ftz") || !f32 || has("s32") || has("u32") || has("bf16")
-                       : op == "neg"                             ? !f32  // of doubles it is exact
-                       : op == "ld" || op == "st" || op == "mov" ? true
-                                                                 : op == "selp" || op == "abs" ? op == "selp" || !f32 : false;
+    const auto is_integer = [&](const char* type) { return has(type); };
+    constexpr std::array integers{"s8", "u8", "s16", "u16", "s32", "u32"};
+    bool right = op == "ld" || op == "st" || op == "mov" || op == "selp";
+    if (op == "add" || op == "sub" || op == "mul" || op == "div" || op == "sqrt") right = has("rn") && (has("ftz") || !f32);
+    if (op == "setp" || op == "set") right = has("ftz") || !f32;
+    // Between floats and integers, to whole numbers and to bf16 nothing is subnormal, or it is to stay.
+    if (op == "cvt") right = has("ftz") || !f32 || has("rni") || has("bf16") || std::ranges::any_of(integers, is_integer);
+    if (op == "neg" || op == "abs") right = !f32;  // of doubles it is exact
     if (!right) found.insert(instruction);
   }
   return {found.begin(), found.end()};

@@ -30,23 +30,20 @@ inline void for_each_group(const std::string& name, bool small,
                            const std::function<void(const Graph& graph, const lowering::Group& group)>& use) {
   LoadOptions load;
   load.dataset_optional = true;
+  const bool imagenet = name.find("resnet") != name.npos;
   std::vector<std::string> overrides;
-  if (small) {
-    overrides = {"train.batch_size=2", "eval.batch_size=2"};
-    if (name.find("resnet") != name.npos) {
-      overrides.insert(overrides.end(), {"dataset.shape=45,45,3", "model.num_filters=12"});
-    }
-  }
-  if (name.find("jpeg") != name.npos) {  // whose data a user makes first
-    overrides.insert(overrides.end(), {"dataset.shape=64,64,1", "dataset.classes=10", "dataset.train_examples=60000"});
+  if (small) overrides = {"train.batch_size=2", "eval.batch_size=2"};
+  if (small && imagenet) overrides.insert(overrides.end(), {"dataset.shape=45,45,3", "model.num_filters=12"});
+  // Whether the data are there or not.
+  if (!imagenet) {
+    overrides.insert(overrides.end(), {"dataset.shape=28,28,1", "dataset.classes=10", "dataset.train_examples=60000"});
   }
   const Session session(Recipe::load(QFW_SOURCE_DIR "/recipes/" + name, overrides, ::qfw::testing::catalog(), load),
                         Session::Data::optional);
   const std::int64_t steps = session.total_steps();
   for (const std::int64_t step : {std::int64_t{0}, steps / 2, steps - 1}) {
     for (const bool training : {true, false}) {
-      const Graph graph =
-          session.prepared(training ? session.training_graph_at(step) : session.evaluation_graph_at(step));
+      const Graph graph = session.prepared(training ? session.training_graph_at(step) : session.evaluation_graph_at(step));
       for (const lowering::Item& item : lowering::group_nodes(graph, target())) {
         if (item.group) use(graph, *item.group);
       }
