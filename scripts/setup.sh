@@ -113,7 +113,10 @@ find_root() {
 
 case ${1:-test} in
   run) more=() ;;
-  test) more=("${for_test[@]}" "${for_package[@]}") ;;
+  test)
+    more=("${for_test[@]}" "${for_package[@]}")
+    boost_parts+=(libboost-context-dev)
+    ;;
   package) more=("${for_package[@]}") ;;
   *) give_up "there is no part '$1'; there are: run, test, package" ;;
 esac

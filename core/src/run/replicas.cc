@@ -8,13 +8,29 @@
 #include <exception>
 #include <mutex>
 #include <thread>
+#include <utility>
 
+#include "qfw/local_replica.h"
 #include "util/processor_share.h"
 #include "util/signals.h"
 
 namespace qfw {
 
 namespace {
+
+thread_local LocalReplica replica_being_made;
+
+/// While it lives, local_replica() of the calling thread is that.
+class Making {
+ public:
+  explicit Making(LocalReplica replica) : before_(std::exchange(replica_being_made, replica)) {}
+  Making(const Making&) = delete;
+  Making& operator=(const Making&) = delete;
+  ~Making() { replica_being_made = before_; }
+
+ private:
+  LocalReplica before_;
+};
 
 /// While it lives, the calling thread may use only the i-th of `count` shares of the processors: what a backend made meanwhile
 /// takes as the machine.
@@ -47,6 +63,8 @@ class ShareOfProcessors {
 };
 
 }  // namespace
+
+LocalReplica local_replica() { return replica_being_made; }
 
 /// Threads that do the same work at the same time.
 class Replicas::Crew {
@@ -107,6 +125,7 @@ Replicas::Replicas(const Recipe& recipe) : communicator_(recipe.make<Communicato
   for (int i = 0; i < count; ++i) {
     const ShareOfProcessors share(i, count);
     const QuotaShare quota(count);
+    const Making making({i, count});
     backends_[static_cast<std::size_t>(i)] = recipe.make<Backend>();
   }
 }

@@ -1,0 +1,55 @@
+#include "backend.h"
+
+#include <fmt/format.h>
+
+#include "executable.h"
+#include "qfw/op_definition.h"
+
+namespace qfw::cuda {
+namespace {
+
+Launching launching_of(const std::string& word) {
+  if (word == "checked") return Launching::checked;
+  return word == "direct" ? Launching::direct : Launching::recorded;
+}
+
+}  // namespace
+
+CudaBackend::CudaBackend(const Options& options, const Open& open)
+    : context_(std::make_shared<Context>(open(options), launching_of(options.launch))) {}
+
+std::string CudaBackend::describe() const {
+  const Device::Properties& device = context_->device().properties();
+  return fmt::format("cuda, {}, sm_{}, {} multiprocessors, {:.0f} GiB, {}", device.name, device.architecture,
+                     device.multiprocessors, static_cast<double>(device.memory_bytes) / (1 << 30), device.versions);
+}
+
+Backend::Support CudaBackend::supports(const Graph& graph, const Node& node) const {
+  const OpDefinition& rules = definition(node.op);
+  if (rules.op_class == OpClass::composite) return {false, "expanded by the core"};
+  if (node.op == Op::all_reduce && graph.type(node.inputs[0]).dtype != DType::f32) {
+    return {false, fmt::format("all_reduce sums f32, this is {}; cast it first", graph.type(node.inputs[0]).str())};
+  }
+  if (rules.op_class != OpClass::source && node.op != Op::all_reduce && rules.evaluate == nullptr) {
+    return {false, fmt::format("{} has no meaning at run time; finish the graph first", rules.name)};
+  }
+  return {};
+}
+
+std::unique_ptr<Executable> CudaBackend::compile(const Graph& graph, Communicator& replicas) {
+  return std::make_unique<CudaExecutable>(graph, context_, replicas);
+}
+
+void CudaBackend::read(std::string_view variable, HostTensor to) const {
+  const lowering::Variables::Entry& entry = context_->variables().find(variable, to.type, to.bytes.size());
+  context_->device().copy_out(Stream::compute, to.bytes.data(), entry.data, to.bytes.size());
+  context_->device().synchronize(Stream::compute);
+}
+
+void CudaBackend::write(std::string_view variable, HostView from) {
+  lowering::Variables::Entry& entry = context_->variables().find(variable, from.type, from.bytes.size());
+  context_->write(entry.data, from.bytes);
+  entry.written = true;
+}
+
+}  // namespace qfw::cuda

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "device.h"
+
+namespace qfw::cuda {
+
+/// The code of one device: kernels ask for functions while a step is compiled, and all are compiled together before it runs.
+class Loader {
+ public:
+  explicit Loader(Device& device) : device_(device) {}
+
+  /// Filled by load().
+  using Handle = std::shared_ptr<const std::shared_ptr<Function>>;
+  /// The same function for the same name; a name stands for one text (KernelSource).
+  Handle ask(KernelSource source);
+  /// Compiles all that was asked for since. Throws Category::internal if a name was asked for with two texts.
+  void load();
+
+ private:
+  struct Entry {
+    std::string text;
+    std::shared_ptr<std::shared_ptr<Function>> function;
+  };
+
+  Device& device_;
+  std::map<std::string, Entry> entries_;
+  std::vector<std::string> asked_;  ///< and not loaded
+};
+
+}  // namespace qfw::cuda

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+#include "code/arguments.cuh"
+#include "kernel.h"
+#include "qfw/nn.h"
+
+namespace qfw::cuda {
+
+/// Op::max_pool of f32 or bf16.
+class MaxPool final : public Kernel {
+ public:
+  MaxPool(Device& device, const TensorType& x, const TensorType& result, const Pool& pool);
+
+  const char* kind() const override { return "max pool"; }
+  void enqueue(std::span<const std::byte* const> inputs, std::span<const Address> outputs, Address scratch) override;
+
+ private:
+  Device& device_;
+  device::Pooling pooling_;
+  int packs_;  ///< of neighbouring channels, of the result
+  LaunchShape shape_;
+  std::shared_ptr<Function> function_;
+};
+
+/// Op::max_pool_grad: (x, gradient of the result) -> gradient of x. Each window's maximum is found once and kept in scratch
+/// memory; then each pixel gathers what is its own, without atomic additions, in one order.
+class MaxPoolGrad final : public Kernel {
+ public:
+  MaxPoolGrad(Device& device, const TensorType& x, const TensorType& gradient, const Pool& pool);
+
+  const char* kind() const override { return "max pool backward"; }
+  bool in_place(int input, int /*output*/) const override { return input == 0; }  // read before the result is written
+  std::size_t scratch_bytes() const override { return scratch_bytes_; }
+  void enqueue(std::span<const std::byte* const> inputs, std::span<const Address> outputs, Address scratch) override;
+
+ private:
+  Device& device_;
+  device::Pooling pooling_;
+  int packs_, window_packs_;  ///< of neighbouring channels, of x and of the gradient
+  std::size_t scratch_bytes_;
+  LaunchShape find_shape_, gather_shape_;
+  std::shared_ptr<Function> find_, gather_;
+};
+
+}  // namespace qfw::cuda

@@ -1,0 +1,426 @@
+// A libcuda.so.1 without a GPU behind it. Memory is the host's, copies are done at once, kernels are only noted. It keeps to
+// the driver's rules for recording, counts what was not given back, and can fail at any call. It also answers what cuDNN asks
+// of a driver when it makes plans for a device that is described to it.
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <set>
+
+#include "control.h"
+
+namespace {
+
+enum Status {
+  success = 0,
+  invalid_value = 1,
+  out_of_memory = 2,
+  invalid_device = 101,
+  unsupported_in_capture = 900,
+  unjoined = 904
+};
+
+struct Stream {
+  bool recorded = false;  // into the graph that is being made
+  long last_work = 0, joined = 0;
+};
+struct Event {
+  Stream* stream = nullptr;
+  long work = 0;
+  int capture = 0;
+};
+struct Object {};
+
+struct State {
+  fake::Control control;
+  std::set<void*> streams, events, modules, functions, graphs, execs, memory, locked;
+  std::map<void*, int> shared;  // bytes that a function may have
+  Stream* capturing = nullptr;
+  int captures = 0, mode = 1, contexts = 0;
+  void* current = nullptr;
+  long work = 0;
+};
+
+State& state() {
+  static State state;
+  return state;
+}
+
+int context_object = 0;
+
+/// A status of the caller's function; no call is made without a context.
+int begin(const char* function, bool needs_context = true) {
+  if (const int status = state().control.status(function)) return status;
+  if (needs_context && state().current == nullptr) state().control.wrong(std::string(function) + " without a context");
+  return success;
+}
+
+template <class T>
+T* make(std::set<void*>& all) {
+  T* made = new T;
+  all.insert(made);
+  ++state().control.live;
+  return made;
+}
+
+template <class T>
+void give_back(std::set<void*>& all, void* object, const char* function) {
+  if (all.erase(object) == 0) return state().control.wrong(std::string(function) + " of what is not there");
+  --state().control.live;
+  delete static_cast<T*>(object);
+}
+
+/// Whether such a call is refused because work is being recorded.
+bool refused() { return state().capturing != nullptr && state().mode != 2; }
+
+int work_on(void* raw, const char* function) {
+  if (state().streams.count(raw) == 0) {
+    state().control.wrong(std::string(function) + " on a stream that is not there");
+    return invalid_value;
+  }
+  auto* stream = static_cast<Stream*>(raw);
+  stream->last_work = ++state().work;
+  if (state().capturing != nullptr && !stream->recorded) state().control.log.push_back(std::string(function) + " escapes");
+  return success;
+}
+
+int unknown() { return success; }
+
+}  // namespace
+
+extern "C" {
+
+fake::Control* fake_control() { return &state().control; }
+
+int cuInit(unsigned) {
+  const int status = begin("cuInit", false);
+  return status != success ? status : state().control.init_status;
+}
+int cuDriverGetVersion(int* version) {
+  *version = state().control.version;
+  return begin("cuDriverGetVersion", false);
+}
+int cuGetErrorName(int result, const char** name) {
+  *name = result == out_of_memory ? "CUDA_ERROR_OUT_OF_MEMORY"
+          : result == unjoined    ? "CUDA_ERROR_STREAM_CAPTURE_UNJOINED"
+                                  : "CUDA_ERROR_FAKE";
+  return success;
+}
+int cuGetErrorString(int result, const char** text) {
+  *text = result == out_of_memory ? "out of memory" : "made up by a test";
+  return success;
+}
+int cuDeviceGetCount(int* count) {
+  *count = state().control.devices;
+  return begin("cuDeviceGetCount", false);
+}
+int cuDeviceGet(int* device, int index) {
+  *device = index;
+  const int status = begin("cuDeviceGet", false);
+  if (status != success) return status;
+  return index >= 0 && index < state().control.devices ? success : invalid_device;
+}
+int cuDeviceGetName(char* name, int length, int device) {
+  std::strncpy(name, device == 0 ? "Fake H100" : "Fake L4", length - 1);
+  return begin("cuDeviceGetName", false);
+}
+int cuDeviceGetAttribute(int* value, int attribute, int) {
+  const fake::Control& c = state().control;
+  static const std::map<int, int> values{{1, 1024},  {8, 49152},  {10, 32},  {12, 65536}, {38, 52428800},
+                                         {39, 2048}, {82, 65536}, {106, 32}, {111, 1024}, {120, 1}};
+  const auto known = values.find(attribute);
+  *value = attribute == 16         ? c.multiprocessors
+           : attribute == 75       ? c.major
+           : attribute == 76       ? c.minor
+           : attribute == 81       ? c.shared_per_block + 1024
+           : attribute == 97       ? c.shared_per_block
+           : known != values.end() ? known->second
+                                   : 0;
+  return begin("cuDeviceGetAttribute", false);
+}
+int cuDeviceTotalMem_v2(std::size_t* bytes, int) {
+  *bytes = state().control.memory;
+  return begin("cuDeviceTotalMem_v2", false);
+}
+int cuDevicePrimaryCtxSetFlags_v2(int, unsigned) { return begin("cuDevicePrimaryCtxSetFlags_v2", false); }
+int cuDevicePrimaryCtxRetain(void** context, int) {
+  if (const int status = begin("cuDevicePrimaryCtxRetain", false)) return status;
+  *context = &context_object;
+  ++state().contexts;
+  ++state().control.live;
+  return success;
+}
+int cuDevicePrimaryCtxRelease_v2(int) {
+  if (--state().contexts < 0) state().control.wrong("a context that was not retained is released");
+  --state().control.live;
+  return begin("cuDevicePrimaryCtxRelease_v2", false);
+}
+int cuCtxSetCurrent(void* context) {
+  if (const int status = begin("cuCtxSetCurrent", false)) return status;
+  if (context != nullptr && state().contexts == 0) state().control.wrong("a context that was released is made current");
+  state().current = context;
+  return success;
+}
+int cuMemGetInfo_v2(std::size_t* free, std::size_t* total) {
+  *free = *total = state().control.memory;
+  return begin("cuMemGetInfo_v2");
+}
+int cuMemAlloc_v2(std::uintptr_t* address, std::size_t bytes) {
+  if (const int status = begin("cuMemAlloc_v2")) return status;
+  if (refused()) return unsupported_in_capture;
+  if (bytes == 0) return invalid_value;
+  if (bytes > state().control.memory) return out_of_memory;
+  void* memory = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
+  state().memory.insert(memory);
+  ++state().control.live;
+  *address = reinterpret_cast<std::uintptr_t>(memory);
+  return success;
+}
+int cuMemFree_v2(std::uintptr_t address) {
+  void* memory = reinterpret_cast<void*>(address);
+  if (state().memory.erase(memory) == 0) state().control.wrong("memory that is not there is freed");
+  --state().control.live;
+  std::free(memory);
+  return begin("cuMemFree_v2");
+}
+int cuMemAllocHost_v2(void** memory, std::size_t bytes) {
+  if (const int status = begin("cuMemAllocHost_v2")) return status;
+  *memory = std::malloc(bytes);
+  state().locked.insert(*memory);
+  ++state().control.live;
+  return success;
+}
+int cuMemFreeHost(void* memory) {
+  if (state().locked.erase(memory) == 0) state().control.wrong("memory of the host that is not there is freed");
+  --state().control.live;
+  std::free(memory);
+  return begin("cuMemFreeHost");
+}
+static int copied(void* to, const void* from, std::size_t bytes, void* stream, const char* function) {
+  if (const int status = begin(function)) return status;
+  std::memcpy(to, from, bytes);
+  return work_on(stream, function);
+}
+int cuMemcpyHtoDAsync_v2(std::uintptr_t to, const void* from, std::size_t bytes, void* stream) {
+  return copied(reinterpret_cast<void*>(to), from, bytes, stream, "cuMemcpyHtoDAsync_v2");
+}
+int cuMemcpyDtoHAsync_v2(void* to, std::uintptr_t from, std::size_t bytes, void* stream) {
+  return copied(to, reinterpret_cast<const void*>(from), bytes, stream, "cuMemcpyDtoHAsync_v2");
+}
+int cuMemcpyDtoDAsync_v2(std::uintptr_t to, std::uintptr_t from, std::size_t bytes, void* stream) {
+  return copied(reinterpret_cast<void*>(to), reinterpret_cast<const void*>(from), bytes, stream, "cuMemcpyDtoDAsync_v2");
+}
+int cuStreamCreate(void** stream, unsigned flags) {
+  if (const int status = begin("cuStreamCreate")) return status;
+  if (flags != 1) state().control.wrong("a stream waits for the legacy stream");
+  *stream = make<Stream>(state().streams);
+  return success;
+}
+int cuStreamDestroy_v2(void* stream) {
+  give_back<Stream>(state().streams, stream, "cuStreamDestroy_v2");
+  return begin("cuStreamDestroy_v2");
+}
+int cuStreamSynchronize(void*) {
+  if (const int status = begin("cuStreamSynchronize")) return status;
+  return refused() ? unsupported_in_capture : success;
+}
+int cuStreamWaitEvent(void* raw, void* event_raw, unsigned) {
+  if (const int status = begin("cuStreamWaitEvent")) return status;
+  auto* stream = static_cast<Stream*>(raw);
+  const auto* event = static_cast<const Event*>(event_raw);
+  if (state().capturing == nullptr) return success;
+  if (event->capture != state().captures) return 905;  // isolation
+  stream->recorded = true;
+  if (stream == state().capturing && event->stream != nullptr) event->stream->joined = event->work;
+  return success;
+}
+int cuStreamBeginCapture_v2(void* raw, int mode) {
+  if (const int status = begin("cuStreamBeginCapture_v2")) return status;
+  if (state().capturing != nullptr) return 901;
+  for (void* other : state().streams) {
+    auto* stream = static_cast<Stream*>(other);
+    *stream = {.recorded = other == raw};
+  }
+  state().capturing = static_cast<Stream*>(raw);
+  state().mode = mode;
+  ++state().captures;
+  return success;
+}
+int cuStreamEndCapture(void* raw, void** graph) {
+  *graph = nullptr;
+  if (state().capturing != raw) return 901;
+  bool all_joined = true;
+  for (void* other : state().streams) {
+    const auto* stream = static_cast<const Stream*>(other);
+    all_joined = all_joined && (!stream->recorded || other == raw || stream->last_work <= stream->joined);
+  }
+  state().capturing = nullptr;
+  if (const int status = begin("cuStreamEndCapture")) return status;
+  if (!all_joined) return unjoined;
+  *graph = make<Object>(state().graphs);
+  return success;
+}
+int cuThreadExchangeStreamCaptureMode(int* mode) {
+  std::swap(*mode, state().mode);
+  return begin("cuThreadExchangeStreamCaptureMode");
+}
+int cuGraphInstantiateWithFlags(void** exec, void* graph, unsigned long long) {
+  if (const int status = begin("cuGraphInstantiateWithFlags")) return status;
+  if (state().graphs.count(graph) == 0) return invalid_value;
+  *exec = make<Object>(state().execs);
+  return success;
+}
+int cuGraphUpload(void*, void* stream) {
+  if (const int status = begin("cuGraphUpload")) return status;
+  return work_on(stream, "cuGraphUpload");
+}
+int cuGraphLaunch(void* exec, void* stream) {
+  if (const int status = begin("cuGraphLaunch")) return status;
+  if (state().execs.count(exec) == 0) return invalid_value;
+  state().control.log.push_back("replay");
+  return work_on(stream, "cuGraphLaunch");
+}
+int cuGraphDestroy(void* graph) {
+  give_back<Object>(state().graphs, graph, "cuGraphDestroy");
+  return begin("cuGraphDestroy");
+}
+int cuGraphExecDestroy(void* exec) {
+  give_back<Object>(state().execs, exec, "cuGraphExecDestroy");
+  return begin("cuGraphExecDestroy");
+}
+int cuEventCreate(void** event, unsigned) {
+  if (const int status = begin("cuEventCreate")) return status;
+  *event = make<Event>(state().events);
+  return success;
+}
+int cuEventDestroy_v2(void* event) {
+  give_back<Event>(state().events, event, "cuEventDestroy_v2");
+  return begin("cuEventDestroy_v2");
+}
+int cuEventRecord(void* raw, void* stream_raw) {
+  if (const int status = begin("cuEventRecord")) return status;
+  auto* stream = static_cast<Stream*>(stream_raw);
+  *static_cast<Event*>(raw) = {stream, stream->last_work,
+                               state().capturing != nullptr && stream->recorded ? state().captures : 0};
+  return success;
+}
+int cuEventElapsedTime(float* milliseconds, void*, void*) {
+  *milliseconds = 2.5f;
+  return begin("cuEventElapsedTime");
+}
+int cuModuleLoadData(void** module, const void* image) {
+  if (const int status = begin("cuModuleLoadData")) return status;
+  if (refused()) return unsupported_in_capture;
+  state().control.log.push_back("load " + std::string(static_cast<const char*>(image), 4));
+  *module = make<Object>(state().modules);
+  return success;
+}
+int cuModuleUnload(void* module) {
+  give_back<Object>(state().modules, module, "cuModuleUnload");
+  return begin("cuModuleUnload");
+}
+int cuModuleGetFunction(void** function, void* module, const char* name) {
+  if (const int status = begin("cuModuleGetFunction")) return status;
+  if (std::string(name).find("absent") != std::string::npos) return 500;
+  *function = module;
+  return success;
+}
+int cuFuncLoad(void*) { return begin("cuFuncLoad"); }
+int cuFuncGetAttribute(int* value, int attribute, void*) {
+  *value = attribute == 4 ? 40 : attribute == 3 ? 16 : 0;
+  return begin("cuFuncGetAttribute");
+}
+int cuFuncSetAttribute(void* function, int attribute, int value) {
+  if (const int status = begin("cuFuncSetAttribute")) return status;
+  if (attribute != 8 || value > state().control.shared_per_block) return invalid_value;
+  state().shared[function] = value;
+  return success;
+}
+int cuLaunchKernel(void* function, unsigned x, unsigned y, unsigned z, unsigned, unsigned, unsigned, unsigned shared,
+                   void* stream, void** parameters, void**) {
+  if (const int status = begin("cuLaunchKernel")) return status;
+  if (x == 0 || y == 0 || z == 0 || y > 65535 || parameters == nullptr) return invalid_value;
+  if (shared > 49152 && static_cast<int>(shared) > state().shared[function]) return invalid_value;
+  state().control.log.push_back("launch");
+  return work_on(stream, "cuLaunchKernel");
+}
+
+// What cuDNN asks for besides; it gets along with any answer to what is not named here.
+int cuLibraryLoadData(void** library, const void*, void*, void*, unsigned, void*, void*, unsigned) {
+  *library = &context_object;
+  return success;
+}
+int cuLibraryGetKernel(void** kernel, void*, const char*) {
+  *kernel = &context_object;
+  return success;
+}
+int cuLibraryGetModule(void** module, void*) {
+  *module = &context_object;
+  return success;
+}
+int cuKernelGetFunction(void** function, void* kernel) {
+  *function = kernel;
+  return success;
+}
+int cuKernelGetAttribute(int* value, int, void*, int) {
+  *value = 128;
+  return success;
+}
+int cuModuleLoadDataEx(void** module, const void*, unsigned, void*, void*) {
+  *module = &context_object;
+  return success;
+}
+int cuModuleLoadFatBinary(void** module, const void*) {
+  *module = &context_object;
+  return success;
+}
+int cuOccupancyMaxActiveClusters(int* count, void*, void*) {
+  *count = 16;
+  return success;
+}
+int cuOccupancyMaxActiveBlocksPerMultiprocessor(int* count, void*, int, std::size_t) {
+  *count = 1;
+  return success;
+}
+int cuGetExportTable(const void** table, const void*) {
+  *table = nullptr;
+  return 500;
+}
+#define QFW_FAKE_UNUSED(name) \
+  int name() { return success; }
+QFW_FAKE_UNUSED(cuCtxGetCurrent)
+QFW_FAKE_UNUSED(cuCtxGetDevice)
+QFW_FAKE_UNUSED(cuCtxGetLimit)
+QFW_FAKE_UNUSED(cuCtxPopCurrent)
+QFW_FAKE_UNUSED(cuCtxPushCurrent)
+QFW_FAKE_UNUSED(cuKernelSetAttribute)
+QFW_FAKE_UNUSED(cuLaunchCooperativeKernel)
+QFW_FAKE_UNUSED(cuLaunchKernelEx)
+QFW_FAKE_UNUSED(cuLibraryLoadFromFile)
+QFW_FAKE_UNUSED(cuLibraryUnload)
+QFW_FAKE_UNUSED(cuLinkAddData)
+QFW_FAKE_UNUSED(cuLinkComplete)
+QFW_FAKE_UNUSED(cuLinkCreate)
+QFW_FAKE_UNUSED(cuLinkDestroy)
+QFW_FAKE_UNUSED(cuOccupancyMaxPotentialClusterSize)
+QFW_FAKE_UNUSED(cuStreamGetCtx)
+
+int cuGetProcAddress_v2(const char* name, void** function, int, std::uint64_t, void* found) {
+  static void* self = [] {
+    Dl_info info{};
+    dladdr(reinterpret_cast<void*>(&cuInit), &info);
+    return dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
+  }();
+  *function = dlsym(self, name);
+  if (*function == nullptr) *function = reinterpret_cast<void*>(&unknown);
+  if (found != nullptr) *static_cast<int*>(found) = 0;
+  return success;
+}
+int cuGetProcAddress(const char* name, void** function, int version, std::uint64_t flags) {
+  return cuGetProcAddress_v2(name, function, version, flags, nullptr);
+}
+
+}  // extern "C"
