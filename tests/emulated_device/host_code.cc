@@ -32,7 +32,7 @@ constexpr std::size_t stack_bytes = 32768;
 
 fs::path cache_folder() {
   const char* chosen = std::getenv("QFW_EMULATED_CODE");
-  return chosen != nullptr ? fs::path(chosen) : fs::temp_directory_path() / fmt::format("qfw-emulated-{}", getuid());
+  return chosen != nullptr ? chosen : QFW_EMULATED_CODE_FOLDER;
 }
 
 std::string text_of(const fs::path& file) {

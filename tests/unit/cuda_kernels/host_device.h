@@ -37,6 +37,7 @@ class HostDevice : public Device {
   double seconds(const Event&, const Event&) override { return none(), 0; }
   void synchronize(Stream) override {}
   std::unique_ptr<Recording> record_all(const std::function<void()>&) override { return none(), nullptr; }
+  std::unique_ptr<Collective> make_collective(Communicator&) override { return none(), nullptr; }
   std::unique_ptr<FloatProduct> make_product(const ProductShape&) override { return none(), nullptr; }
 
   std::vector<KernelSource> loaded;  ///< all there were, each once
