@@ -81,12 +81,12 @@ expect 0 out '^train.batch_size$' describe TRAIN BATCH_SIZE
 expect 0 out '^batch_size +integer' describe train.
 expect 0 out '^include$' describe Include
 expect 2 err "did you mean train\?" describe trian.batch_size
-expect 2 err "no backend for GPUs yet; an NVIDIA driver .* on this machine; backends are: cpu, reference; use cpu" describe backend cuda
-expect 2 err "no backend for GPUs yet" describe backend gpu
-expect 2 err "no backend for GPUs yet; an AMD driver .* on this machine; backends are: cpu, reference; use cpu" describe backend rocm
-expect 2 err "no backend for GPUs yet; an OpenCL loader .* on this machine; backends are: cpu, reference; use cpu" describe backend opencl
-mkdir driver && cp "$QFW_BINARY_DIR/tests/plugins/good/libqfw_good.so" driver/libcuda.so.1
-LD_LIBRARY_PATH=$PWD/driver expect 2 err "libcuda.so.1\) was found on this machine" describe backend cuda
+expect 0 out '^device +text' describe backend cuda
+expect 2 err "the backend for NVIDIA GPUs is cuda" describe backend gpu
+expect 2 err "no backend for AMD GPUs; an AMD driver .* on this machine; backends are: cpu, cuda, reference; use cpu" describe backend rocm
+expect 2 err "no backend for GPUs through OpenCL; an OpenCL loader .* on this machine; backends are: cpu, cuda, reference; use cpu" describe backend opencl
+mkdir driver && cp "$QFW_BINARY_DIR/tests/plugins/good/libqfw_good.so" driver/libhsa-runtime64.so.1
+LD_LIBRARY_PATH=$PWD/driver expect 2 err "libhsa-runtime64.so.1\) was found on this machine" describe backend rocm
 expect 2 err "oneDNN is what the backend cpu" describe backend onednn
 expect 0 out '"name": "weight_prec"' describe quantizer weights_and_auto_acts --json
 expect 2 err "no quantizer is called 'weights_and_auto_actz'.*searched .*there are: .*did you mean weights_and_auto_acts\?" \
@@ -129,9 +129,14 @@ expect 2 err 'schedule.base_learning_rate: 0 is too small, must be above 0' expl
 expect 2 err "schedule.base_learning_rate: 'inf' is not a finite number" explain small.ini --schedule.base_learning_rate=inf
 expect 2 err 'schedule.num_epochs: 0 is too small, must be above 0' explain small.ini --schedule.num_epochs=0
 expect 0 out '^base_learning_rate .* > 0$' describe schedule cosine
-expect 2 err 'backend.name: .*no backend for GPUs yet' explain small.ini --backend.name=cuda
-expect 2 err 'backend.name: .*no backend for GPUs yet' run small.ini --backend.name=cuda
-expect 2 err 'backend.name: .*no backend for GPUs yet' bench small.ini --backend.name=cuda
+for verb in explain run bench; do
+  expect 2 err 'backend.name: .*no backend for AMD GPUs' $verb small.ini --backend.name=rocm
+done
+if [ ! -e /proc/driver/nvidia/version ]; then  # what is missing, where it was looked for, what to install
+  for verb in run bench; do
+    expect 1 err 'not found: the driver \(libcuda.so.1\) \(looked for in this order: .*\); install' $verb small.ini --backend.name=cuda
+  done
+fi
 expect 0 out '^    images of a step, over all replicas' explain small.ini --settings
 expect 0 out '^train.batch_size = 128 \(default\)$' explain small.ini --setting=train.batch_size
 expect 0 out '^train.steps = 7 \(command line\)$' explain small.ini --setting=train --train.steps=7

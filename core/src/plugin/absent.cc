@@ -14,18 +14,17 @@ namespace {
 
 /// What computes, and what is on a machine that has it.
 struct Device {
-  std::string_view kind;             ///< one of them has a backend, or none
+  std::string_view kind;             ///< empty: the processor
   std::string_view driver, library;  ///< empty: there is nothing to look for
 };
 
-constexpr std::string_view gpus = "GPUs", tpus = "TPUs";
-constexpr Device nvidia{gpus, "an NVIDIA driver", "libcuda.so.1"};
-constexpr Device amd{gpus, "an AMD driver", "libhsa-runtime64.so.1"};
-constexpr Device opencl{gpus, "an OpenCL loader", "libOpenCL.so.1"};
-constexpr Device vulkan{gpus, "a Vulkan loader", "libvulkan.so.1"};
-constexpr Device intel{gpus, "an Intel driver", "libze_loader.so.1"};
-constexpr Device apple{gpus, "", ""};
-constexpr Device tpu{tpus, "", ""};
+constexpr Device nvidia{"NVIDIA GPUs", "an NVIDIA driver", "libcuda.so.1"};
+constexpr Device amd{"AMD GPUs", "an AMD driver", "libhsa-runtime64.so.1"};
+constexpr Device opencl{"GPUs through OpenCL", "an OpenCL loader", "libOpenCL.so.1"};
+constexpr Device vulkan{"GPUs through Vulkan", "a Vulkan loader", "libvulkan.so.1"};
+constexpr Device intel{"Intel GPUs", "an Intel driver", "libze_loader.so.1"};
+constexpr Device apple{"Apple GPUs", "", ""};
+constexpr Device tpu{"TPUs", "", ""};
 constexpr Device processor{};
 
 struct Word {
@@ -56,7 +55,7 @@ bool is_there(std::string_view library) {
 
 std::string what_is_missing(const Device& device) {
   if (device.kind.empty()) return "oneDNN is what the backend cpu computes with";
-  const std::string missing = fmt::format("qfw has no backend for {} yet", device.kind);
+  const std::string missing = fmt::format("there is no backend for {}", device.kind);
   if (device.library.empty()) return missing;
   return fmt::format("{}; {} ({}) was {} on this machine", missing, device.driver, device.library,
                      is_there(device.library) ? "found" : "not found");
@@ -68,8 +67,10 @@ std::string about_absent_backend(std::string_view name, std::span<const std::str
   const Word* word = meant_by(name);
   if (word == nullptr) return {};
   for (const std::string& each : known) {
-    const Word* other = meant_by(each);  // one from outside, perhaps
-    if (other != nullptr && other->device->kind == word->device->kind) return {};
+    const Word* other = word->device->kind.empty() ? nullptr : meant_by(each);
+    if (other == nullptr || other->device != word->device) continue;
+    return fmt::format("the backend for {} is {}; `qfw describe backend {}` shows how to choose one of several",
+                       word->device->kind, each, each);
   }
   const bool has_cpu = std::ranges::find(known, "cpu") != known.end();
   if (word->device == &processor && !has_cpu) return {};

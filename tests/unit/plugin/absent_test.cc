@@ -17,7 +17,7 @@ const std::vector<std::string> known = {"cpu", "reference"};
 TEST(AbsentBackend, OfAGpuSaysWhatIsMissingAndWhetherThereIsADriver) {
   for (const char* name : {"cuda", "GPU", "cuda:1", "nvidia"}) {
     EXPECT_THAT(about_absent_backend(name, known),
-                AllOf(HasSubstr("no backend for GPUs yet"), HasSubstr("backends are: cpu, reference; use cpu"),
+                AllOf(HasSubstr("no backend for NVIDIA GPUs; "), HasSubstr("backends are: cpu, reference; use cpu"),
                       ContainsRegex("NVIDIA driver \\(libcuda.so.1\\) was (not )?found on this machine")))
         << name;
   }
@@ -27,11 +27,12 @@ TEST(AbsentBackend, OfAGpuSaysWhatIsMissingAndWhetherThereIsADriver) {
                                                         {"opencl", "OpenCL loader \\(libOpenCL"},
                                                         {"Vulkan:0", "Vulkan loader \\(libvulkan"}}) {
     EXPECT_THAT(about_absent_backend(name, known),
-                AllOf(HasSubstr("no backend for GPUs yet; "), HasSubstr("backends are: cpu, reference; use cpu"),
+                AllOf(ContainsRegex("no backend for (AMD GPUs|GPUs through (OpenCL|Vulkan)); "),
+                      HasSubstr("backends are: cpu, reference; use cpu"),
                       ContainsRegex(library + "[^)]*\\) was (not )?found on this machine")))
         << name;
   }
-  EXPECT_THAT(about_absent_backend("metal", known), HasSubstr("no backend for GPUs yet; backends are"));
+  EXPECT_THAT(about_absent_backend("metal", known), HasSubstr("no backend for Apple GPUs; backends are"));
 }
 
 TEST(AbsentBackend, OfOtherDevicesAndLibraries) {
@@ -43,8 +44,15 @@ TEST(AbsentBackend, OfOtherDevicesAndLibraries) {
 TEST(AbsentBackend, NothingIsSaidOfOtherNamesOrOfWhatIsThere) {
   EXPECT_EQ(about_absent_backend("cpux", known), "");
   EXPECT_EQ(about_absent_backend("", known), "");
-  EXPECT_EQ(about_absent_backend("gpu", std::vector<std::string>{"cpu", "cuda"}), "");   // the nearest name is said instead
-  EXPECT_EQ(about_absent_backend("rocm", std::vector<std::string>{"cpu", "cuda"}), "");  // there is one for GPUs
+}
+
+TEST(AbsentBackend, OneThatServesTheSameDeviceIsNamed) {
+  const std::vector<std::string> with_cuda = {"cpu", "cuda"};
+  for (const char* name : {"gpu", "nvidia", "cuda:1", "TensorRT"}) {
+    EXPECT_THAT(about_absent_backend(name, with_cuda), HasSubstr("the backend for NVIDIA GPUs is cuda")) << name;
+  }
+  EXPECT_THAT(about_absent_backend("rocm", with_cuda),
+              AllOf(HasSubstr("no backend for AMD GPUs"), HasSubstr("backends are: cpu, cuda; use cpu")));
 }
 
 }  // namespace
