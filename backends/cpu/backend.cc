@@ -11,7 +11,7 @@
 #include "instruction_cap.h"
 #include "matmul/matmul.h"
 #include "peak.h"
-#include "qfw/op_definition.h"
+#include "qfw/lowering/support.h"
 #include "threads.h"
 
 namespace qfw::cpu {
@@ -51,17 +51,7 @@ double CpuBackend::bandwidth() const {
   return bandwidth_;
 }
 
-Backend::Support CpuBackend::supports(const Graph& graph, const Node& node) const {
-  const OpDefinition& rules = definition(node.op);
-  if (rules.op_class == OpClass::composite) return {false, "expanded by the core"};
-  if (node.op == Op::all_reduce && graph.type(node.inputs[0]).dtype != DType::f32) {
-    return {false, fmt::format("all_reduce sums f32, this is {}; cast it first", graph.type(node.inputs[0]).str())};
-  }
-  if (rules.op_class != OpClass::source && node.op != Op::all_reduce && rules.evaluate == nullptr) {
-    return {false, fmt::format("{} has no meaning at run time; finish the graph first", rules.name)};
-  }
-  return {};
-}
+Backend::Support CpuBackend::supports(const Graph& graph, const Node& node) const { return lowering::support_of(graph, node); }
 
 std::unique_ptr<Executable> CpuBackend::compile(const Graph& graph, Communicator& replicas) {
   return std::make_unique<CpuExecutable>(graph, context_, replicas);

@@ -35,7 +35,4 @@ std::unique_ptr<Kernel> make_random_uniform(const Node& node, int threads);
 /// The core's reference kernel of the op: for what is rare.
 std::unique_ptr<Kernel> make_reference(const Graph& graph, const Node& node);
 
-/// A number of the type, repeated.
-void fill_constant(const TensorType& type, double value, std::byte* to);
-
 }  // namespace qfw::cpu

@@ -1,7 +1,5 @@
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cstring>
 #include <vector>
 
 #include "kernel.h"
@@ -42,31 +40,10 @@ class Reference final : public Kernel {
   std::vector<HostTensor> outputs_;
 };
 
-template <class T>
-void fill(std::byte* to, std::int64_t count, T value) {
-  std::fill_n(reinterpret_cast<T*>(to), count, value);
-}
-
 }  // namespace
 
 std::unique_ptr<Kernel> make_reference(const Graph& graph, const Node& node) {
   return std::make_unique<Reference>(graph, node);
-}
-
-void fill_constant(const TensorType& type, double value, std::byte* to) {
-  const std::int64_t count = type.shape.count();
-  switch (type.dtype) {
-    case DType::f32:
-      return fill(to, count, static_cast<float>(value));
-    case DType::bf16:
-      return fill(to, count, BFloat16(static_cast<float>(value)));
-    case DType::s32:
-      return fill(to, count, static_cast<std::int32_t>(value));
-    case DType::s8:
-      return fill(to, count, static_cast<std::int8_t>(value));
-    case DType::u8:
-      return fill(to, count, static_cast<std::uint8_t>(value));
-  }
 }
 
 }  // namespace qfw::cpu

@@ -6,6 +6,7 @@
 
 #include "codes.h"
 #include "make_kernel.h"
+#include "qfw/lowering/constants.h"
 #include "qfw/lowering/dump.h"
 #include "qfw/lowering/tasks.h"
 
@@ -35,7 +36,7 @@ Program compile(const Graph& given, Context& context, Communicator& replicas) {
   }
   for (const auto& [node, offset] : plan.constants) {
     const Node& constant = graph.nodes[node];
-    fill_constant(constant.outputs[0], constant.as<Number>().value, program.constants.data() + offset);
+    lowering::fill_constant(constant.outputs[0], constant.as<Number>().value, program.constants.data() + offset);
   }
   std::vector<Executable::Task> tasks = lowering::tasks_of(graph, list, plan);
   for (std::size_t i = 0; i < plan.steps.size(); ++i) {

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "executable.h"
-#include "qfw/op_definition.h"
+#include "qfw/lowering/support.h"
 
 namespace qfw::cuda {
 namespace {
@@ -24,17 +24,7 @@ std::string CudaBackend::describe() const {
                      device.multiprocessors, static_cast<double>(device.memory_bytes) / (1 << 30), device.versions);
 }
 
-Backend::Support CudaBackend::supports(const Graph& graph, const Node& node) const {
-  const OpDefinition& rules = definition(node.op);
-  if (rules.op_class == OpClass::composite) return {false, "expanded by the core"};
-  if (node.op == Op::all_reduce && graph.type(node.inputs[0]).dtype != DType::f32) {
-    return {false, fmt::format("all_reduce sums f32, this is {}; cast it first", graph.type(node.inputs[0]).str())};
-  }
-  if (rules.op_class != OpClass::source && node.op != Op::all_reduce && rules.evaluate == nullptr) {
-    return {false, fmt::format("{} has no meaning at run time; finish the graph first", rules.name)};
-  }
-  return {};
-}
+Backend::Support CudaBackend::supports(const Graph& graph, const Node& node) const { return lowering::support_of(graph, node); }
 
 std::unique_ptr<Executable> CudaBackend::compile(const Graph& graph, Communicator& replicas) {
   return std::make_unique<CudaExecutable>(graph, context_, replicas);

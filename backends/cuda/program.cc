@@ -4,36 +4,14 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cstring>
 #include <iostream>
 
 #include "make_kernel.h"
+#include "qfw/lowering/constants.h"
 #include "qfw/lowering/dump.h"
 #include "qfw/lowering/tasks.h"
 
 namespace qfw::cuda {
-namespace {
-
-/// A number of the type, repeated.
-void fill(const TensorType& type, double value, std::byte* to) {
-  const auto all = [&](auto number) {
-    for (std::int64_t i = 0; i < type.shape.count(); ++i) std::memcpy(to + i * sizeof number, &number, sizeof number);
-  };
-  switch (type.dtype) {
-    case DType::f32:
-      return all(static_cast<float>(value));
-    case DType::bf16:
-      return all(BFloat16(static_cast<float>(value)));
-    case DType::s32:
-      return all(static_cast<std::int32_t>(value));
-    case DType::s8:
-      return all(static_cast<std::int8_t>(value));
-    case DType::u8:
-      return all(static_cast<std::uint8_t>(value));
-  }
-}
-
-}  // namespace
 
 Program compile(const Graph& graph, Context& context, Communicator& replicas) {
   const lowering::StepList list = lowering::list_steps(graph, target(), replicas.size() == 1);
@@ -60,7 +38,7 @@ Program compile(const Graph& graph, Context& context, Communicator& replicas) {
   }
   std::vector<std::byte> constants(plan.constant_bytes);
   for (const auto& [node, offset] : plan.constants) {
-    fill(graph.nodes[node].outputs[0], graph.nodes[node].as<Number>().value, constants.data() + offset);
+    lowering::fill_constant(graph.nodes[node].outputs[0], graph.nodes[node].as<Number>().value, constants.data() + offset);
   }
   if (!constants.empty()) context.write(program.constants.data(), constants);
   for (const ConstantTensor& tensor : graph.tensors) program.tensors.push_back(context.tensor(tensor));
