@@ -184,9 +184,6 @@ class EmulatedDevice final : public cuda::Device {
 
   void launch(Stream stream, const cuda::Function& function, const cuda::LaunchShape& shape,
               std::span<void* const> arguments) override {
-    if (faults_.fail_after_launches >= 0 && launches_ == faults_.fail_after_launches) {
-      qfw::fail(qfw::Error::Category::device, "cuda", "cuLaunchKernel: CUDA_ERROR_UNKNOWN, as the test asked for");
-    }
     const auto& code = dynamic_cast<const EmulatedFunction&>(function);
     const std::size_t threads = std::size_t{shape.block[0]} * shape.block[1] * shape.block[2];
     const std::size_t blocks = std::size_t{shape.grid[0]} * shape.grid[1] * shape.grid[2];

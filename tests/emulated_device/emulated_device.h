@@ -13,8 +13,7 @@
 namespace emulated {
 
 struct Faults {
-  bool collective = true;        ///< false: devices cannot reduce among themselves
-  int fail_after_launches = -1;  ///< the launch after so many reports an error of the device; -1: none
+  bool collective = true;  ///< false: devices cannot reduce among themselves
 };
 
 std::unique_ptr<qfw::cuda::Device> make_device(const Faults& faults = {});

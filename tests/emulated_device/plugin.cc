@@ -10,7 +10,9 @@ class EmulatedBackend final : public qfw::cuda::CudaBackend {
  public:
   using Options = qfw::cuda::CudaBackend::Options;
   explicit EmulatedBackend(const Options& options)
-      : CudaBackend(options, [](const Options&) { return emulated::make_device(); }) {}
+      : CudaBackend(options, [](const Options& chosen) {
+          return emulated::make_device({.collective = chosen.device != "0,0"});  // as where replicas share a device
+        }) {}
 };
 
 }  // namespace

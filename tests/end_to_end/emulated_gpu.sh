@@ -29,6 +29,10 @@ expect 0 "^eval_accuracy [0-9.]+ " "$QFW" run tiny.ini --run.dir=two "${gpu[@]}"
 "$QFW" run tiny.ini --run.dir=again "${gpu[@]}" "${two[@]}" 2> /dev/null
 cmp two/checkpoints/step_000000006.h5 again/checkpoints/step_000000006.h5 || fail "equal runs on two devices differ"
 
+# Where replicas share a device, the host reduces: the same sums.
+"$QFW" run tiny.ini --run.dir=shared "${gpu[@]}" "${two[@]}" --backend.device=0,0 2> /dev/null
+h5diff two/checkpoints/step_000000006.h5 shared/checkpoints/step_000000006.h5 /variables /variables || fail "replicas on one device differ"
+
 # A network of integers has the logits of cpu, bit for bit.
 "$QFW" eval cpu --backend.name=cuda_emulated --eval.examples=32 --logits=gpu.h5 > gpu.txt 2> /dev/null
 "$QFW" eval cpu --eval.examples=32 --logits=cpu.h5 > cpu.txt 2> /dev/null
