@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "executable.h"
+#include "peak.h"
 #include "qfw/lowering/support.h"
 
 namespace qfw::cuda {
@@ -23,6 +24,8 @@ std::string CudaBackend::describe() const {
   return fmt::format("cuda, {}, sm_{}, {} multiprocessors, {:.0f} GiB, {}", device.name, device.architecture,
                      device.multiprocessors, static_cast<double>(device.memory_bytes) / (1 << 30), device.versions);
 }
+
+Backend::Peak CudaBackend::peak() const { return peak_of(context_->device().properties()); }
 
 Backend::Support CudaBackend::supports(const Graph& graph, const Node& node) const { return lowering::support_of(graph, node); }
 

@@ -41,6 +41,8 @@ class CudaBackend : public Backend {
 
   std::string describe() const override;
   int threads() const override { return 1; }
+  Peak peak() const override;
+  double bandwidth() const override { return context_->device().properties().memory_bandwidth; }
   Support supports(const Graph& graph, const Node& node) const override;
   std::unique_ptr<Executable> compile(const Graph& graph, Communicator& replicas) override;
   void read(std::string_view variable, HostTensor to) const override;

@@ -139,6 +139,10 @@ Device::Properties properties_of(const Connection& connection, const std::string
   properties.shared_bytes = connection.attribute(attribute_shared_per_block);
   properties.memory_bytes = connection.memory_bytes();
   properties.bf16 = properties.architecture >= 80;
+  properties.clock = 1e3 * connection.attribute(attribute_clock);
+  // Two transfers of the bus's width a clock, which is told in kHz.
+  properties.memory_bandwidth =
+      2e3 * connection.attribute(attribute_memory_clock) * connection.attribute(attribute_memory_width) / 8;
   return properties;
 }
 

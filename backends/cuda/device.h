@@ -101,7 +101,7 @@ class Collective {
 
   struct Piece {
     Address data = nullptr;  ///< reduced in place
-    std::size_t count = 0;  ///< of f32
+    std::size_t count = 0;   ///< of f32
   };
   /// In the order of the stream; given by all replicas in the same order, which get the same bits.
   virtual void all_reduce(Stream stream, std::span<const Piece> pieces, Across how) = 0;
@@ -120,6 +120,8 @@ class Device {
     std::size_t memory_bytes = 0;
     unsigned shared_bytes = 48 << 10;  ///< that one block may have
     bool bf16 = false;                 ///< has products of them
+    double clock = 0;                  ///< of the multiprocessors at best, in Hz
+    double memory_bandwidth = 0;       ///< bytes a second
   };
 
   Device() = default;
@@ -193,6 +195,32 @@ class DeviceMemory {
   Device* device_ = nullptr;
   Address data_ = nullptr;
   std::size_t bytes_ = 0;
+};
+
+/// Page-locked host memory with an owner.
+class HostMemory {
+ public:
+  HostMemory() = default;
+  HostMemory(Device& device, std::size_t bytes) : device_(&device), data_(device.allocate_host(bytes)) {}
+  HostMemory(HostMemory&& other) noexcept { swap(other); }
+  HostMemory& operator=(HostMemory&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+  ~HostMemory() {
+    if (device_ != nullptr) device_->free_host(data_);
+  }
+
+  std::byte* data() const { return data_; }
+
+ private:
+  void swap(HostMemory& other) noexcept {
+    std::swap(device_, other.device_);
+    std::swap(data_, other.data_);
+  }
+
+  Device* device_ = nullptr;
+  std::byte* data_ = nullptr;
 };
 
 }  // namespace qfw::cuda

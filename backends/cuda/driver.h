@@ -22,8 +22,13 @@ using Graph = struct OpaqueGraph*;
 using GraphExec = struct OpaqueGraphExec*;
 
 inline constexpr Result success = 0, out_of_memory = 2, no_device = 100;
-inline constexpr int attribute_multiprocessors = 16, attribute_major = 75, attribute_minor = 76,
-                     attribute_shared_per_block = 97;
+inline constexpr int attribute_clock = 13;
+inline constexpr int attribute_multiprocessors = 16;
+inline constexpr int attribute_memory_clock = 36;
+inline constexpr int attribute_memory_width = 37;
+inline constexpr int attribute_major = 75;
+inline constexpr int attribute_minor = 76;
+inline constexpr int attribute_shared_per_block = 97;
 inline constexpr int function_shared_bytes = 1, function_local_bytes = 3, function_registers = 4, function_dynamic_shared = 8;
 inline constexpr unsigned schedule_blocking = 4, stream_non_blocking = 1, event_default = 0;
 inline constexpr int capture_thread_local = 1, capture_relaxed = 2;

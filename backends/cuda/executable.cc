@@ -22,6 +22,9 @@ CudaExecutable::CudaExecutable(const Graph& graph, std::shared_ptr<Context> cont
   feeds_.bytes = target().aligned(sizeof(StepData));
   lay_out(feeds_, feeds);
   lay_out(fetches_, fetches);
+  std::vector<std::size_t> sizes;
+  for (const TensorType& type : feeds) sizes.push_back(type.bytes());
+  upcoming_ = std::make_unique<Upcoming>(context_->device(), std::move(sizes));
   for (const Instruction& instruction : program_.instructions) {
     pointers_.push_back(
         {std::vector<const std::byte*>(instruction.inputs.size()), std::vector<Address>(instruction.outputs.size())});
@@ -32,17 +35,12 @@ CudaExecutable::CudaExecutable(const Graph& graph, std::shared_ptr<Context> cont
   }
 }
 
-CudaExecutable::~CudaExecutable() {
-  context_->device().free_host(feeds_.host);
-  context_->device().free_host(fetches_.host);
-}
-
 void CudaExecutable::lay_out(Exchanged& to, std::span<const TensorType> types) {
   for (const TensorType& type : types) {
     to.offsets.push_back(to.bytes);
     to.bytes = target().aligned(to.bytes + type.bytes());
   }
-  to.host = context_->device().allocate_host(to.bytes);
+  to.host = HostMemory(context_->device(), to.bytes);
   to.device = DeviceMemory(context_->device(), to.bytes);
 }
 
@@ -91,13 +89,23 @@ void CudaExecutable::point() {
 
 void CudaExecutable::copy_in(Step step, std::span<const HostView> feeds) {
   const StepData data{step.seed, step.index, static_cast<float>(step.index)};
-  std::memcpy(feeds_.host, &data, sizeof data);
-  for (std::size_t i = 0; i < feeds.size(); ++i) {
-    std::memcpy(feeds_.host + feeds_.offsets[i], feeds[i].bytes.data(), feeds[i].bytes.size());
-  }
+  std::memcpy(feeds_.host.data(), &data, sizeof data);
   Device& device = context_->device();
-  device.copy_in(Stream::compute, feeds_.device.data(), feeds_.host, feeds_.bytes);
-  device.copy(Stream::compute, context_->step(), feeds_.device.data(), sizeof data);
+  device.copy_in(Stream::compute, context_->step(), feeds_.host.data(), sizeof data);
+  for (std::size_t i = 0; i < feeds.size(); ++i) {
+    const std::span<const std::byte> bytes = feeds[i].bytes;
+    const Address to = feeds_.device.data() + feeds_.offsets[i];
+    if (upcoming_->take(i, bytes.data(), to)) continue;
+    std::byte* const host = feeds_.host.data() + feeds_.offsets[i];
+    std::memcpy(host, bytes.data(), bytes.size());
+    device.copy_in(Stream::compute, to, host, bytes.size());
+  }
+  upcoming_->done_taking();
+}
+
+void CudaExecutable::prefetch(std::span<const HostView> feeds) {
+  exchange_.check_known(feeds);
+  upcoming_->expect(feeds);
 }
 
 void CudaExecutable::run(Step step, std::span<const HostView> feeds, std::span<const HostTensor> fetches) {
@@ -113,10 +121,11 @@ void CudaExecutable::run(Step step, std::span<const HostView> feeds, std::span<c
   } else {
     run_recorded();
   }
-  if (fetches_.bytes > 0) device.copy_out(Stream::compute, fetches_.host, fetches_.device.data(), fetches_.bytes);
+  if (fetches_.bytes > 0) device.copy_out(Stream::compute, fetches_.host.data(), fetches_.device.data(), fetches_.bytes);
+  upcoming_->send();
   device.synchronize(Stream::compute);
   for (std::size_t i = 0; i < fetches.size(); ++i) {
-    std::memcpy(fetches[i].bytes.data(), fetches_.host + fetches_.offsets[i], fetches[i].bytes.size());
+    std::memcpy(fetches[i].bytes.data(), fetches_.host.data() + fetches_.offsets[i], fetches[i].bytes.size());
   }
   for (const int variable : program_.variables_written) variables_[static_cast<std::size_t>(variable)]->written = true;
 }

@@ -6,16 +6,17 @@
 #include "program.h"
 #include "qfw/backend.h"
 #include "qfw/lowering/exchange.h"
+#include "upcoming.h"
 
 namespace qfw::cuda {
 
-/// A graph on a device. A run copies feeds to page-locked memory and on to fixed places of the device, replays what was
-/// recorded of the program when it first ran, and copies the fetches back.
+/// A graph on a device. A run copies feeds to page-locked memory and on to fixed places of the device, unless they are there
+/// already (prefetch), replays what was recorded of the program when it first ran, and copies the fetches back.
 class CudaExecutable final : public Executable {
  public:
   CudaExecutable(const Graph& graph, std::shared_ptr<Context> context, Communicator& replicas);
-  ~CudaExecutable() override;
 
+  void prefetch(std::span<const HostView> feeds) override;
   void run(Step step, std::span<const HostView> feeds, std::span<const HostTensor> fetches) override;
   void profile(bool on) override { profile_ = on; }
   std::vector<Task> tasks() const override;
@@ -40,7 +41,7 @@ class CudaExecutable final : public Executable {
   struct Exchanged {
     std::vector<std::size_t> offsets;
     std::size_t bytes = 0;
-    std::byte* host = nullptr;
+    HostMemory host;
     DeviceMemory device;
   };
 
@@ -60,6 +61,7 @@ class CudaExecutable final : public Executable {
   std::vector<const lowering::Variables::Entry*> read_;
   Program program_;
   Exchanged feeds_, fetches_;  ///< a StepData stands before the feeds
+  std::unique_ptr<Upcoming> upcoming_;
   std::vector<Pointers> pointers_;
   std::vector<Segment> segments_;
   int generation_ = -1;  ///< of the context, when addresses were taken

@@ -45,10 +45,6 @@ Reduction::Reduction(std::span<const std::size_t> counts, Across how, Communicat
       ready_(context.device().make_event()),
       done_(context.device().make_event()) {}
 
-Reduction::~Reduction() {
-  if (staging_ != nullptr) context_.device().free_host(staging_);
-}
-
 void Reduction::start(std::span<const std::byte* const> inputs, std::span<const Address> outputs) {
   std::ranges::copy(outputs, results_.begin());
   if (on_host()) return start_on_host(inputs);
@@ -71,20 +67,20 @@ void Reduction::wait() {
 void Reduction::start_on_host(std::span<const std::byte* const> inputs) {
   Device& device = context_.device();
   const std::size_t bytes = all_ * sizeof(float);
-  if (staging_ == nullptr) staging_ = device.allocate_host(bytes);
-  std::byte* to = staging_;
+  if (staging_.data() == nullptr) staging_ = HostMemory(device, bytes);
+  std::byte* to = staging_.data();
   for (std::size_t i = 0; i < counts_.size(); to += counts_[i++] * sizeof(float)) {
     device.copy_out(Stream::compute, to, inputs[i], counts_[i] * sizeof(float));
   }
   device.synchronize(Stream::compute);
   const TensorType type{{static_cast<std::int64_t>(all_)}, DType::f32};
   const auto how = how_ == Across::sum ? Communicator::Reduction::sum : Communicator::Reduction::mean;
-  ticket_ = replicas_.start({type, {staging_, bytes}}, how);
+  ticket_ = replicas_.start({type, {staging_.data(), bytes}}, how);
 }
 
 void Reduction::wait_on_host() {
   replicas_.wait(ticket_);
-  const std::byte* from = staging_;
+  const std::byte* from = staging_.data();
   for (std::size_t i = 0; i < counts_.size(); from += counts_[i++] * sizeof(float)) {
     context_.device().copy_in(Stream::compute, results_[i], from, counts_[i] * sizeof(float));
   }

@@ -16,7 +16,6 @@ namespace qfw::cuda {
 class Reduction {
  public:
   Reduction(std::span<const std::size_t> counts, Across how, Communicator& replicas, Context& context);
-  ~Reduction();
   Reduction(const Reduction&) = delete;
   Reduction& operator=(const Reduction&) = delete;
 
@@ -39,7 +38,7 @@ class Reduction {
   std::vector<Address> results_;
   std::vector<Collective::Piece> pieces_;
   std::unique_ptr<Event> ready_, done_;
-  std::byte* staging_ = nullptr;  ///< of the host
+  HostMemory staging_;
   Communicator::Ticket ticket_;
 };
 

@@ -12,14 +12,24 @@ Exchange::Exchange(const Graph& graph, std::string backend) : backend_(std::move
 }
 
 void Exchange::check(std::span<const HostView> feeds, std::span<const HostTensor> fetches) const {
-  if (feeds.size() != inputs_.size() || fetches.size() != fetches_.size()) {
-    fail(Error::Category::usage, backend_.c_str(),
-         fmt::format("the graph has {} inputs and {} fetches, found {} feeds and {} places to fetch to", inputs_.size(),
-                     fetches_.size(), feeds.size(), fetches.size()),
-         {}, "pass one tensor for each");
-  }
+  check_counts(feeds.size(), fetches.size());
   for (std::size_t i = 0; i < feeds.size(); ++i) check("input", i, inputs_[i], feeds[i].type, feeds[i].bytes.size());
   for (std::size_t i = 0; i < fetches.size(); ++i) check("fetch", i, fetches_[i], fetches[i].type, fetches[i].bytes.size());
+}
+
+void Exchange::check_known(std::span<const HostView> feeds) const {
+  check_counts(feeds.size(), fetches_.size());
+  for (std::size_t i = 0; i < feeds.size(); ++i) {
+    if (!feeds[i].bytes.empty()) check("input", i, inputs_[i], feeds[i].type, feeds[i].bytes.size());
+  }
+}
+
+void Exchange::check_counts(std::size_t feeds, std::size_t fetches) const {
+  if (feeds == inputs_.size() && fetches == fetches_.size()) return;
+  fail(Error::Category::usage, backend_.c_str(),
+       fmt::format("the graph has {} inputs and {} fetches, found {} feeds and {} places to fetch to", inputs_.size(),
+                   fetches_.size(), feeds, fetches),
+       {}, "pass one tensor for each");
 }
 
 void Exchange::check(const char* what, std::size_t index, const Named& asked, const TensorType& found,

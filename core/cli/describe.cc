@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <optional>
 
 #include "io/json.h"
 #include "io/printable.h"
 #include "layout.h"
 #include "option_text.h"
+#include "qfw/backend.h"
 #include "recipe/sections.h"
 #include "recipe/source.h"
 #include "reference.h"
@@ -108,18 +110,41 @@ void print_section(const SectionReference& section, const Output& output) {
   if (section.name == "quantizer") fmt::print("\n{}", wrapped(about_layers, output.width, 0));
 }
 
+/// What a backend is on this machine, made with its defaults: its device and the versions of what it found, or why there is
+/// none. Nothing of other plugins.
+struct OnThisMachine {
+  bool available = false;
+  std::string text;
+};
+std::optional<OnThisMachine> on_this_machine(const FactoryBase& factory) {
+  const auto* backend = dynamic_cast<const Factory<Backend>*>(&factory);
+  if (backend == nullptr) return std::nullopt;
+  try {
+    return OnThisMachine{true, backend->make({})->describe()};
+  } catch (const Error& error) {
+    return OnThisMachine{false, error.what()};
+  }
+}
+
 void print_plugin(const FactoryBase& factory, const SectionReference& section, const Output& output) {
   const std::vector<Option> beside = section.keys_beside(factory.options);
+  const std::optional<OnThisMachine> here = on_this_machine(factory);
   if (output.json) {
-    fmt::print("{}", json_pretty(boost::json::object{{"kind", factory.kind},
-                                                     {"name", factory.name},
-                                                     {"doc", factory.doc},
-                                                     {"options", json_of(factory.options)},
-                                                     {"keys", json_of(beside)}}));
+    boost::json::object all{{"kind", factory.kind},
+                            {"name", factory.name},
+                            {"doc", factory.doc},
+                            {"options", json_of(factory.options)},
+                            {"keys", json_of(beside)}};
+    if (here) all["on_this_machine"] = {{"available", here->available}, {"text", here->text}};
+    fmt::print("{}", json_pretty(all));
     return;
   }
   fmt::print("{}", wrapped(fmt::format("{} {}: {}", factory.kind, printable(factory.name), printable(factory.doc, line_breaks)),
                            output.width, 0));
+  if (here) {
+    const char* is = here->available ? "On this machine" : "Not on this machine";
+    fmt::print("\n{}", wrapped(fmt::format("{}: {}", is, printable(here->text, line_breaks)), output.width, 0));
+  }
   if (factory.options.empty()) {
     fmt::print("\nIt has no options of its own.\n");
   } else {

@@ -78,6 +78,29 @@ TEST_P(Contract, SharesVariablesAmongExecutables) {
   }
 }
 
+TEST_P(Contract, WhatIsPrefetchedServesOneRun) {
+  const auto add = backend_->compile(adder(), alone_);
+  Tensor total(vector), first(vector), second(vector);
+  for (int i = 0; i < 5; ++i) total.set(i, 0), first.set(i, i + 1), second.set(i, 100);
+  backend_->write("layer/total", total.view());
+  const std::vector<HostView> of_first = {first.view()}, of_second = {second.view()}, of_none = {{vector, {}}};
+  const std::vector<HostTensor> fetches = {total.host()};
+  const auto total_after = [&](const std::vector<HostView>& upcoming, const std::vector<HostView>& feeds) {
+    if (!upcoming.empty()) add->prefetch(upcoming);
+    add->run({}, feeds, fetches);
+    return total[4];
+  };
+  EXPECT_EQ(total_after(of_second, of_first), 5);
+  EXPECT_EQ(total_after(of_first, of_second), 105) << "what was prefetched";
+  EXPECT_EQ(total_after(of_none, of_first), 110);
+  first.set(4, 1000);
+  EXPECT_EQ(total_after({}, of_first), 1110) << "the same memory, not prefetched, is read anew";
+  EXPECT_EQ(total_after(of_second, of_first), 2110);
+  EXPECT_EQ(total_after({}, of_first), 3110) << "another was prefetched";
+  second.set(4, 10000);
+  EXPECT_EQ(total_after({}, of_second), 13110) << "that is not kept for later runs";
+}
+
 TEST_P(Contract, RefusesUnknownNamesAndOtherTypes) {
   const auto executable = backend_->compile(reader(), alone_);
   Tensor right(vector), wrong({{6}, DType::f32});

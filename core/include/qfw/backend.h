@@ -29,6 +29,10 @@ class QFW_API Executable {
   /// `feeds` in the order of Graph::inputs, `fetches` of Graph::fetches; types must match. Returns when fetches are filled.
   /// Calls on executables of one backend must not overlap. Throws, naming it, if a variable was never written.
   virtual void run(Step step, std::span<const HostView> feeds, std::span<const HostTensor> fetches) = 0;
+  /// Says what the run after the next one will be fed: memory that stays as it is until that run has returned. A feed without
+  /// bytes is not known yet. A backend with memory of its own may bring them there while the next run computes; others do
+  /// nothing. Holds for that one run.
+  virtual void prefetch(std::span<const HostView> feeds);
 
   /// One of the things that a run does one after another: a kernel, a pass over memory, a wait.
   struct Task {

@@ -85,6 +85,7 @@ struct Pipeline::Impl {
   void decode_row(const Work& work, std::int64_t row, const std::vector<std::uint32_t>* order);
   std::int64_t decode(std::int64_t index, std::uint64_t epoch, std::span<float> image) const;
   std::optional<Batch> next();
+  std::optional<std::span<const float>> upcoming();
 
   const Dataset& dataset_;
   const Augment& augment_;
@@ -305,11 +306,20 @@ std::optional<Batch> Pipeline::Impl::next() {
                .position = position_of(sequence)};
 }
 
+std::optional<std::span<const float>> Pipeline::Impl::upcoming() {
+  const std::lock_guard lock(mutex_);
+  if (delivered_ >= total_ || count_of(delivered_) < settings_.batch) return std::nullopt;
+  const Slot& slot = slot_of(delivered_);
+  if (slot.left > 0 || slot.error) return std::nullopt;
+  return std::span<const float>(slot.images.get(), static_cast<std::size_t>(settings_.batch * image_size_));
+}
+
 Pipeline::Pipeline(const Dataset& dataset, const Augment& augment, const PipelineSettings& settings)
     : impl_(std::make_unique<Impl>(dataset, augment, settings)) {}
 Pipeline::~Pipeline() = default;
 
 std::optional<Batch> Pipeline::next() { return impl_->next(); }
+std::optional<std::span<const float>> Pipeline::upcoming() const { return impl_->upcoming(); }
 Shape Pipeline::image_shape() const { return impl_->shape_; }
 std::int64_t Pipeline::examples() const { return impl_->examples_; }
 std::int64_t Pipeline::steps_per_epoch() const { return impl_->steps_; }

@@ -55,6 +55,9 @@ class Pipeline {
   /// after.
   std::optional<Batch> next();
 
+  /// The images that next() will return, if they are there by now and fill a batch; valid as long as what it returns.
+  std::optional<std::span<const float>> upcoming() const;
+
   Shape image_shape() const;             ///< [H, W, C]
   std::int64_t examples() const;         ///< in use, of all replicas together
   std::int64_t steps_per_epoch() const;  ///< equal on all replicas

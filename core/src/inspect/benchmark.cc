@@ -44,7 +44,7 @@ class RandomStep {
       }
       feeds.emplace_back(input.type, std::as_bytes(std::span(values)));
     }
-    exchanges_.assign(static_cast<std::size_t>(replicas), {.feeds = feeds, .fetches = {}});
+    exchanges_.assign(static_cast<std::size_t>(replicas), {.feeds = feeds, .fetches = {}, .upcoming = feeds});
     for (auto& exchange : exchanges_) {
       for (const Fetch& fetch : graph.fetches) {
         const TensorType& type = graph.type(fetch.use);

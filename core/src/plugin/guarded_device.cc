@@ -24,6 +24,9 @@ class GuardedExecutable final : public Guard<Executable> {
     call(
         "run()", [&] { return fmt::format("step {}", step.index); }, [&] { inner().run(step, feeds, fetches); });
   }
+  void prefetch(std::span<const HostView> feeds) override {
+    call("prefetch()", [&] { inner().prefetch(feeds); });
+  }
   void profile(bool on) override {
     call("profile()", [&] { inner().profile(on); });
   }

@@ -27,6 +27,7 @@ Communicator::~Communicator() = default;
 Dataset::~Dataset() = default;
 DatasetWriter::~DatasetWriter() = default;
 Executable::~Executable() = default;
+void Executable::prefetch(std::span<const HostView>) {}
 Format::~Format() = default;
 Layer::~Layer() = default;
 Optimizer::~Optimizer() = default;

@@ -150,6 +150,7 @@ Scores evaluate(Session& session, std::int64_t completed, LogitsFile* sink, Eval
       if (!next) return scores_of_all(session, shares, details);  // all end together
       shares[i].batch = *next;
       exchanges[i].feeds = feeds_of(graph, {{step_names::images, next->images}});
+      exchanges[i].upcoming = upcoming_feeds(graph, *shares[i].pipeline);
       exchanges[i].fetches = {{{{batch, classes}, DType::f32}, std::as_writable_bytes(std::span(shares[i].logits))}};
     }
     if (session.replicas().any(InterruptGuard::requested())) fail(Error::Category::interrupted, "evaluate", "interrupted");

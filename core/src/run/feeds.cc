@@ -35,6 +35,16 @@ std::vector<HostView> feeds_of(const Graph& graph, std::initializer_list<NamedVa
   return feeds;
 }
 
+std::vector<HostView> upcoming_feeds(const Graph& graph, const Pipeline& pipeline) {
+  std::vector<HostView> feeds;
+  const auto images = pipeline.upcoming();
+  if (!images) return feeds;
+  for (const Input& input : graph.inputs) {
+    feeds.emplace_back(input.type, input.name == step_names::images ? std::as_bytes(*images) : std::span<const std::byte>());
+  }
+  return feeds;
+}
+
 void check_inputs(const Graph& graph) {
   constexpr std::string_view known[] = {step_names::images, step_names::targets, step_names::rate};
   for (const Input& input : graph.inputs) {

@@ -245,6 +245,7 @@ void Session::run(const Compiled& compiled, std::int64_t step, std::span<const E
   replicas_.each([&](int i) {
     const auto place = static_cast<std::size_t>(i);
     const Exchange& exchange = exchanges[place];
+    if (!exchange.upcoming.empty()) compiled.executables[place]->prefetch(exchange.upcoming);
     compiled.executables[place]->run({.index = step, .seed = seed()}, exchange.feeds, exchange.fetches);
   });
 }

@@ -101,6 +101,7 @@ class Session {
   struct Exchange {
     std::vector<HostView> feeds;
     std::vector<HostTensor> fetches;
+    std::vector<HostView> upcoming{};  ///< feeds of the same graph's next step, for Executable::prefetch; or empty
   };
   /// One step on every replica of this process, each with its own Exchange.
   void run(const Compiled& compiled, std::int64_t step, std::span<const Exchange> exchanges);

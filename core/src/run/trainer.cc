@@ -246,10 +246,13 @@ void Trainer::say_how_it_goes_on() {
 StepResult Trainer::step(std::int64_t number) {
   Session::Compiled& compiled = session_.training(number);
   const auto rate = static_cast<float>(session_.rate(number));
+  const bool goes_on =
+      number + 1 < session_.total_steps() && session_.has_training(number + 1) && &session_.training(number + 1) == &compiled;
   std::vector<Session::Exchange> exchanges;
   for (const auto& feed : feeds_) {
     feed->next();
     exchanges.push_back({feed->feeds(compiled.graph, rate), feed->fetches()});
+    if (goes_on) exchanges.back().upcoming = feed->upcoming(compiled.graph);
   }
   check_codes(session_, compiled.graph, compiled.codes_checked, number, exchanges);
   session_.run(compiled, number, exchanges);

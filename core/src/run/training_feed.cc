@@ -48,6 +48,8 @@ std::vector<HostView> TrainingFeed::feeds(const Graph& graph, const float& rate)
                   {{step_names::images, batch_.images}, {step_names::targets, targets_}, {step_names::rate, {&rate, 1}}});
 }
 
+std::vector<HostView> TrainingFeed::upcoming(const Graph& graph) const { return upcoming_feeds(graph, *pipeline_); }
+
 std::vector<HostTensor> TrainingFeed::fetches() {
   return {{{{}, DType::f32}, std::as_writable_bytes(std::span(&loss_, 1))},
           {{{session_.train_batch(), session_.data().classes}, DType::f32}, std::as_writable_bytes(std::span(logits_))}};

@@ -20,7 +20,8 @@ class TrainingFeed {
   void next();  ///< waits for the next batch
   /// The batch at hand as the feeds of a graph of passes/step.h. The rate, where it is asked for, is read when the step runs.
   std::vector<HostView> feeds(const Graph& graph, const float& rate) const;
-  std::vector<HostTensor> fetches();  ///< of a training graph
+  std::vector<HostView> upcoming(const Graph& graph) const;  ///< what is known of the next batch's feeds
+  std::vector<HostTensor> fetches();                         ///< of a training graph
   float loss() const { return loss_; }
   void add_to(Scores& scores) const;
 

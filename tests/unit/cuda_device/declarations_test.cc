@@ -59,6 +59,9 @@ TEST(Declarations, OfTheDriverAreThoseOfItsHeader) {
                 driver::no_device == CUDA_ERROR_NO_DEVICE);
   static_assert(CUDA_ERROR_NO_BINARY_FOR_GPU == 209 && CUDA_ERROR_INVALID_IMAGE == 200 && CUDA_ERROR_SYSTEM_NOT_READY == 802 &&
                 CUDA_ERROR_SYSTEM_DRIVER_MISMATCH == 803);
+  static_assert(driver::attribute_clock == CU_DEVICE_ATTRIBUTE_CLOCK_RATE &&
+                driver::attribute_memory_clock == CU_DEVICE_ATTRIBUTE_MEMORY_CLOCK_RATE &&
+                driver::attribute_memory_width == CU_DEVICE_ATTRIBUTE_GLOBAL_MEMORY_BUS_WIDTH);
   static_assert(driver::attribute_multiprocessors == CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT &&
                 driver::attribute_major == CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR &&
                 driver::attribute_minor == CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR &&

@@ -228,6 +228,27 @@ class Priorities final : public Numbers {
   mutable std::atomic<int> nice = -100, policy = -1;
 };
 
+TEST_F(PipelineTest, TellsOfWholeBatchesThatAreReady) {
+  Pipeline pipeline(data_, noise_, {.batch = 40, .training = false, .prefetch = 1});  // 103 examples
+  const auto first = pipeline.next();
+  const std::vector<float> of_first(first->images.begin(), first->images.end());
+  std::optional<std::span<const float>> upcoming;
+  while (!(upcoming = pipeline.upcoming())) std::this_thread::yield();
+  EXPECT_TRUE(std::ranges::equal(first->images, of_first)) << "the batch at hand stays";
+  const auto second = pipeline.next();
+  EXPECT_EQ(upcoming->data(), second->images.data());
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_FALSE(pipeline.upcoming()) << "the rest of the split fills no batch";
+  pipeline.next();
+  EXPECT_FALSE(pipeline.upcoming());
+
+  data_.bad = 60;
+  Pipeline fails(data_, noise_, {.batch = 40, .training = false, .prefetch = 2});
+  fails.next();
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_FALSE(fails.upcoming()) << "a batch that cannot be read is next()'s to tell";
+}
+
 TEST_F(PipelineTest, WorkersGiveWayToThoseWhoCompute) {
   const Priorities numbers(20);
   Pipeline pipeline(numbers, noise_, {.batch = 5, .workers = 2});

@@ -17,10 +17,13 @@ class Exchange {
 
   /// Throws Error::Category::usage for another number of tensors, and naming the first of another type or size.
   void check(std::span<const HostView> feeds, std::span<const HostTensor> fetches) const;
+  /// The same for feeds of which those without bytes are not known (Executable::prefetch).
+  void check_known(std::span<const HostView> feeds) const;
 
  private:
   using Named = std::pair<std::string, TensorType>;
 
+  void check_counts(std::size_t feeds, std::size_t fetches) const;
   void check(const char* what, std::size_t index, const Named& asked, const TensorType& found, std::size_t bytes) const;
 
   std::string backend_;
