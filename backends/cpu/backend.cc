@@ -51,7 +51,13 @@ double CpuBackend::bandwidth() const {
   return bandwidth_;
 }
 
-Backend::Support CpuBackend::supports(const Graph& graph, const Node& node) const { return lowering::support_of(graph, node); }
+Backend::Support CpuBackend::supports(const Graph& graph, const Node& node) const {
+  const auto is_f16 = [](const TensorType& type) { return type.dtype == DType::f16; };
+  if (std::ranges::any_of(node.outputs, is_f16)) {
+    return {false, "f16 is for GPUs without bf16; backend.compute = bf16 takes as much memory and needs no loss scale"};
+  }
+  return lowering::support_of(graph, node);
+}
 
 std::unique_ptr<Executable> CpuBackend::compile(const Graph& graph, Communicator& replicas) {
   return std::make_unique<CpuExecutable>(graph, context_, replicas);

@@ -134,7 +134,7 @@ Layout channels_last(std::int64_t n, std::int64_t h, std::int64_t w, std::int64_
   return {{n, c, h, w}, {h * w * c, 1, w * c, c}};
 }
 
-int data_type(DType dtype) { return dtype == DType::bf16 ? data_bfloat16 : data_float; }
+int data_type(DType dtype) { return dtype == DType::bf16 ? data_bfloat16 : dtype == DType::f16 ? data_half : data_float; }
 
 const char* name_of(ProductShape::Kind kind) {
   switch (kind) {
@@ -197,13 +197,13 @@ struct Attempt {
   DType result{};  ///< what cuDNN writes
 };
 
-std::vector<Attempt> attempts(const ProductShape& shape, bool bf16_weight_gradients) {
+std::vector<Attempt> attempts(const ProductShape& shape, bool rounds_weight_gradients) {
   const Conv2d& conv = shape.conv;
   const bool product_of_matrices = shape.weights[0] == 1 && shape.weights[1] == 1 && conv.stride == Extent{1, 1} &&
                                    conv.padding == Padding{} && conv.groups == 1;
-  const Attempt whole{product_of_matrices, shape.out}, rounded{false, DType::bf16};  // widened while it is transposed
-  if (shape.kind != ProductShape::Kind::grad_weights || shape.in != DType::bf16 || shape.out != DType::f32) return {whole};
-  return bf16_weight_gradients ? std::vector{rounded} : std::vector{whole, rounded};
+  const Attempt whole{product_of_matrices, shape.out}, rounded{false, shape.in};  // widened while it is transposed
+  if (shape.kind != ProductShape::Kind::grad_weights || shape.in == DType::f32 || shape.out != DType::f32) return {whole};
+  return rounds_weight_gradients ? std::vector{rounded} : std::vector{whole, rounded};
 }
 
 }  // namespace
@@ -280,7 +280,7 @@ class CudnnPlans::Maker {
                                         channels_last(y[0], y[1], y[2], y[3])};
     const std::array ids{id_of_x, id_of_w, id_of_y};
     const std::size_t result = kind == Product::forward ? 2 : kind == Product::grad_src ? 0 : 1;
-    // An engine of bf16 writes f32 if the sums are f32, never in memory, and an identity follows.
+    // An engine of 16 bits writes f32 if the sums are f32, never in memory, and an identity follows.
     const bool through_sums = attempt_.result != shape_.in;
     for (std::size_t t = 0; t < 3; ++t) {
       const bool virtual_sums = t == result && through_sums;
@@ -443,10 +443,13 @@ std::shared_ptr<const CudnnPlan> CudnnPlans::find(const ProductShape& shape) {
   if (plan != nullptr) return plan;
   const auto refuse = [&](const std::string& why) {
     fail(Error::Category::usage, "cuda", fmt::format("sm_{} has no {}: {}", target_.architecture, text_of(shape), why),
-         target_.name, shape.in == DType::f32 ? "" : "choose backend.compute = f32");
+         target_.name,
+         shape.in == DType::f32    ? ""
+         : shape.in == DType::bf16 ? "choose backend.compute = f16 or f32"
+                                   : "choose backend.compute = f32");
   };
   if (!is_float(shape.in) || !is_float(shape.out)) refuse("it is not a product of floats");
-  if (shape.in == DType::bf16 && target_.architecture < 80) refuse("bf16 needs sm_80 or later");
+  if (shape.in == DType::bf16 && target_.architecture < 80) refuse("bf16 needs sm_80 or later, f16 does not");
   std::string why;
   for (const Attempt& attempt : attempts(shape, target_.bf16_weight_gradients)) {
     Maker maker(*this, shape, attempt);

@@ -25,7 +25,7 @@ using Handle = struct OpaqueHandle*;
 using RawDescriptor = void*;
 
 inline constexpr int success = 0;
-inline constexpr int data_float = 0, data_bfloat16 = 9;
+inline constexpr int data_float = 0, data_half = 2, data_bfloat16 = 9;
 inline constexpr int cross_correlation = 1, pointwise_identity = 21;
 
 /// Kinds of descriptors.
@@ -205,7 +205,7 @@ struct CudnnPlan {
   /// The convolution that cuDNN sees is another one: of 1 x 1 weights [I, O], which lie as [O, I] of the convolution that goes
   /// the other way. What is src here is the gradient of dst there, and so on.
   bool exchanged = false;
-  DType result{};  ///< what cuDNN writes: f32, or bf16 where it has no engine that gives f32
+  DType result{};  ///< what cuDNN writes: f32, or the dtype of the operands where it has no engine that gives f32
 };
 
 /// The plans of a device, by shape: each found once. cuDNN's heuristics name engines, best first (mode A, then those that
@@ -222,7 +222,7 @@ class CudnnPlans {
     std::string name{};  ///< of the kind of device: "NVIDIA H100 80GB HBM3"
     int architecture = 0;
     bool tf32 = false;                   ///< f32 operands may be rounded to 10 bits
-    bool bf16_weight_gradients = false;  ///< gradients of weights may be rounded to bf16 where operands are
+    bool bf16_weight_gradients = false;  ///< gradients of weights may be rounded to 16 bits where operands are
   };
   /// Plans that cuDNN compiles are kept in `cache`.
   CudnnPlans(std::shared_ptr<const cudnn::Cudnn> library, Target target, std::shared_ptr<CodeCache> cache);

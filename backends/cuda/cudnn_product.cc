@@ -67,7 +67,9 @@ std::size_t CudnnProduct::workspace_bytes() const { return aligned(plan_->worksp
 std::string CudnnProduct::describe() const {
   return fmt::format("cuDNN {}, {}, workspace {} bytes{}{}", handle_->library()->version(), plan_->text, plan_->workspace_bytes,
                      plan_->exchanged ? "" : ", weights transposed",
-                     kind_ == ProductShape::Kind::grad_weights && plan_->result == DType::bf16 ? ", sums rounded to bf16" : "");
+                     kind_ == ProductShape::Kind::grad_weights && plan_->result != DType::f32
+                         ? fmt::format(", sums rounded to {}", name_of(plan_->result))
+                         : "");
 }
 
 void CudnnProduct::run(Stream stream, const std::byte* a, const std::byte* b, Address result, Address workspace) {

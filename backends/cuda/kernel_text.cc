@@ -16,7 +16,8 @@ using Value = FusedProgram::Value;
 
 namespace {
 
-bool fits_bf16(DType dtype) { return dtype == DType::bf16 || dtype == DType::u8 || dtype == DType::s8; }
+/// Whether all numbers of one are numbers of the other, a float of 16 bits.
+bool fits(DType from, DType to) { return from == to || from == DType::u8 || from == DType::s8; }
 
 /// The op of code/fused.cuh; its functions are called as ops are.
 std::string function_of(Op op) {
@@ -56,6 +57,8 @@ const char* device_type(DType dtype) {
       return "float";
     case DType::bf16:
       return "bf16";
+    case DType::f16:
+      return "f16";
     case DType::s32:
       return "s32";
     case DType::s8:
@@ -140,12 +143,12 @@ void KernelText::compute(int v) {
   const Value& value = source_.program.values[v];
   const Value& first = source_.program.values[value.args[0]];
   std::string made = name(value.args[0]);
-  bool rounds = value.dtype == DType::bf16;
+  bool rounds = value.dtype == DType::bf16 || value.dtype == DType::f16;
   if (value.op == Op::cast) {
     const bool from_words = first.dtype == DType::s32, to_words = value.dtype == DType::s32;
     if (from_words && !to_words) made = fmt::format("op::to_float({})", made);
     if (!from_words && to_words) made = fmt::format("op::to_whole({})", made);
-    rounds = rounds && !fits_bf16(first.dtype);
+    rounds = rounds && !fits(first.dtype, value.dtype);
   } else {
     for (const int arg : {value.args[1], value.args[2]}) {
       if (arg >= 0) made += ", " + name(arg);
@@ -153,7 +156,7 @@ void KernelText::compute(int v) {
     made = fmt::format("{}({})", function_of(value.op), made);
     rounds = rounds && !definition(value.op).exact;
   }
-  if (rounds) made = fmt::format("as_bf16({})", made);
+  if (rounds) made = fmt::format("as_{}({})", name_of(value.dtype), made);
   line("const ", type(v), " ", value.fill == Fill::scalar ? scalar_name(v) : fmt::format("v{}", v), " = ", made, ";");
 }
 

@@ -29,7 +29,7 @@ int channels_a_thread(const TensorType& x) {
   return n;
 }
 
-const char* code_type(DType type) { return type == DType::bf16 ? "bf16" : "float"; }
+const char* code_type(DType type) { return type == DType::f32 ? "float" : name_of(type); }
 
 }  // namespace
 

@@ -9,7 +9,7 @@
 
 namespace qfw::cuda {
 
-/// Op::max_pool of f32 or bf16.
+/// Op::max_pool of floats.
 class MaxPool final : public Kernel {
  public:
   MaxPool(Device& device, const TensorType& x, const TensorType& result, const Pool& pool);

@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::int64_t edge = 32;  // of the square that a block takes through shared memory
 
-const char* type_of(DType dtype) { return dtype == DType::bf16 ? "bf16" : "float"; }
+const char* type_of(DType dtype) { return dtype == DType::f32 ? "float" : name_of(dtype); }
 
 }  // namespace
 

@@ -13,6 +13,8 @@ void fill_constant(const TensorType& type, double value, std::byte* to) {
       return all(static_cast<float>(value));
     case DType::bf16:
       return all(BFloat16(static_cast<float>(value)));
+    case DType::f16:
+      return all(Float16(static_cast<float>(value)));
     case DType::s32:
       return all(static_cast<std::int32_t>(value));
     case DType::s8:

@@ -85,8 +85,7 @@ class Translator {
   int number(const Node& node) {
     const DType dtype = node.outputs[0].dtype;
     double value = node.as<Number>().value;
-    if (dtype == DType::f32) value = static_cast<float>(value);
-    if (dtype == DType::bf16) value = static_cast<float>(BFloat16(static_cast<float>(value)));
+    if (is_float(dtype)) value = rounded(static_cast<float>(value), dtype);
     return add({.kind = Value::Kind::number, .dtype = dtype, .number = value, .fill = Fill::scalar});
   }
 

@@ -6,6 +6,7 @@
 
 #include "qfw/denormals.h"
 #include "qfw/error.h"
+#include "qfw/lowering/constants.h"
 #include "qfw/random.h"
 
 namespace qfw::reference {
@@ -13,26 +14,6 @@ namespace qfw::reference {
 namespace {
 
 std::string place(const Node& node) { return node.path.empty() ? "at the root scope" : "layer " + node.path; }
-
-template <class T>
-void fill(const HostTensor& to, T value) {
-  std::ranges::fill(to.as<T>(), value);
-}
-
-void fill_constant(const HostTensor& to, double value) {
-  switch (to.type.dtype) {
-    case DType::f32:
-      return fill(to, static_cast<float>(value));
-    case DType::bf16:
-      return fill(to, BFloat16(static_cast<float>(value)));
-    case DType::s32:
-      return fill(to, static_cast<std::int32_t>(value));
-    case DType::s8:
-      return fill(to, static_cast<std::int8_t>(value));
-    case DType::u8:
-      return fill(to, static_cast<std::uint8_t>(value));
-  }
-}
 
 void copy(const HostView& from, std::span<std::byte> to) {
   if (!to.empty()) std::memcpy(to.data(), from.bytes.data(), to.size());
@@ -124,13 +105,13 @@ void Interpreter::evaluate(int number, const Step& step, std::span<const HostVie
     }
     case Op::constant: {
       const HostTensor out = allocate(number, 0);
-      fill_constant(out, node.as<Number>().value);
+      lowering::fill_constant(out.type, node.as<Number>().value, out.bytes.data());
       value = {out};
       return;
     }
     case Op::step: {
       const HostTensor out = allocate(number, 0);
-      fill_constant(out, static_cast<double>(step.index));
+      lowering::fill_constant(out.type, static_cast<double>(step.index), out.bytes.data());
       value = {out};
       return;
     }

@@ -22,7 +22,7 @@ void bound_spinning() {
 }
 
 void check_environment() {
-  static const std::vector<std::string> known = {"QFW_PLUGIN_PATH", "QFW_LOG", "QFW_DUMP"};
+  static const std::vector<std::string> known = {"QFW_PLUGIN_PATH", "QFW_LOG", "QFW_DUMP", "QFW_CUDA_LIBRARIES"};
   for (char** variable = environ; *variable != nullptr; ++variable) {
     const std::string_view whole = *variable, name = whole.substr(0, whole.find('='));
     if (!name.starts_with("QFW_") || std::ranges::find(known, name) != known.end()) continue;

@@ -26,7 +26,7 @@ enum class Fill {
   subnormal,       ///< with numbers too small for a normal float
 };
 
-/// Floats are variables (bf16: a variable cast to bf16), and gradients are taken of them, unless they are fed; integers are
+/// Floats are variables (of 16 bits: a variable, cast), and gradients are taken of them, unless they are fed; integers are
 /// fed.
 struct Operand {
   TensorType type;
@@ -50,6 +50,7 @@ struct Case {
   bool sparse = false;   ///< other results and gradients may be nearly all zeros
   int steps = 1;         ///< runs one after another; what is compared is the last one's results and the variables
   int replicas = 1;
+  bool optional = false;  ///< a backend may decline it, saying why
 };
 
 inline void PrintTo(const Case& one, std::ostream* out) { *out << one.name; }

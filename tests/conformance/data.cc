@@ -72,6 +72,8 @@ double Tensor::operator[](std::int64_t index) const {
       return view().as<float>()[index];
     case DType::bf16:
       return static_cast<float>(view().as<BFloat16>()[index]);
+    case DType::f16:
+      return static_cast<float>(view().as<Float16>()[index]);
     case DType::s32:
       return view().as<std::int32_t>()[index];
     case DType::s8:
@@ -89,6 +91,9 @@ void Tensor::set(std::int64_t index, double value) {
       break;
     case DType::bf16:
       host().as<BFloat16>()[index] = BFloat16(static_cast<float>(value));
+      break;
+    case DType::f16:
+      host().as<Float16>()[index] = Float16(static_cast<float>(value));
       break;
     case DType::s32:
       host().as<std::int32_t>()[index] = static_cast<std::int32_t>(value);

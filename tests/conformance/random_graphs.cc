@@ -168,11 +168,13 @@ std::vector<Case> network_cases() {
          .forward = forward,
          .backward = backward,
          .by_norm = true,
-         .least_levels = 1});
+         .least_levels = 1,
+         .optional = options.compute == DType::f16});
   };
   for (int number = 0; number < 4; ++number) {
     add("f32_network", number, {}, {0, 1e-5}, {0, 2e-4});
     add("bf16_network", number, {.compute = DType::bf16}, {0, 2e-2}, {0, 8e-2});
+    add("f16_network", number, {.compute = DType::f16}, {0, 4e-3}, {0, 2e-2});
     add("integer_network", number, {.integer = true}, {0, 2e-2}, {0, 5e-2});
     add("integer_network_with_bf16_backward", number, {.integer = true, .compute = DType::bf16}, {0, 2e-2}, {0, 8e-2});
   }

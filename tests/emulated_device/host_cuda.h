@@ -83,6 +83,8 @@ inline int __float_as_int(float x) { return __builtin_bit_cast(int, x); }
 inline int __float2int_rz(float x) {
   return x != x ? 0 : x >= 2147483648.0f ? 2147483647 : x <= -2147483648.0f ? -2147483647 - 1 : static_cast<int>(x);
 }
+/// To the nearest, halves to even, of what is in range.
+inline int __float2int_rn(float x) { return static_cast<int>(__builtin_nearbyintf(x)); }
 inline unsigned __umulhi(unsigned a, unsigned b) { return static_cast<unsigned>(static_cast<unsigned long long>(a) * b >> 32); }
 
 /// Blocks run one after the other, and their threads do not interrupt each other.

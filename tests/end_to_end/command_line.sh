@@ -49,7 +49,7 @@ expect 2 err "no plugin of kind 'quantiser'.*did you mean quantizer\?" list quan
 expect 0 out '^weight_prec +integer' describe quantizer WEIGHTS_AND_AUTO_ACTS
 expect 0 out '^arithmetic +text +fake_quant +fake_quant \| integer$' describe quantizer weights_and_auto_acts
 expect 0 out '^threads +integer' describe backend cpu
-expect 0 out '^compute +text +f32 +f32 \| bf16$' describe backend cpu
+expect 0 out '^compute +text +f32 +f32 \| bf16 \| f16$' describe backend cpu
 expect 0 out '^(workers|cache) +' describe dataset fashion_mnist
 expect 0 out '^  communicator +' describe
 expect 0 out '^base_config_filename +text +none' describe

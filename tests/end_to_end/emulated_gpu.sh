@@ -23,6 +23,12 @@ h5diff whole/checkpoints/step_000000006.h5 parts/checkpoints/step_000000006.h5 /
 "$QFW" run tiny.ini --run.dir=checked "${gpu[@]}" --backend.launch=checked 2> /dev/null
 h5diff whole/checkpoints/step_000000006.h5 checked/checkpoints/step_000000006.h5 /variables /variables || fail "a run with launch = checked differs"
 
+# In f16, with a loss scale that adapts; what it skipped, if anything, is told.
+expect 0 "^eval_accuracy [0-9.]+ " "$QFW" run tiny.ini --run.dir=half "${gpu[@]}" --backend.compute=f16
+h=$(json_field eval_loss < half/report.json)
+awk -v a="$a" -v b="$h" 'BEGIN { d = a - b; exit !(d < 0.2 && d > -0.2) }' || fail "eval_loss $a on cpu, $h in f16"
+h5dump -d /variables/loss_scale/scale half/checkpoints/step_000000006.h5 > /dev/null || fail "the loss scale is not in the checkpoint"
+
 # Replicas reduce over devices; each takes the next one of the list.
 two=(--communicator.name=threads --communicator.replicas=2 --backend.device=0,1)
 expect 0 "^eval_accuracy [0-9.]+ " "$QFW" run tiny.ini --run.dir=two "${gpu[@]}" "${two[@]}"

@@ -11,6 +11,7 @@
 #include "qfw/backend.h"
 #include "qfw/denormals.h"
 #include "qfw/error.h"
+#include "qfw/lowering/constants.h"
 #include "qfw/lowering/exchange.h"
 #include "qfw/lowering/plan.h"
 #include "qfw/lowering/program.h"
@@ -33,22 +34,6 @@ struct Memory {
   lowering::Variables variables{target, [this](std::size_t bytes) { return slabs.emplace_back(bytes).data(); }};
 };
 
-void fill(const HostTensor& to, double value) {
-  const auto all = [&](auto x) { std::ranges::fill(to.as<decltype(x)>(), x); };
-  switch (to.type.dtype) {
-    case DType::f32:
-      return all(static_cast<float>(value));
-    case DType::bf16:
-      return all(BFloat16(static_cast<float>(value)));
-    case DType::s32:
-      return all(static_cast<std::int32_t>(value));
-    case DType::s8:
-      return all(static_cast<std::int8_t>(value));
-    case DType::u8:
-      return all(static_cast<std::uint8_t>(value));
-  }
-}
-
 /// One tensor for each value of a program, over its whole space.
 class Group {
  public:
@@ -62,7 +47,7 @@ class Group {
       const HostTensor out{type, values.emplace_back(type.bytes())};
       switch (value.kind) {
         case FusedProgram::Value::Kind::number:
-          fill(out, value.number);
+          lowering::fill_constant(out.type, value.number, out.bytes.data());
           break;
         case FusedProgram::Value::Kind::load: {
           const FusedProgram::Load& load = program_.loads[value.load];
@@ -172,7 +157,7 @@ class Plain final : public Executable {
         tickets_(static_cast<std::size_t>(list_.reductions)) {
     for (const auto& [node, offset] : plan_.constants) {
       const TensorType& type = graph_.nodes[node].outputs[0];
-      fill({type, std::span(constants_).subspan(offset, type.bytes())}, graph_.nodes[node].as<Number>().value);
+      lowering::fill_constant(type, graph_.nodes[node].as<Number>().value, constants_.data() + offset);
     }
     for (std::size_t i = 0; i < list_.steps.size(); ++i) {
       const lowering::Step& step = list_.steps[i];

@@ -30,6 +30,9 @@ inline Memory constant_memory(const Node& node) {
     case DType::bf16:
       std::ranges::fill(to.as<BFloat16>(), BFloat16(static_cast<float>(value)));
       break;
+    case DType::f16:
+      std::ranges::fill(to.as<Float16>(), Float16(static_cast<float>(value)));
+      break;
     case DType::s32:
       std::ranges::fill(to.as<std::int32_t>(), static_cast<std::int32_t>(value));
       break;

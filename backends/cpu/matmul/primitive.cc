@@ -74,6 +74,8 @@ memory::data_type library_type(DType type) {
       return memory::data_type::s8;
     case DType::u8:
       return memory::data_type::u8;
+    case DType::f16:  // declined (CpuBackend::supports)
+      break;
   }
   fail(Error::Category::internal, "cpu", "unknown dtype");
 }

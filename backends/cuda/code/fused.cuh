@@ -8,6 +8,7 @@ namespace qfw::device {
 
 __device__ __forceinline__ float value_of(float x) { return x; }
 __device__ __forceinline__ float value_of(bf16 x) { return widen(x); }
+__device__ __forceinline__ float value_of(f16 x) { return widen(x); }
 __device__ __forceinline__ float value_of(s8 x) { return static_cast<float>(widen(x)); }
 __device__ __forceinline__ float value_of(u8 x) { return static_cast<float>(widen(x)); }
 __device__ __forceinline__ s32 value_of(s32 x) { return x; }
@@ -21,6 +22,7 @@ __device__ __forceinline__ s32 between(s32 x, s32 low, s32 high) { return x < lo
 __device__ __forceinline__ void put(float& to, float x) { to = x; }
 __device__ __forceinline__ void put(s32& to, s32 x) { to = x; }
 __device__ __forceinline__ void put(bf16& to, float x) { to.bits = static_cast<unsigned short>(__float_as_uint(x) >> 16); }
+__device__ __forceinline__ void put(f16& to, float x) { to.bits = f16_bits(x); }
 __device__ __forceinline__ void put(s8& to, float x) { to = static_cast<s8>(between(__float2int_rz(x), -128, 127)); }
 __device__ __forceinline__ void put(u8& to, float x) { to = static_cast<u8>(between(__float2int_rz(x), 0, 255)); }
 

@@ -72,6 +72,7 @@ __device__ __forceinline__ void round_to(double x, float& to) { to = static_cast
 __device__ __forceinline__ void round_to(double x, bf16& to) {
   to.bits = static_cast<unsigned short>(rounded_bits(static_cast<float>(x)) >> 16);
 }
+__device__ __forceinline__ void round_to(double x, f16& to) { to.bits = f16_bits(static_cast<float>(x)); }
 
 /// n neighbouring channels of a pixel, one of `packs`, by a thread.
 template <class T, class Index, int n>

@@ -86,7 +86,8 @@ class QFW_API Backend {
   virtual int threads() const = 0;           ///< that it computes with
 
   /// Multiplications a second, each with its addition, that the device does at the very best, with all that this backend
-  /// computes with: what the speed of a run is held against. Of floats, and of 8-bit integers into 32-bit sums. 0: not known.
+  /// computes with: what the speed of a run is held against. Of floats (bf16: of 16 bits, f16 included), and of 8-bit integers
+  /// into 32-bit sums. 0: not known.
   struct Peak {
     double f32 = 0, bf16 = 0, integer = 0;
   };

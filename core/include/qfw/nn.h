@@ -26,7 +26,7 @@ struct Conv2d {
   bool operator==(const Conv2d&) const = default;
 };
 /// [N, H, W, I groups] x [h, w, I, O] -> [N, H', W', O]. In a model, a site for the quantizer; one per scope. Of (u8|s8) x s8
-/// the result is s32, exact; of two f32 or two bf16 the same dtype, accumulated in f32 or wider.
+/// the result is s32, exact; of two floats of one dtype that dtype, accumulated in f32 or wider.
 QFW_API Value conv2d(Value src, Value weights, const Conv2d& attributes = {});
 
 struct Dense {

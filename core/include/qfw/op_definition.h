@@ -21,9 +21,9 @@ using InferRule = std::vector<TensorType> (*)(std::span<const TensorType> inputs
 /// What a gradient rule sees of the node it differentiates.
 struct Differentiation {
   GraphBuilder& g;
-  const Node& node;                                  ///< a copy: adding nodes does not move it
-  std::span<const Value> inputs, outputs;            ///< the node's own
-  std::span<const std::optional<Value>> gradients;   ///< of the loss with respect to each output; empty if it does not reach
+  const Node& node;                                 ///< a copy: adding nodes does not move it
+  std::span<const Value> inputs, outputs;           ///< the node's own
+  std::span<const std::optional<Value>> gradients;  ///< of the loss with respect to each output; empty if it does not reach
 };
 /// One gradient per input, empty where none flows. Its shape may be the broadcast one: the pass sums it down to the input's.
 using GradientRule = std::vector<std::optional<Value>> (*)(const Differentiation&);
@@ -44,15 +44,15 @@ struct OpDefinition {
   Op op{};
   const char* name = "";
   OpClass op_class{};
-  const char* doc = "";                 ///< one line for people
-  InferRule infer = nullptr;            ///< null only for sources, whose type is given
-  GradientRule gradient = nullptr;      ///< null: none flows (no_gradient), or differentiating through it is an error
-  bool no_gradient = false;             ///< by contract no gradient flows to any operand
-  BoundsRule bounds = nullptr;          ///< null: nothing is known but the dtype's range
-  double cost = 1;                      ///< arithmetic per element of an elementwise op or a view; an addition is 1
-  bool exact = false;                   ///< what it makes of bf16 numbers is a bf16 number without rounding
-  ReferenceKernel evaluate = nullptr;   ///< null for sources, assign, composites and all_reduce
-  Expansion expand = nullptr;           ///< of composites only
+  const char* doc = "";                ///< one line for people
+  InferRule infer = nullptr;           ///< null only for sources, whose type is given
+  GradientRule gradient = nullptr;     ///< null: none flows (no_gradient), or differentiating through it is an error
+  bool no_gradient = false;            ///< by contract no gradient flows to any operand
+  BoundsRule bounds = nullptr;         ///< null: nothing is known but the dtype's range
+  double cost = 1;                     ///< arithmetic per element of an elementwise op or a view; an addition is 1
+  bool exact = false;                  ///< what it makes of bf16 or f16 numbers is such a number without rounding
+  ReferenceKernel evaluate = nullptr;  ///< null for sources, assign, composites and all_reduce
+  Expansion expand = nullptr;          ///< of composites only
 };
 
 QFW_API const OpDefinition& definition(Op op);

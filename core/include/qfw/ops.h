@@ -10,7 +10,7 @@
 namespace qfw {
 
 // ---- elementwise -----------------------------------------------------------------------------------------------------
-// Of floats only; bf16 meets f32 in f32, and each op rounds once to the dtype of its result.
+// Of floats only; operands of several dtypes meet in f32, and each op rounds once to the dtype of its result.
 /// What minimum, maximum and clip do with the gradient where their arguments are equal.
 enum class Ties : std::uint8_t { half, pass, block };
 

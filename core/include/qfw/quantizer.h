@@ -13,10 +13,10 @@ namespace qfw {
 
 /// A convolution or dense layer whose operands a quantizer is asked to quantize.
 struct MatmulSite {
-  std::string path;                  ///< "stage1/block0/conv_1"
+  std::string path;  ///< "stage1/block0/conv_1"
   std::variant<Conv2d, Dense> op;
   TensorType src, weights;
-  bool src_signed = true;            ///< whether src may be negative
+  bool src_signed = true;  ///< whether src may be negative
 
   bool is_dense() const { return std::holds_alternative<Dense>(op); }
 };
@@ -69,8 +69,8 @@ class QFW_API Quantizer {
   /// Those of each layer that this quantizer is given; it declares them in all of them.
   virtual std::vector<Observed> observed() const { return {}; }
 
-  /// One operand. Called within the scope <site path>/<role>; `operand` is f32 (under compute = bf16 already rounded to bf16).
-  /// Variables must be declared in every phase, so that checkpoints do not depend on the phase they were written in; the
+  /// One operand. Called within the scope <site path>/<role>; `operand` is f32 (under compute = bf16 or f16 already rounded to
+  /// that). Variables must be declared in every phase, so that checkpoints do not depend on the phase they were written in; the
   /// graphs of all phases are built, and compared, before the first step.
   virtual Operand quantize(GraphBuilder& g, const MatmulSite& site, Role role, Value operand, Phase phase) const = 0;
 

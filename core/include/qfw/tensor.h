@@ -12,11 +12,11 @@
 
 namespace qfw {
 
-enum class DType : std::uint8_t { f32, bf16, s32, s8, u8 };
+enum class DType : std::uint8_t { f32, bf16, f16, s32, s8, u8 };
 
 QFW_API std::size_t size_of(DType type);
 QFW_API const char* name_of(DType type);
-constexpr bool is_float(DType type) { return type == DType::f32 || type == DType::bf16; }
+constexpr bool is_float(DType type) { return type == DType::f32 || type == DType::bf16 || type == DType::f16; }
 
 /// The upper half of a float32, rounded half to even; NaN stays NaN.
 struct BFloat16 {
@@ -27,18 +27,44 @@ struct BFloat16 {
   explicit operator float() const;
 };
 
+/// A binary16 number of IEEE 754, rounded half to even: 11 significant bits, up to 65504; subnormal ones stay.
+struct Float16 {
+  std::uint16_t bits = 0;
+
+  Float16() = default;
+  explicit Float16(float value);
+  explicit operator float() const;
+};
+
+/// `value`, rounded to a float dtype. Throws for another one.
+QFW_API float rounded(float value, DType to);
+
 template <class T>
 struct dtype_of;
 template <>
-struct dtype_of<float> { static constexpr DType value = DType::f32; };
+struct dtype_of<float> {
+  static constexpr DType value = DType::f32;
+};
 template <>
-struct dtype_of<BFloat16> { static constexpr DType value = DType::bf16; };
+struct dtype_of<BFloat16> {
+  static constexpr DType value = DType::bf16;
+};
 template <>
-struct dtype_of<std::int32_t> { static constexpr DType value = DType::s32; };
+struct dtype_of<Float16> {
+  static constexpr DType value = DType::f16;
+};
 template <>
-struct dtype_of<std::int8_t> { static constexpr DType value = DType::s8; };
+struct dtype_of<std::int32_t> {
+  static constexpr DType value = DType::s32;
+};
 template <>
-struct dtype_of<std::uint8_t> { static constexpr DType value = DType::u8; };
+struct dtype_of<std::int8_t> {
+  static constexpr DType value = DType::s8;
+};
+template <>
+struct dtype_of<std::uint8_t> {
+  static constexpr DType value = DType::u8;
+};
 
 /// Extents, outermost first; a scalar has rank 0. Images are NHWC, convolution weights HWIO, dense weights IO: the
 /// channel (for weights: the output channel) is always the last axis.

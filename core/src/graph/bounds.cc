@@ -25,11 +25,7 @@ Bounds range_of(DType type) {
 /// Rounding is monotonic: bounds rounded as the values are remain bounds. Sums, products, quotients and roots of two floats
 /// that are rounded to double before they are rounded to float give the same float (Figueroa 1995), so that rules may use
 /// doubles.
-double rounded(double value, DType type) {
-  if (!is_float(type)) return value;
-  const auto nearest = static_cast<float>(value);
-  return type == DType::bf16 ? static_cast<float>(BFloat16(nearest)) : nearest;
-}
+double rounded(double value, DType type) { return is_float(type) ? qfw::rounded(static_cast<float>(value), type) : value; }
 
 Bounds as_stored(Bounds bounds, DType type) {
   constexpr double least_normal = 0x1p-126;

@@ -13,6 +13,7 @@ std::size_t size_of(DType type) {
     case DType::s32:
       return 4;
     case DType::bf16:
+    case DType::f16:
       return 2;
     case DType::s8:
     case DType::u8:
@@ -27,6 +28,8 @@ const char* name_of(DType type) {
       return "f32";
     case DType::bf16:
       return "bf16";
+    case DType::f16:
+      return "f16";
     case DType::s32:
       return "s32";
     case DType::s8:
@@ -47,6 +50,42 @@ BFloat16::BFloat16(float value) {
 }
 
 BFloat16::operator float() const { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
+
+Float16::Float16(float value) {
+  const auto word = std::bit_cast<std::uint32_t>(value), sign = word >> 16 & 0x8000, magnitude = word & 0x7fffffff;
+  std::uint32_t rounded = 0;
+  if (magnitude > 0x7f800000) {
+    rounded = 0x7e00;
+  } else if (magnitude >= 0x477ff000) {  // 65520 is nearer to 65536 than to 65504
+    rounded = 0x7c00;
+  } else if (magnitude >= 0x38800000) {  // 2^-14
+    rounded = (magnitude + 0xfff + (magnitude >> 13 & 1) - 0x38000000) >> 13;
+  } else {  // a multiple of 2^-24
+    rounded = static_cast<std::uint32_t>(std::nearbyint(std::bit_cast<float>(magnitude) * 0x1p24f));
+  }
+  bits = static_cast<std::uint16_t>(sign | rounded);
+}
+
+Float16::operator float() const {
+  const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000) << 16, magnitude = bits & 0x7fff;
+  if (magnitude < 0x400) {
+    return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(static_cast<float>(magnitude) * 0x1p-24f));
+  }
+  return std::bit_cast<float>(sign | ((magnitude << 13) + (magnitude < 0x7c00 ? 0x38000000 : 0x70000000)));
+}
+
+float rounded(float value, DType to) {
+  switch (to) {
+    case DType::f32:
+      return value;
+    case DType::bf16:
+      return static_cast<float>(BFloat16(value));
+    case DType::f16:
+      return static_cast<float>(Float16(value));
+    default:
+      fail(Error::Category::internal, "tensor", std::string("a float was to be rounded to ") + name_of(to));
+  }
+}
 
 Shape::Shape(std::span<const std::int64_t> extents) {
   if (extents.size() > max_rank) {

@@ -21,7 +21,7 @@ double multiplications_of(const Graph& graph, const Node& node) {
 }
 
 double peak_of(const Backend::Peak& peak, DType operands) {
-  return operands == DType::f32 ? peak.f32 : operands == DType::bf16 ? peak.bf16 : peak.integer;
+  return operands == DType::f32 ? peak.f32 : is_float(operands) ? peak.bf16 : peak.integer;
 }
 
 Work work_of(const Graph& graph, std::int64_t batch) {
@@ -30,7 +30,7 @@ Work work_of(const Graph& graph, std::int64_t batch) {
     const double count = multiplications_of(graph, node) / static_cast<double>(batch);
     if (count == 0) continue;
     const DType operands = graph.type(node.inputs[0]).dtype;
-    (operands == DType::f32 ? work.f32 : operands == DType::bf16 ? work.bf16 : work.integer) += count;
+    (operands == DType::f32 ? work.f32 : is_float(operands) ? work.bf16 : work.integer) += count;
   }
   return work;
 }

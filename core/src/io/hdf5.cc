@@ -125,6 +125,21 @@ Handle open_file(const fs::path& path) {
   return {file, H5Fclose};
 }
 
+namespace {
+
+/// A sign, so many bits of exponent, the others of mantissa.
+Handle float_of_16_bits(DType type, std::size_t exponent, std::size_t bias) {
+  Handle made = copy_of(H5T_IEEE_F32LE);
+  const std::size_t mantissa = 15 - exponent;
+  if (H5Tset_fields(made.get(), 15, mantissa, exponent, 0, mantissa) < 0 || H5Tset_precision(made.get(), 16) < 0 ||
+      H5Tset_size(made.get(), 2) < 0 || H5Tset_ebias(made.get(), bias) < 0) {
+    failed(fmt::format("describe {}", name_of(type)), {});
+  }
+  return made;
+}
+
+}  // namespace
+
 Handle data_type(DType type) {
   switch (type) {
     case DType::f32:
@@ -135,15 +150,10 @@ Handle data_type(DType type) {
       return copy_of(H5T_STD_I8LE);
     case DType::u8:
       return copy_of(H5T_STD_U8LE);
-    case DType::bf16: {
-      Handle bf16 = copy_of(H5T_IEEE_F32LE);
-      // sign at bit 15, 8 bits of exponent at 7, 7 bits of mantissa at 0
-      if (H5Tset_fields(bf16.get(), 15, 7, 8, 0, 7) < 0 || H5Tset_precision(bf16.get(), 16) < 0 ||
-          H5Tset_size(bf16.get(), 2) < 0 || H5Tset_ebias(bf16.get(), 127) < 0) {
-        failed("describe bf16", {});
-      }
-      return bf16;
-    }
+    case DType::bf16:
+      return float_of_16_bits(type, 8, 127);
+    case DType::f16:
+      return float_of_16_bits(type, 5, 15);
   }
   fail(Error::Category::internal, "hdf5", "unknown dtype");
 }
@@ -190,12 +200,12 @@ TensorType type_of(hid_t data_set, const Place& place) {
   }
   std::array<std::int64_t, Shape::max_rank> shape{};
   std::copy_n(extents.begin(), rank, shape.begin());
-  for (const DType type : {DType::f32, DType::bf16, DType::s32, DType::s8, DType::u8}) {
+  for (const DType type : {DType::f32, DType::bf16, DType::f16, DType::s32, DType::s8, DType::u8}) {
     if (H5Tequal(stored.get(), data_type(type).get()) > 0) {
       return {Shape(std::span<const std::int64_t>(shape.data(), static_cast<std::size_t>(rank))), type};
     }
   }
-  failed("read the data set: its element type is none of f32, bf16, s32, s8, u8", place);
+  failed("read the data set: its element type is none of f32, bf16, f16, s32, s8, u8", place);
 }
 
 void write(hid_t data_set, HostView value, const Place& place) {

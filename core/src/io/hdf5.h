@@ -69,7 +69,7 @@ void finish_file(Handle& file, const Hdf5Storage& storage, const Place& place);
 Handle open_file(Hdf5Storage& storage, const Place& place);
 Handle open_file(const std::filesystem::path& path);  ///< tells "no such file", "not HDF5" and "damaged" apart
 
-Handle data_type(DType type);  ///< as stored: little-endian; bf16 is a float type of its own
+Handle data_type(DType type);  ///< as stored: little-endian; bf16 and f16 are float types of their own
 Handle data_space(const Shape& shape);
 
 Handle create_group(hid_t parent, const std::string& name, const Place& place);

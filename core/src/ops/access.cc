@@ -5,17 +5,16 @@
 namespace qfw::ops {
 
 Floats::Floats(const HostView& from) {
-  if (from.type.dtype == DType::bf16) {
-    const auto words = from.as<BFloat16>();
+  const auto widen = [&](auto words) {
     copy_.resize(words.size());
-    std::transform(words.begin(), words.end(), copy_.begin(), [](BFloat16 word) { return static_cast<float>(word); });
-    data_ = copy_.data();
-    size_ = static_cast<std::int64_t>(copy_.size());
-  } else {
-    const auto words = from.as<float>();
-    data_ = words.data();
-    size_ = static_cast<std::int64_t>(words.size());
-  }
+    std::transform(words.begin(), words.end(), copy_.begin(), [](auto word) { return static_cast<float>(word); });
+    return std::span<const float>(copy_);
+  };
+  const std::span<const float> floats = from.type.dtype == DType::bf16  ? widen(from.as<BFloat16>())
+                                        : from.type.dtype == DType::f16 ? widen(from.as<Float16>())
+                                                                        : from.as<float>();
+  data_ = floats.data();
+  size_ = static_cast<std::int64_t>(floats.size());
 }
 
 Broadcast::Broadcast(const Shape& narrow, const Shape& wide) : count_(narrow.count()), rank_(wide.rank()) {

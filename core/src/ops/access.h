@@ -9,7 +9,7 @@
 /// How reference kernels read and write tensors of any float dtype, and find elements under broadcasting.
 namespace qfw::ops {
 
-/// The elements of an f32 or bf16 tensor as floats.
+/// The elements of a tensor of any float dtype as floats.
 class Floats {
  public:
   explicit Floats(const HostView& from);
@@ -21,7 +21,7 @@ class Floats {
   std::int64_t size() const { return size_; }
 
  private:
-  std::vector<float> copy_;  // of bf16 only
+  std::vector<float> copy_;  // unless they are f32
   const float* data_ = nullptr;
   std::int64_t size_ = 0;
 };
@@ -29,12 +29,16 @@ class Floats {
 /// Calls `value(i)` for every element in index order and stores the result, rounded once to the tensor's dtype.
 template <class F>
 void fill(const HostTensor& to, F value) {
-  if (to.type.dtype == DType::bf16) {
-    const auto out = to.as<BFloat16>();
-    for (std::size_t i = 0; i < out.size(); ++i) out[i] = BFloat16(static_cast<float>(value(static_cast<std::int64_t>(i))));
-  } else {
-    const auto out = to.as<float>();
-    for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<float>(value(static_cast<std::int64_t>(i)));
+  const auto all = [&]<class T>(std::span<T> out) {
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = T(static_cast<float>(value(static_cast<std::int64_t>(i))));
+  };
+  switch (to.type.dtype) {
+    case DType::bf16:
+      return all(to.as<BFloat16>());
+    case DType::f16:
+      return all(to.as<Float16>());
+    default:
+      return all(to.as<float>());
   }
 }
 

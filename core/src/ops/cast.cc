@@ -38,6 +38,7 @@ void convert(const HostTensor& to, Read read) {
   switch (to.type.dtype) {
     case DType::f32:
     case DType::bf16:
+    case DType::f16:
       return fill(to, read);
     case DType::s32:
       return to_integers<std::int32_t>(to, read);
@@ -58,7 +59,8 @@ void evaluate(const Evaluation& e) {
   const HostView& from = e.inputs[0];
   switch (from.type.dtype) {
     case DType::f32:
-    case DType::bf16: {
+    case DType::bf16:
+    case DType::f16: {
       const Floats x(from);
       return convert(e.outputs[0], [&](std::int64_t i) { return x[i]; });
     }

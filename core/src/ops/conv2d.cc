@@ -6,7 +6,7 @@
 #include "qfw/builder.h"
 
 /// Two-dimensional cross-correlation, as every framework calls convolution: [N, H, W, I groups] x [h, w, I, O] -> [N, H', W',
-/// O] with H' = (H + padding - h) / stride + 1, floored. (u8|s8) x s8 gives s32, exact; two f32 or two bf16 the same dtype,
+/// O] with H' = (H + padding - h) / stride + 1, floored. (u8|s8) x s8 gives s32, exact; two floats of one dtype that dtype,
 /// accumulated here in double. Group g reads src channels g I ... and writes outputs g O / groups ... Of integers no gradient.
 namespace qfw::ops {
 namespace {

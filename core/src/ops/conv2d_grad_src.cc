@@ -4,7 +4,7 @@
 #include "qfw/builder.h"
 
 /// The gradient of conv2d with respect to src: (gradient of dst, weights) -> the shape in the attributes. Each output of the
-/// convolution adds its gradient times the weights to the elements it was made of. Two f32 or two bf16 give the same dtype,
+/// convolution adds its gradient times the weights to the elements it was made of. Two floats of one dtype give that dtype,
 /// two s8 give s32, exact. Of integers no gradient.
 namespace qfw::ops {
 namespace {
@@ -19,7 +19,7 @@ Types infer(Inputs inputs, const Attributes& attributes) {
   const bool integers = inputs[0].dtype == DType::s8;
   if (inputs[0].dtype != inputs[1].dtype || !(integers || is_float(inputs[0].dtype))) {
     refuse(Op::conv2d_grad_src, "the gradient is " + inputs[0].str() + ", weights are " + inputs[1].str(),
-           "both must be f32, both bf16 or both s8");
+           "both must be of one float dtype, or s8");
   }
   return {{of, matmul_dtype(Op::conv2d_grad_src, inputs[0], inputs[1], shape.gradients_of_src())}};
 }

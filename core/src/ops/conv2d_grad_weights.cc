@@ -3,7 +3,7 @@
 #include "ops/table.h"
 #include "qfw/builder.h"
 
-/// The gradient of conv2d with respect to the weights: (src, gradient of dst), two f32 or two bf16, -> the shape in the
+/// The gradient of conv2d with respect to the weights: (src, gradient of dst), two floats of one dtype, -> the shape in the
 /// attributes, always f32: it goes to master weights.
 namespace qfw::ops {
 namespace {
@@ -17,7 +17,7 @@ Types infer(Inputs inputs, const Attributes& attributes) {
   }
   if (!is_float(inputs[0].dtype) || inputs[0].dtype != inputs[1].dtype) {
     refuse(Op::conv2d_grad_weights, "src is " + inputs[0].str() + ", the gradient is " + inputs[1].str(),
-           "both must be f32 or both bf16");
+           "both must be of one float dtype");
   }
   return {{of, DType::f32}};
 }

@@ -70,7 +70,7 @@ DType matmul_dtype(Op op, const TensorType& src, const TensorType& weights, std:
     return DType::s32;
   }
   refuse(op, "src is " + src.str() + ", weights are " + weights.str(),
-         "it takes two f32, two bf16, or (u8|s8) with s8; cast one of them");
+         "it takes two floats of one dtype, or (u8|s8) with s8; cast one of them");
 }
 
 }  // namespace qfw::ops

@@ -69,6 +69,9 @@ void store_sums(const HostTensor& to, const std::vector<Sum>& sums, std::int64_t
       case DType::bf16:
         to.as<BFloat16>()[first + i] = BFloat16(static_cast<float>(sums[i]));
         break;
+      case DType::f16:
+        to.as<Float16>()[first + i] = Float16(static_cast<float>(sums[i]));
+        break;
       default:
         to.as<float>()[first + i] = static_cast<float>(sums[i]);
         break;

@@ -5,7 +5,7 @@
 #include "ops/table.h"
 #include "qfw/builder.h"
 
-/// The matrix product [N, I] x [I, O] -> [N, O]. (u8|s8) x s8 gives s32, exact; two f32 or two bf16 the same dtype, accumulated
+/// The matrix product [N, I] x [I, O] -> [N, O]. (u8|s8) x s8 gives s32, exact; two floats of one dtype that dtype, accumulated
 /// here in double. Of integers no gradient; the weights' gradient is formed in f32, as that of conv2d.
 namespace qfw::ops {
 namespace {

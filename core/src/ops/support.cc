@@ -28,8 +28,8 @@ void expect_floats(Op op, Inputs inputs) {
 
 DType float_dtype(Op op, Inputs inputs) {
   expect_floats(op, inputs);
-  const auto is_bf16 = [](const TensorType& type) { return type.dtype == DType::bf16; };
-  return std::all_of(inputs.begin(), inputs.end(), is_bf16) ? DType::bf16 : DType::f32;
+  const auto is_the_first = [&](const TensorType& type) { return type.dtype == inputs[0].dtype; };
+  return std::all_of(inputs.begin(), inputs.end(), is_the_first) ? inputs[0].dtype : DType::f32;
 }
 
 Shape broadcast_shape(Op op, Inputs inputs) {

@@ -21,7 +21,7 @@ using Gradients = std::vector<std::optional<Value>>;
 void expect_operands(Op op, Inputs inputs, std::size_t count);
 void expect_floats(Op op, Inputs inputs);
 
-/// bf16 if all operands are, else f32. Throws for integers.
+/// The dtype of all operands where it is one, else f32. Throws for integers.
 DType float_dtype(Op op, Inputs inputs);
 
 /// The shape all operands meet in.

@@ -19,7 +19,7 @@ bool decays(const Variable& variable) { return variable.training.decay.value_or(
 
 }  // namespace
 
-Graph training_graph(const StepDescription& description, const Optimizer& optimizer, double weight_decay) {
+Graph training_graph(const StepDescription& description, const Optimizer& optimizer, double weight_decay, LossScaling scaling) {
   GraphBuilder g({.training = true});
   const Value logits = quantized_logits(description, g);
   const Value loss = mean_loss(description, g, logits);
@@ -36,23 +36,27 @@ Graph training_graph(const StepDescription& description, const Optimizer& optimi
   }
   std::vector<Value> parameters;
   for (const auto& trainable : all) parameters.push_back(trainable.parameter);
-  const auto gradients = differentiate(g, total, parameters);
+  const LossScale scale(g, scaling);
+  const auto gradients = differentiate(g, scale.scaled(total), parameters);
   dump("differentiate", g.graph());
 
   std::vector<std::string> names;  // the graph's own strings move as optimizers add state
   for (const Value& parameter : parameters) names.push_back(variable_of(g, parameter).name);
   for (std::size_t i = 0; i < all.size(); ++i) {
-    all[i].gradient = all_reduce(gradients[i], Across::mean);
+    all[i].gradient = scale.unscaled(all_reduce(gradients[i], Across::mean));
     all[i].name = names[i];
   }
+  const std::optional<Value> finite_gradients = scale.all_finite(all);
   const Value rate = g.input(step_names::rate, {{}, DType::f32}, true);
   optimizer.update_all(g, all, rate);
 
   const Value mean_over_replicas = all_reduce(loss, Across::mean);
-  const Value finite = is_finite(mean_over_replicas);
-  BuilderAccess::rewrite_updates(g, [&](int, Value old_value, Value next) { return select(finite, next, old_value); });
+  const Value alive = is_finite(mean_over_replicas);
+  const Value counts = finite_gradients ? alive * *finite_gradients : alive;
+  BuilderAccess::rewrite_updates(g, [&](int, Value old_value, Value next) { return select(counts, next, old_value); });
   g.fetch(step_names::loss, mean_over_replicas);
   g.fetch(step_names::logits, logits);
+  if (finite_gradients) scale.adapt(*finite_gradients, alive);
   dump("update", g.graph());
   Graph graph = finish(g.graph(), description.replicas);
   dump("finish", graph);

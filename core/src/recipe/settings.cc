@@ -38,6 +38,12 @@ void TrainSettings::declare(Declare<TrainSettings>& option) {
       "recompute = auto: MiB that all variables and a step's intermediate values may take, on each replica; a run that needs "
       "more does not start; none: no limit",
       {.min = 1});
+  option(
+      "loss_scale", &TrainSettings::loss_scale,
+      "what the loss is multiplied by before it is differentiated, and gradients are divided by: a power of two; none: 1, and "
+      "under backend.compute = f16, where small gradients would be lost, one that adapts: 65536 at first, half as much after "
+      "a step whose gradients are not all finite, which changes nothing else, and twice as much after 2000 that are",
+      {.min = 1, .max = 1 << 24});
 }
 
 void EvalSettings::declare(Declare<EvalSettings>& option) {
@@ -98,9 +104,9 @@ void QuantizerSettings::declare(Declare<QuantizerSettings>& option) {
 void BackendSettings::declare(Declare<BackendSettings>& option) {
   option(
       "compute", &BackendSettings::compute,
-      "type of activations and of float products: f32, or bf16, half the memory with 8 significant bits; weights, statistics, "
-      "loss and updates are f32 under both",
-      {.choices = {"f32", "bf16"}});
+      "type of activations and of float products: f32; bf16, half the memory with 8 significant bits; or f16, as much with 11 "
+      "and less range (see train.loss_scale), for GPUs without bf16; weights, statistics, loss and updates are f32 under all",
+      {.choices = {"f32", "bf16", "f16"}});
 }
 
 void OptimizerSettings::declare(Declare<OptimizerSettings>& option) {

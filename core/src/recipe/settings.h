@@ -22,6 +22,7 @@ struct TrainSettings {
   std::int64_t batch_size = 128;
   std::string recompute = "none";  ///< or elementwise, integer, all, auto
   std::optional<std::int64_t> memory_limit_mib;
+  std::optional<double> loss_scale;  ///< a power of two
   static void declare(Declare<TrainSettings>& option);
 };
 
@@ -57,7 +58,7 @@ struct QuantizerSettings {
 };
 
 struct BackendSettings {
-  std::string compute = "f32";  ///< or bf16
+  std::string compute = "f32";  ///< or bf16, f16
   static void declare(Declare<BackendSettings>& option);
 };
 

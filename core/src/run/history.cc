@@ -41,6 +41,7 @@ void History::ends_in(std::uint32_t phase) {
 std::map<std::string, double> History::to_metrics() const {
   std::map<std::string, double> metrics;
   if (first_nan_step) metrics["first_nan_step"] = static_cast<double>(*first_nan_step);
+  if (skipped_steps > 0) metrics["skipped_steps"] = static_cast<double>(skipped_steps);
   if (!eval_accuracy) return metrics;
   metrics["eval_accuracy"] = *eval_accuracy;
   metrics["eval_loss"] = *eval_loss;
@@ -73,6 +74,7 @@ History History::from_metrics(const std::map<std::string, double>& metrics) {
   history.smoothed_sum = find("smoothed_sum").value_or(0);
   history.smoothed_weight = find("smoothed_weight").value_or(0);
   history.best_phase = static_cast<std::uint32_t>(step("best_phase"));
+  history.skipped_steps = step("skipped_steps");
   if (find("first_nan_step")) history.first_nan_step = step("first_nan_step");
   return history;
 }

@@ -7,7 +7,8 @@
 
 namespace qfw {
 
-/// What a run remembers of its evaluations. Kept in checkpoints, so that a resumed run reports as an uninterrupted one.
+/// What a run remembers of its evaluations and of steps that went wrong. Kept in checkpoints, so that a resumed run reports as
+/// an uninterrupted one.
 struct History {
   /// Weight of the past in the smoothed accuracy, an exponential average without bias, as TensorBoard shows it by default.
   static constexpr double smoothing = 0.6;
@@ -18,6 +19,7 @@ struct History {
   std::int64_t best_step = 0, best_smoothed_step = 0;
   double smoothed_sum = 0, smoothed_weight = 0;
   std::optional<std::int64_t> first_nan_step;
+  std::int64_t skipped_steps = 0;  ///< that changed nothing, for gradients were beyond the range of f16
   /// Only evaluations in the phase that the run ends in compete for the best: a float phase is no result of a quantized run.
   std::uint32_t best_phase = 0;  ///< the phase of best_accuracy and best_smoothed, as Session::evaluation_phase() numbers it
 

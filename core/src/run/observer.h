@@ -65,6 +65,8 @@ struct StepResult {
   std::int64_t number = 0;  ///< the first is 0
   float loss = 0, rate = 0;
   double accuracy = 0;  ///< of this process's share of the batch
+  float loss_scale = 1;
+  bool skipped = false;  ///< it changed nothing: its gradients, so scaled, were not all finite
   bool evaluation_follows = false, save_follows = false;
 };
 

@@ -1,5 +1,7 @@
 #include "run/report.h"
 
+#include <fmt/format.h>
+
 #include <boost/json.hpp>
 #include <ctime>
 #include <fstream>
@@ -65,6 +67,10 @@ void write_run_report(const RunView& run, Ending ending, const std::string& erro
   json::array& notes = object["notes"].emplace_array();
   for (const auto* said : {&session.recipe().notes(), &run.notes}) {
     for (const std::string& note : *said) notes.emplace_back(note);
+  }
+  if (history.skipped_steps > 0) {
+    notes.emplace_back(fmt::format("{} of {} steps changed nothing but the loss scale: gradients were beyond the range of f16",
+                                   history.skipped_steps, run.completed));
   }
   object["backend"] = session.backend().describe();
   object["recipe"] = session.recipe().text();

@@ -45,6 +45,26 @@ std::vector<std::string> paths_of(const Recipe& recipe, const Layer& model, cons
   return paths;
 }
 
+DType compute_type(const BackendSettings& backend) {
+  return backend.compute == "bf16" ? DType::bf16 : backend.compute == "f16" ? DType::f16 : DType::f32;
+}
+
+LossScaling loss_scaling_of(const Recipe& recipe) {
+  const std::optional<double> chosen = recipe.train().loss_scale;
+  if (!chosen) {
+    constexpr double first = 65536;
+    return recipe.backend().compute == "f16" ? LossScaling{.scale = first, .adapts = true} : LossScaling{};
+  }
+  int exponent = 0;
+  const double mantissa = std::frexp(*chosen, &exponent);
+  if (mantissa != 0.5) {
+    fail(Error::Category::usage, "train", fmt::format("train.loss_scale = {} is no power of two", *chosen), {},
+         fmt::format("choose {} or {}, so that gradients are divided by it exactly", std::ldexp(0.5, exponent),
+                     std::ldexp(1.0, exponent)));
+  }
+  return {.scale = *chosen};
+}
+
 /// What to try, one after the other, and the bytes that a step may take.
 std::pair<std::vector<Recompute>, std::int64_t> recomputation(const TrainSettings& train) {
   constexpr std::int64_t no_limit = std::numeric_limits<std::int64_t>::max();
@@ -199,14 +219,15 @@ StepDescription Session::describe(const Clock& clock, std::int64_t batch) const 
   description.quantization = {.integer = recipe_.quantizer().arithmetic == "integer",
                               .require_integer = recipe_.quantizer().require_integer,
                               .integer_backward = recipe_.quantizer().backward == "int8",
-                              .compute = recipe_.backend().compute == "bf16" ? DType::bf16 : DType::f32,
+                              .compute = compute_type(recipe_.backend()),
                               .quantizer = recipe_.name("quantizer")};
   description.replicas = replicas_.size();
   return description;
 }
 
 Graph Session::training_graph_at(std::int64_t step) const {
-  return training_graph(describe(clock(step, true), train_batch()), *optimizer_, recipe_.optimizer().weight_decay);
+  return training_graph(describe(clock(step, true), train_batch()), *optimizer_, recipe_.optimizer().weight_decay,
+                        loss_scaling_of(recipe_));
 }
 
 Graph Session::evaluation_graph_at(std::int64_t step) const {

@@ -251,7 +251,7 @@ StepResult Trainer::step(std::int64_t number) {
   std::vector<Session::Exchange> exchanges;
   for (const auto& feed : feeds_) {
     feed->next();
-    exchanges.push_back({feed->feeds(compiled.graph, rate), feed->fetches()});
+    exchanges.push_back({feed->feeds(compiled.graph, rate), feed->fetches(compiled.graph)});
     if (goes_on) exchanges.back().upcoming = feed->upcoming(compiled.graph);
   }
   check_codes(session_, compiled.graph, compiled.codes_checked, number, exchanges);
@@ -260,9 +260,13 @@ StepResult Trainer::step(std::int64_t number) {
   if (!std::isfinite(loss)) {
     stop_on_bad_loss(number, loss, rate, origin_of_not_finite(session_, compiled.graph, number, exchanges));
   }
+  const float scale = feeds_.front()->loss_scale();
+  const bool skipped = feeds_.front()->skipped();
+  if (skipped && scale <= 1) stop_on_bad_gradients(number, rate);
+  if (skipped) ++history_.skipped_steps;
   Scores scores;
   for (const auto& feed : feeds_) feed->add_to(scores);
-  return {.number = number, .loss = loss, .rate = rate, .accuracy = scores.top1()};
+  return {.number = number, .loss = loss, .rate = rate, .accuracy = scores.top1(), .loss_scale = scale, .skipped = skipped};
 }
 
 void Trainer::stop_on_bad_loss(std::int64_t number, float loss, float rate, const std::string& origin) {
@@ -272,6 +276,15 @@ void Trainer::stop_on_bad_loss(std::int64_t number, float loss, float rate, cons
                    std::isnan(loss) ? "nan" : "infinite", origin.empty() ? "the loss itself" : origin),
        folder_->path().string(),
        fmt::format("the variables are those from before that step; lower schedule.base_learning_rate ({:.4g} at this step)",
+                   rate));
+}
+
+void Trainer::stop_on_bad_gradients(std::int64_t number, float rate) {
+  fail(Error::Category::data, "train",
+       fmt::format("gradients of step {} are not finite, though the loss is finite and no longer scaled", number),
+       folder_->path().string(),
+       fmt::format("the variables are those from before that step; lower schedule.base_learning_rate ({:.4g} at this step), or "
+                   "choose backend.compute = bf16 or f32, which have more range than f16",
                    rate));
 }
 

@@ -56,6 +56,7 @@ class Trainer {
   Outcome train();
   StepResult step(std::int64_t number);
   [[noreturn]] void stop_on_bad_loss(std::int64_t number, float loss, float rate, const std::string& origin);
+  [[noreturn]] void stop_on_bad_gradients(std::int64_t number, float rate);
   void evaluate_now();
   void evaluate_unless_interrupted();
   void save(const std::filesystem::path& path);

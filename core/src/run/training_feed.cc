@@ -50,9 +50,17 @@ std::vector<HostView> TrainingFeed::feeds(const Graph& graph, const float& rate)
 
 std::vector<HostView> TrainingFeed::upcoming(const Graph& graph) const { return upcoming_feeds(graph, *pipeline_); }
 
-std::vector<HostTensor> TrainingFeed::fetches() {
-  return {{{{}, DType::f32}, std::as_writable_bytes(std::span(&loss_, 1))},
-          {{{session_.train_batch(), session_.data().classes}, DType::f32}, std::as_writable_bytes(std::span(logits_))}};
+std::vector<HostTensor> TrainingFeed::fetches(const Graph& graph) {
+  const auto bytes = [](float& number) { return std::as_writable_bytes(std::span(&number, 1)); };
+  std::vector<HostTensor> fetches;
+  for (const Fetch& fetch : graph.fetches) {
+    const bool whole = fetch.name == step_names::logits;
+    fetches.push_back({graph.type(fetch.use), whole                               ? std::as_writable_bytes(std::span(logits_))
+                                              : fetch.name == step_names::loss    ? bytes(loss_)
+                                              : fetch.name == step_names::skipped ? bytes(skipped_)
+                                                                                  : bytes(loss_scale_)});
+  }
+  return fetches;
 }
 
 void TrainingFeed::add_to(Scores& scores) const { scores.add(logits_, batch_.labels, session_.data().classes); }

@@ -66,6 +66,11 @@ inline float element(const Memory& memory, DType dtype, std::int64_t i) {
       std::memcpy(&v, p, 2);
       return static_cast<float>(v);
     }
+    case DType::f16: {
+      Float16 v;
+      std::memcpy(&v, p, 2);
+      return static_cast<float>(v);
+    }
     case DType::s32: {
       std::int32_t v;
       std::memcpy(&v, p, 4);
@@ -102,6 +107,11 @@ inline Memory random_memory(const TensorType& type, std::mt19937& random, bool w
         break;
       case DType::bf16: {
         const BFloat16 v(value);
+        std::memcpy(p, &v, 2);
+        break;
+      }
+      case DType::f16: {
+        const Float16 v(value);
         std::memcpy(p, &v, 2);
         break;
       }

@@ -44,6 +44,8 @@ inline std::vector<double> numbers(const Bytes& bytes, DType type) {
       return of(as<float>(bytes));
     case DType::bf16:
       return of(as<BFloat16>(bytes));
+    case DType::f16:
+      return of(as<Float16>(bytes));
     case DType::u8:
       return of(as<std::uint8_t>(bytes));
     case DType::s8:
@@ -68,6 +70,9 @@ Bytes fill(const TensorType& type, F next) {
         break;
       case DType::bf16:
         put(BFloat16(static_cast<float>(next())));
+        break;
+      case DType::f16:
+        put(Float16(static_cast<float>(next())));
         break;
       case DType::u8:
         put(static_cast<std::uint8_t>(next()));

@@ -31,6 +31,8 @@ void fill(const HostTensor& to, const std::vector<double>& values) {
       return fill<float>(to, values);
     case DType::bf16:
       return fill<BFloat16>(to, values);
+    case DType::f16:
+      return fill<Float16>(to, values);
     case DType::s32:
       return fill<std::int32_t>(to, values);
     case DType::s8:
@@ -120,6 +122,8 @@ std::vector<double> values(const Tensor& tensor) {
       return read<float>(view);
     case DType::bf16:
       return read<BFloat16>(view);
+    case DType::f16:
+      return read<Float16>(view);
     case DType::s32:
       return read<std::int32_t>(view);
     case DType::s8:

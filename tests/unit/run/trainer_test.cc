@@ -236,6 +236,45 @@ TEST_F(TrainerTest, ADivergedRunIsToldOnce) {
   EXPECT_THAT(report(), HasSubstr("\"status\": \"diverged\""));
 }
 
+/// The reference backend computes in f16.
+TEST_F(TrainerTest, StepsWhoseGradientsOverflowAreSkippedAndCounted) {
+  const std::vector<std::string> half{"backend.name=reference", "backend.compute=f16"};
+  std::vector<float> scales;
+  std::vector<bool> skipped;
+  class Scales final : public RunObserver {
+   public:
+    Scales(std::vector<float>& scales, std::vector<bool>& skipped) : scales_(scales), skipped_(skipped) {}
+    void step(const RunView&, const StepResult& step) override {
+      scales_.push_back(step.loss_scale);
+      skipped_.push_back(step.skipped);
+    }
+
+   private:
+    std::vector<float>& scales_;
+    std::vector<bool>& skipped_;
+  };
+  Trainer trainer(test::micro_recipe(folder_.path(), half));
+  trainer.add(std::make_unique<Scales>(scales, skipped));
+  EXPECT_EQ(trainer.run(), Trainer::Outcome::finished);
+  ASSERT_EQ(scales.size(), 6u);
+  EXPECT_EQ(scales[0], 65536);
+  for (std::size_t i = 1; i < scales.size(); ++i) EXPECT_EQ(scales[i], skipped[i - 1] ? scales[i - 1] / 2 : scales[i - 1]);
+  const auto count = std::ranges::count(skipped, true);
+  EXPECT_EQ(trainer.history().skipped_steps, count);
+  EXPECT_EQ(report().find("steps changed nothing but the loss scale") != std::string::npos, count > 0);
+}
+
+TEST_F(TrainerTest, TheLossScaleIsAPowerOfTwo) {
+  EXPECT_THAT(test::message_of(Error::Category::usage, [&] { run({"train.loss_scale=1000"}); }),
+              AllOf(HasSubstr("train.loss_scale = 1000 is no power of two"), HasSubstr("choose 512 or 1024")));
+  EXPECT_EQ(run({"train.loss_scale=1024"}), Trainer::Outcome::finished);
+}
+
+TEST_F(TrainerTest, TheCpuDeclinesF16) {
+  EXPECT_THAT(test::message_of(Error::Category::device, [&] { run({"backend.compute=f16"}); }),
+              AllOf(HasSubstr("f16 is for GPUs"), HasSubstr("backend.compute = bf16")));
+}
+
 TEST_F(TrainerTest, AnObserverThatCannotGoOnStopsTheRun) {
   const auto refuse = [] { fail(Error::Category::data, "test", "full"); };
   EXPECT_THAT(test::message_of(Error::Category::data, [&] { run({}, "step 3", refuse); }), HasSubstr("full"));

@@ -188,6 +188,8 @@ void BodyCode::broadcast(Vec to, DType dtype) {
     case DType::s8:
       c_.movsx(scratch.cvt32(), c_.byte[scratch]);
       break;
+    case DType::f16:  // declined (CpuBackend::supports)
+      return;
   }
   c_.vmovd(Xbyak::Xmm(to.getIdx()), scratch.cvt32());
   c_.vpbroadcastd(to, Xbyak::Xmm(to.getIdx()));

@@ -300,6 +300,8 @@ void Vectors::load(Vec to, DType dtype, const Address& from) {
       vpmovsxbd(to, from);
       vcvtdq2ps(to, to);
       return;
+    case DType::f16:  // declined (CpuBackend::supports)
+      return;
   }
 }
 
@@ -315,6 +317,8 @@ void Vectors::store(const Address& to, DType dtype, Vec x, bool flushed) {
     case DType::u8:
     case DType::s8:
       store_bytes(to, x, dtype == DType::s8);
+      return;
+    case DType::f16:
       return;
   }
 }

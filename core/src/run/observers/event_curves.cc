@@ -11,7 +11,7 @@ using Values = std::vector<std::pair<std::string, double>>;
 
 /// What curves are called.
 struct Tags {
-  std::string loss, accuracy, rate, images, steps, corrupt, eval_loss, eval_accuracy, eval_top5;
+  std::string loss, accuracy, rate, images, steps, corrupt, loss_scale, eval_loss, eval_accuracy, eval_top5;
   std::string layers;  ///< what those of layers begin with
 };
 
@@ -22,13 +22,23 @@ const Tags grouped{"train/loss",
                    "train/images_per_second",
                    "train/steps_per_second",
                    "train/corrupt_examples",
+                   "train/loss_scale",
                    "eval/loss",
                    "eval/accuracy",
                    "eval/top5",
                    "layers/"};
 /// As google/aqt's ImageNet example calls them, and no others: what it has no name for has none.
-const Tags original{"train_loss",       "train_accuracy", "train_learning_rate", "", "steps per second",
-                    "corrupt_examples", "eval_loss",      "eval_accuracy",       "", ""};
+const Tags original{"train_loss",
+                    "train_accuracy",
+                    "train_learning_rate",
+                    "",
+                    "steps per second",
+                    "corrupt_examples",
+                    "",
+                    "eval_loss",
+                    "eval_accuracy",
+                    "",
+                    ""};
 
 class EventCurves final : public RunObserver {
   void started(const RunView& run) override {
@@ -55,6 +65,7 @@ class EventCurves final : public RunObserver {
                   {tags_->steps, run.speed.recent / static_cast<double>(recipe.train().batch_size)}};
     const std::int64_t corrupt = run.session.corrupt().count();
     if (corrupt > 0) values.emplace_back(tags_->corrupt, static_cast<double>(corrupt));
+    if (recipe.backend().compute == "f16") values.emplace_back(tags_->loss_scale, step.loss_scale);
     add(step.number, std::move(values));
     show_observed(run.session, step.number);
   }
