@@ -17,8 +17,8 @@ template <class T>
 void fill(const HostTensor& to, const std::vector<double>& values) {
   const auto out = to.as<T>();
   for (std::size_t i = 0; i < out.size(); ++i) {
-    if constexpr (std::is_same_v<T, BFloat16>) {
-      out[i] = BFloat16(static_cast<float>(values[i]));
+    if constexpr (is_float(dtype_of<T>::value)) {
+      out[i] = T(static_cast<float>(values[i]));
     } else {
       out[i] = static_cast<T>(values[i]);
     }
@@ -46,11 +46,7 @@ template <class T>
 std::vector<double> read(const HostView& from) {
   std::vector<double> values;
   for (const T value : from.as<T>()) {
-    if constexpr (std::is_same_v<T, BFloat16>) {
-      values.push_back(static_cast<float>(value));
-    } else {
-      values.push_back(value);
-    }
+    values.push_back(static_cast<double>(static_cast<std::conditional_t<std::is_integral_v<T>, T, float>>(value)));
   }
   return values;
 }
