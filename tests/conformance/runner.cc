@@ -15,7 +15,11 @@ namespace {
 
 const Catalog& catalog() {
   static const auto* catalog = [] {
-    const std::vector<std::filesystem::path> built = {std::filesystem::path(QFW_BINARY_DIR) / "bin"};
+    std::vector<std::filesystem::path> built = {std::filesystem::path(QFW_BINARY_DIR) / "bin"};
+    std::error_code unknown;
+    const auto program = std::filesystem::read_symlink("/proc/self/exe", unknown);
+    if (!unknown && !program.string().starts_with(QFW_BINARY_DIR "/"))
+      built.clear();                            // carried elsewhere: plugins lie beside it
     return new Catalog(plugin_folders(built));  // its libraries stay open for good, so it may as well
   }();
   return *catalog;
