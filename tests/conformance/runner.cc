@@ -15,7 +15,11 @@ namespace {
 
 const Catalog& catalog() {
   static const auto* catalog = [] {
-    const std::vector<std::filesystem::path> built = {std::filesystem::path(QFW_BINARY_DIR) / "bin"};
+    std::vector<std::filesystem::path> built;
+    std::error_code unknown;
+    const auto program = std::filesystem::read_symlink("/proc/self/exe", unknown);
+    // Carried elsewhere (scripts/bundle.sh), its plugins lie beside it.
+    if (unknown || program.parent_path() == QFW_BINARY_DIR "/tests/bin") built.emplace_back(QFW_BINARY_DIR "/bin");
     return new Catalog(plugin_folders(built));  // its libraries stay open for good, so it may as well
   }();
   return *catalog;

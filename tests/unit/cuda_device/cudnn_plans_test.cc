@@ -4,6 +4,7 @@
 #include "cudnn.h"
 #include "qfw/confined.h"
 #include "support.h"
+#include "support/described_device.h"
 
 namespace qfw::cuda {
 namespace {
@@ -13,27 +14,8 @@ using testing::AnyOf;
 using testing::HasSubstr;
 using testing::Not;
 
-struct Described {
-  int architecture;
-  std::string name;
-  int multiprocessors, shared_per_block, clock, memory_clock, l2;
-  std::size_t memory;
-
-  /// With the names that cuDNN has for them.
-  std::string json() const {
-    return fmt::format(
-        R"({{"version":1,"deviceVer":{}0,"driverVer":13000,"cudaDeviceId":0,"deviceName":"{}","totalGlobalMem":{},)"
-        R"("maxGridSize":[2147483647,65535,65535],"maxBlockSize":[1024,1024,64],"regsPerBlock":65536,)"
-        R"("multiProcessorCount":{},"warpSize":32,"maxSharedMemoryPerBlock":49152,"maxSharedMemoryPerBlockOptin":{},)"
-        R"("reservedSharedMemoryPerBlock":1024,"maxRegistersPerSM":65536,"maxCtasPerSM":32,"maxThreadsPerBlock":1024,)"
-        R"("maxThreadsPerSM":2048,"pciDeviceId":0,"isTccDriver":0,"supportCoopLaunch":1,"smClockRateKHz":{},)"
-        R"("memClockRateKHz":{},"l2CacheSize":{}}})",
-        architecture, name, memory, multiprocessors, shared_per_block, clock, memory_clock, l2);
-  }
-};
-
-const Described a100{80, "NVIDIA A100-SXM4-80GB", 108, 166912, 1410000, 1593000, 41943040, 85024112640};
-const Described h100{90, "NVIDIA H100 80GB HBM3", 132, 232448, 1980000, 2619000, 52428800, 85024112640};
+using test::a100;
+using test::h100;
 
 struct Layer {
   std::int64_t channels, extent, outputs, kernel, stride;
@@ -83,7 +65,7 @@ class CudnnFor : public testing::TestWithParam<int> {
   /// The plan's text for each shape, or why there is none.
   std::vector<std::string> plans(const std::vector<ProductShape>& shapes, CudnnPlans::Target target = {},
                                  const std::shared_ptr<CodeCache>& cache = nullptr) {
-    const Described& device = GetParam() == 80 ? a100 : h100;
+    const test::DescribedDevice& device = GetParam() == 80 ? a100 : h100;
     target.properties = device.json();
     target.name = device.name;
     target.architecture = device.architecture;
