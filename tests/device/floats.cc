@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cmath>
@@ -29,6 +30,13 @@ float nearest_bf16(float x) {
   return x != x ? x : std::bit_cast<float>((kept + (up ? 1 : 0)) << 16);
 }
 
+float nearest_f16(float x) {
+  if (!std::isfinite(x)) return x;
+  const int exponent = static_cast<int>(std::bit_cast<std::uint32_t>(x) >> 23 & 255u) - 127;
+  const double unit = std::ldexp(1.0, std::max(exponent, -14) - 10), nearest = std::nearbyint(x / unit) * unit;
+  return std::abs(nearest) > 65504 ? std::copysign(HUGE_VALF, x) : static_cast<float>(nearest);
+}
+
 /// What is beyond the ends is an end, NaN is 0.
 float code_between(float x, float low, float high) {
   if (x != x) return 0;
@@ -48,6 +56,7 @@ constexpr std::array functions{
                   [](float x) { return code_between(x, -128, 127); }},
     FloatFunction{"conversion to u8", "u8 code; put(code, x); const float y = value_of(code);",
                   [](float x) { return code_between(x, 0, 255); }},
+    FloatFunction{"conversion to f16", "const float y = as_f16(x);", &nearest_f16},
 };
 static_assert(functions.size() == std::tuple_size_v<Hashes::value_type>);
 

@@ -26,7 +26,7 @@ constexpr std::uint64_t hash_of_result(std::uint32_t argument, std::uint32_t res
 std::uint32_t result_bits(float value);
 
 /// On this host: by range, then function.
-using Hashes = std::array<std::array<std::uint64_t, 10>, hash_ranges>;
+using Hashes = std::array<std::array<std::uint64_t, 11>, hash_ranges>;
 Hashes hashes_on_host(std::uint32_t every);
 /// The same of all floats, computed once (hashes.inc).
 const Hashes& known_hashes();

@@ -64,6 +64,8 @@ double number(const Tensor& tensor, std::size_t index) {
       return as(0.0f);
     case qfw::DType::bf16:
       return as(qfw::BFloat16());
+    case qfw::DType::f16:
+      return as(qfw::Float16());
     case qfw::DType::s32:
       return as(std::int32_t{});
     case qfw::DType::s8:

@@ -103,6 +103,10 @@ class Group {
         BFloat16 narrow;
         std::memcpy(&narrow, bytes.data() + 2 * i, 2);
         x = static_cast<float>(narrow);
+      } else if (dtype == DType::f16) {
+        Float16 narrow;
+        std::memcpy(&narrow, bytes.data() + 2 * i, 2);
+        x = static_cast<float>(narrow);
       } else {
         std::memcpy(&x, bytes.data() + 4 * i, 4);
       }

@@ -47,8 +47,9 @@ struct TileOps {
   Unary unary[static_cast<int>(TileUnary::count)];
   Binary binary[static_cast<int>(TileBinary::count)][static_cast<int>(TileKind::count)];
   Select select[static_cast<int>(SelectKind::count)];
-  Load load[5];  ///< by DType
-  Store store[5];
+  static constexpr int dtypes = 6;
+  Load load[dtypes];  ///< by DType; of f16 none (CpuBackend::supports)
+  Store store[dtypes];
   Store store_rounding;  ///< to bf16, of floats not yet rounded
 
   Rows max_rows, min_rows;  ///< join every row to `result`

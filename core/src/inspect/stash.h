@@ -31,7 +31,7 @@ Stash stash_of(const Graph& graph, const Executable& executable);
 struct LayerStash {
   std::string layer;
   std::int64_t values = 0;
-  std::array<std::int64_t, 5> bytes{};  ///< by DType
+  std::array<std::int64_t, 6> bytes{};  ///< by DType
   std::int64_t again = 0;               ///< bytes of what is computed again
 
   std::int64_t of(DType dtype) const { return bytes[static_cast<std::size_t>(dtype)]; }

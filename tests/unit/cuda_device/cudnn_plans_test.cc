@@ -16,6 +16,7 @@ using testing::Not;
 
 using test::a100;
 using test::h100;
+using test::t4;
 
 struct Layer {
   std::int64_t channels, extent, outputs, kernel, stride;
@@ -65,7 +66,7 @@ class CudnnFor : public testing::TestWithParam<int> {
   /// The plan's text for each shape, or why there is none.
   std::vector<std::string> plans(const std::vector<ProductShape>& shapes, CudnnPlans::Target target = {},
                                  const std::shared_ptr<CodeCache>& cache = nullptr) {
-    const test::DescribedDevice& device = GetParam() == 80 ? a100 : h100;
+    const test::DescribedDevice& device = GetParam() == 75 ? t4 : GetParam() == 80 ? a100 : h100;
     target.properties = device.json();
     target.name = device.name;
     target.architecture = device.architecture;
@@ -99,12 +100,21 @@ class CudnnFor : public testing::TestWithParam<int> {
 };
 INSTANTIATE_TEST_SUITE_P(Architectures, CudnnFor, testing::Values(80, 90));
 
+class CudnnForAll : public CudnnFor {
+ protected:
+  static std::vector<DType> types() {
+    if (GetParam() < 80) return {DType::f32, DType::f16};
+    return {DType::f32, DType::bf16, DType::f16};
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Architectures, CudnnForAll, testing::Values(75, 80, 90));
+
 class CudnnCompiling : public CudnnFor {};
 INSTANTIATE_TEST_SUITE_P(Architectures, CudnnCompiling, testing::Values(90));
 
-TEST_P(CudnnFor, EveryLayerOfResNet50HasAPlan) {
+TEST_P(CudnnForAll, EveryLayerOfResNet50HasAPlan) {
   std::vector<ProductShape> shapes;
-  for (const DType in : {DType::f32, DType::bf16}) {
+  for (const DType in : types()) {
     for (const Layer& layer : resnet50()) {
       for (const auto kind : kinds) shapes.push_back(shape_of(layer, kind, in));
     }
@@ -156,9 +166,9 @@ TEST_P(CudnnFor, Tf32IsForThoseWhoAskForIt) {
   EXPECT_THAT(plans(shapes, {.tf32 = true}).front(), HasSubstr("tensor cores"));
 }
 
-TEST_P(CudnnFor, OddChannelsGroupsAndPaddingsThatDifferHavePlans) {
+TEST_P(CudnnForAll, OddChannelsGroupsAndPaddingsThatDifferHavePlans) {
   std::vector<ProductShape> shapes;
-  for (const DType in : {DType::f32, DType::bf16}) {
+  for (const DType in : types()) {
     for (const auto kind : kinds) {
       shapes.push_back(shape_of({5, 9, 7, 3, 2}, kind, in, 2));
       shapes.push_back(shape_of({17, 9, 3, 1, 1}, kind, in, 2));

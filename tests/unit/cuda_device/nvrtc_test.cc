@@ -49,7 +49,8 @@ TEST_F(Nvrtc, FunctionsWithoutMarksAreTheDevices) {
 }
 
 TEST_F(Nvrtc, TheTranspositionsCompile) {
-  for (const auto& [from, to] : {std::pair(DType::f32, DType::f32), {DType::bf16, DType::bf16}, {DType::bf16, DType::f32}}) {
+  for (const auto& [from, to] :
+       {std::pair(DType::f32, DType::f32), {DType::bf16, DType::bf16}, {DType::bf16, DType::f32}, {DType::f16, DType::f32}}) {
     EXPECT_FALSE(compiler->compile(device_headers(), transposition_source(from, to), compiler->target(75)).empty());
   }
 }

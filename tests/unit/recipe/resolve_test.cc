@@ -271,7 +271,7 @@ TEST(Recipe, ResolvedTextOfTheSmallestRecipe) {
             "mirror = none\n\n"
             "[augment]\nname = none\n\n"
             "[train]\nepochs = 250\nsteps = none\nearly_stop_steps = none\nbatch_size = 128\nrecompute = none\n"
-            "memory_limit_mib = none\n\n"
+            "memory_limit_mib = none\nloss_scale = none\n\n"
             "[eval]\nbatch_size = 128\nper_epoch = 4\nper_epoch_late = 16\nafter_first_step = false\n"
             "every_epochs = none\nexamples = none\n\n"
             "[backend]\nname = cpu\ncompute = f32\nthreads = 0\n\n"
