@@ -1,5 +1,7 @@
 #include "context.h"
 
+#include "riding_kernel.h"
+
 namespace qfw::cuda {
 
 const lowering::Target& target() {
@@ -8,7 +10,7 @@ const lowering::Target& target() {
                                        .small_count = 1 << 18,
                                        .recomputing = {.bytes_per_operation = 0.05},
                                        .buckets = {.small_bytes = 4 << 20, .bytes = 25 << 20, .in_flight = 2},
-                                       .may_anchor = {}};
+                                       .may_anchor = may_be_ridden};
   return target;
 }
 
