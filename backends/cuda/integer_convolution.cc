@@ -18,8 +18,7 @@ void require_integer_products(const Device& device, const std::string& where) {
 }
 
 std::string IntegerConvolution::name_of(const ProductShape& product) {
-  return fmt::format("{} of {} with {}",
-                     product.kind == ProductShape::Kind::forward ? "product" : "gradient of the operand",
+  return fmt::format("{} of {} with {}", product.kind == ProductShape::Kind::forward ? "product" : "gradient of the operand",
                      TensorType{product.src, product.in}.str(), TensorType{product.weights, DType::s8}.str());
 }
 
@@ -69,12 +68,11 @@ KernelSource IntegerConvolution::cut_into_tiles(Part& part) {
                          static_cast<unsigned>(c.groups), static_cast<unsigned>(tiles.depth_parts)},
                 .block = {static_cast<unsigned>(product.threads), 1, 1},
                 .barriers = true};
-  part.implementation = fmt::format("{} tiles of {}x{}, {}, {} bytes a copy{}", tiles.blocks(c), tile.rows, tile.columns,
-                                    product.step, product.word,
-                                    shared_out ? fmt::format(", depth in {} parts", tiles.depth_parts) : "");
-  const std::string name =
-      fmt::format("product_{}_{}x{}_{}_{}{}{}", qfw::name_of(product_.in), tile.rows, tile.columns, product.step, product.word,
-                  product.pairs ? "" : "_odd", shared_out ? "_added" : "");
+  part.implementation =
+      fmt::format("{} tiles of {}x{}, {}, {} bytes a copy{}", tiles.blocks(c), tile.rows, tile.columns, product.step,
+                  product.word, shared_out ? fmt::format(", depth in {} parts", tiles.depth_parts) : "");
+  const std::string name = fmt::format("product_{}_{}x{}_{}_{}{}{}", qfw::name_of(product_.in), tile.rows, tile.columns,
+                                       product.step, product.word, product.pairs ? "" : "_odd", shared_out ? "_added" : "");
   const std::string body = fmt::format(
       R"(using Product = {};
   static_assert(Product::threads == {});

@@ -178,8 +178,7 @@ EmittedLaunch KernelText::done(const LaunchShape& shape, const char* kind, const
   const std::string rest =
       fmt::format("({}double* scratch, const Extents<{}> x) {{\n{}}}\n", parameters, extents_.size(), text_);
   const std::string name = fmt::format("{}_{:016x}", kind, hash_of(rest));
-  return {.source = {name,
-                     fmt::format("extern \"C\" __global__ void __launch_bounds__({}) {}{}", threads, name, rest)},
+  return {.source = {name, fmt::format("extern \"C\" __global__ void __launch_bounds__({}) {}{}", threads, name, rest)},
           .shape = shape,
           .extents = extents_};
 }

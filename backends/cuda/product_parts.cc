@@ -128,8 +128,8 @@ ProductParts parts_of(const ProductShape& product, const std::string& where) {
     if (all.way != Way::tiles) continue;
     c.group_in = all.padded;
     c.channels = as_int(std::int64_t{c.groups} * all.padded, "channels", where);
-    c.depth = p.depth = as_int(rounded_up<std::int64_t>(std::int64_t{c.taps[0]} * c.taps[1] * all.padded, 16),
-                               "products of a sum", where);
+    c.depth = p.depth =
+        as_int(rounded_up<std::int64_t>(std::int64_t{c.taps[0]} * c.taps[1] * all.padded, 16), "products of a sum", where);
   }
   return all;
 }
@@ -139,8 +139,8 @@ TileCut cut(const Correlation& c, int multiprocessors) {
   const std::int64_t blocks = blocks_of(c, tile);
   // Too few blocks share out the depth.
   const int tiles = divided_up(c.depth, tile_depth);
-  const auto parts = static_cast<int>(std::clamp<std::int64_t>(divided_up<std::int64_t>(multiprocessors, blocks), 1,
-                                                               std::max(1, tiles / least_part_tiles)));
+  const auto parts = static_cast<int>(
+      std::clamp<std::int64_t>(divided_up<std::int64_t>(multiprocessors, blocks), 1, std::max(1, tiles / least_part_tiles)));
   const int part_tiles = std::max(1, divided_up(tiles, parts));
   return {.tile = tile,
           .row_tiles = divided_up(c.rows, tile.rows),
@@ -163,7 +163,9 @@ std::optional<RiddenTiles> ridden_tiles(const ProductShape& product) try {
 TileText tile_text(const Correlation& c, const TileShape& tile, DType in, int architecture) {
   const bool tensor = architecture >= 75, asynchronous = architecture >= 80;
   TileText text{.type = {},
-                .step = asynchronous ? "mma_16x8x32" : tensor ? "mma_8x8x16" : "dot4",
+                .step = asynchronous ? "mma_16x8x32"
+                        : tensor     ? "mma_8x8x16"
+                                     : "dot4",
                 .threads = tensor ? 32 * tile.warps() : tile.threads(),
                 .word = c.group_in % 16 == 0 ? 16 : 4,
                 .pairs = c.group_out % 2 == 0};

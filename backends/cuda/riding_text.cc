@@ -16,8 +16,8 @@ using lowering::Pattern;
 using lowering::Strides;
 using Reduction = FusedProgram::Reduction;
 
-// Each block that reduces leaves partial results; so many keep every device busy.
-constexpr std::int64_t enough_blocks = 1024;
+// Each block that reduces leaves partial results; so many, or up to twice as many, keep devices busy to the end.
+constexpr std::int64_t enough_blocks = 2048;
 
 /// Splits the last axis, some rows of `columns`, in two.
 void split_last_axis(FusedProgram& program, std::int64_t columns) {
@@ -178,7 +178,8 @@ EmittedRiding emit_on_tiles(const FusedProgram& program, int carried, std::span<
   emitted.riding = RidingText(source, product, scratch_at).run(shape);
   emitted.describe = fmt::format("{} columns x {} rows a thread", layout.vector, layout.unroll);
   if (layout.wide) emitted.describe += ", 64-bit indices";
-  if (!program.reductions.empty()) emitted.describe += fmt::format(", {} reduced in {} parts", program.reductions.size(), parts);
+  if (!program.reductions.empty())
+    emitted.describe += fmt::format(", {} reduced in {} parts", program.reductions.size(), parts);
   if (most > 1) {
     emitted.joining = joining_kernel(source, scratch_at);
     emitted.scratch_bytes = static_cast<std::size_t>(doubles) * sizeof(double);

@@ -27,8 +27,8 @@ struct EmittedRiding {
 };
 
 /// `program` is what on_tiles() made. Elements have the bits that they have without riding. Sums are taken down the rows of a
-/// tile as down any rows (emit.h); how tiles are shared out to blocks, whose partial results a second kernel joins, follows from
-/// extents alone.
+/// tile as down any rows (emit.h); how tiles are shared out to blocks, whose partial results a second kernel joins, follows
+/// from extents alone.
 EmittedRiding emit_on_tiles(const lowering::FusedProgram& program, int carried, std::span<const DType> inputs,
                             std::span<const DType> outputs, const RiddenTiles& tiles, const TileText& product);
 

@@ -19,7 +19,8 @@ constexpr int joined_at_once = 4;  // columns: shared memory
 
 }  // namespace
 
-RowsText::RowsText(const GroupSource& source, const Threads& threads, std::span<const std::int64_t> scratch_at, KernelText& text)
+RowsText::RowsText(const GroupSource& source, const Threads& threads, std::span<const std::int64_t> scratch_at,
+                   KernelText& text)
     : source_(source),
       program_(source.program),
       layout_(source.layout),
@@ -156,8 +157,7 @@ void RowsText::axes() {
       break;
     }
     const std::int64_t extent = program_.space.extents[axis];
-    text_.line(
-        fmt::format("const index q{} = quotient({}, {});", axis, rest, text_.extent(divisor_of(extent, layout_.wide))));
+    text_.line(fmt::format("const index q{} = quotient({}, {});", axis, rest, text_.extent(divisor_of(extent, layout_.wide))));
     text_.line(fmt::format("const index a{0} = {1} - q{0} * static_cast<index>({2});", axis, rest, text_.extent(extent)));
     rest = fmt::format("q{}", axis);
   }
@@ -286,8 +286,8 @@ std::int64_t RowsText::shared_doubles() const {
 }
 
 void RowsText::results() {
-  const bool whole = std::ranges::all_of(
-      trees_, [&](int r) { return partials_of(program_, layout_, reduction(r)).count == 1; });
+  const bool whole =
+      std::ranges::all_of(trees_, [&](int r) { return partials_of(program_, layout_, reduction(r)).count == 1; });
   text_.line("const bool whole = ", text_.extent(whole), " != 0;");
   for (const int r : trees_) {
     text_.scope();
@@ -306,8 +306,8 @@ void RowsText::put(int r, const std::string& result, const std::string& part, co
   text_.line("const index result = ", result, ";");
   text_.put_result(reduction(r), "result", from);
   text_.otherwise();
-  text_.line(fmt::format("reinterpret_cast<{}*>(scratch + {})[{}] = {};", accumulator.type, text_.extent(scratch_at_[r]),
-                         part, from));
+  text_.line(
+      fmt::format("reinterpret_cast<{}*>(scratch + {})[{}] = {};", accumulator.type, text_.extent(scratch_at_[r]), part, from));
   text_.close();
 }
 
@@ -317,8 +317,8 @@ void RowsText::columns_result(int r) {
   text_.line(accumulator.type, " all[V];");
   each_column("all[e] = ", one(r, "[e]"), ";");
   for (int from = 0; from < layout_.vector; from += at_once) {
-    text_.line(fmt::format("join_threads<{}, {}>(all + {}, shared, {}, {}, {}, {});", accumulator.type, at_once, from, threads_.x,
-                           threads_.y, threads_.width, threads_.height));
+    text_.line(fmt::format("join_threads<{}, {}>(all + {}, shared, {}, {}, {}, {});", accumulator.type, at_once, from,
+                           threads_.x, threads_.y, threads_.width, threads_.height));
   }
   text_.open(fmt::format("if ({} == 0 && inside)", threads_.y));
   text_.line("#pragma unroll");

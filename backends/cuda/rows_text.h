@@ -8,8 +8,8 @@
 
 namespace qfw::cuda {
 
-/// What kernels that walk down rows are written from. A thread owns V columns from `column` on, all `inside` or none, of rows of
-/// `cols` elements each, and takes U rows at a time.
+/// What kernels that walk down rows are written from. A thread owns V columns from `column` on, all `inside` or none, of rows
+/// of `cols` elements each, and takes U rows at a time.
 class RowsText {
  public:
   /// How the threads of a block stand: (x, y) of width x height, columns by x, rows by y; and which block it is.
@@ -38,7 +38,8 @@ class RowsText {
   /// Around rows that are added up in f32.
   void begin_block();
   void end_block();
-  /// Joins what the block's threads have: the results or, of several blocks, partial ones. `shared` has place for shared_doubles().
+  /// Joins what the block's threads have: the results or, of several blocks, partial ones. `shared` has place for
+  /// shared_doubles().
   void results();
   std::int64_t shared_doubles() const;
 

@@ -272,9 +272,9 @@ struct TiledProduct {
 
   /// Adds to the engine's sums: tiles of depth [first, first + part_tiles), of tile_depth bytes each. Threads may still read
   /// shared memory when others are done.
-  __device__ __forceinline__ static void multiply(Engine& engine, const u8* __restrict__ images,
-                                                  const u8* __restrict__ weights, const Correlation& c, int group,
-                                                  const Tile& tile, int first, int part_tiles, u8* shared) {
+  __device__ __forceinline__ static void multiply(Engine& engine, const u8* __restrict__ images, const u8* __restrict__ weights,
+                                                  const Correlation& c, int group, const Tile& tile, int first, int part_tiles,
+                                                  u8* shared) {
     const u8* const of_group = images + static_cast<i64>(group) * c.group_in;
     const u8* const of_columns = weights + static_cast<i64>(group) * c.group_out * c.depth;
 
