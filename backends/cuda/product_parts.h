@@ -59,7 +59,7 @@ struct TileCut {
 /// Tiles that keep so many multiprocessors busy.
 TileCut cut(const device::Correlation& geometry, int multiprocessors);
 
-/// Of the products whose tiles a fused group may ride on (riding.h) that of the whole; none of others: of several parts, not in
+/// Of the products whose tiles a fused group may ride on (riding_text.h) that of the whole; none of others: of several parts, not in
 /// tiles, or with a depth that several blocks share out. The tiles are those for a device of a size that is assumed: how sums
 /// of a group are taken follows from extents alone.
 struct RiddenTiles {

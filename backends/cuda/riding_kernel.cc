@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
 #include "group_kernel.h"
 #include "integer_convolution.h"
@@ -156,20 +155,16 @@ std::unique_ptr<Kernel> make_riding(const Graph& graph, int number, const loweri
   const ProductShape shape = product_shape(graph, node);
   require_integer_products(context.device(), IntegerConvolution::name_of(shape));
   const Operands which(graph, number, group);
-  const std::optional<RiddenTiles> tiles = ridden_tiles(shape);
-  std::string why = tiles ? "" : "no one tile has whole sums";
-  std::optional<lowering::FusedProgram> program;
-  if (tiles) {
-    program = on_tiles(lowering::program_of(graph, group), which.carried(), node.outputs[0].shape.channels(), why);
-  }
+  std::string why;
+  auto program = on_tiles(lowering::program_of(graph, group), which.carried(), node.outputs[0].shape.channels(), why);
   if (!program) return std::make_unique<ProductThenGroup>(graph, number, group, why, context);
   const auto types = [&](const std::vector<Use>& uses) {
     std::vector<DType> types;
     for (const Use use : uses) types.push_back(graph.type(use).dtype);
     return types;
   };
-  auto kernel = std::make_unique<RidingKernel>(shape, *tiles, std::move(*program), which, types(group.inputs),
-                                               types(group.outputs), context);
+  auto kernel = std::make_unique<RidingKernel>(shape, ridden_tiles(shape).value(), std::move(*program), which,
+                                               types(group.inputs), types(group.outputs), context);
   pack_once_if_constant(graph, node, kernel->operands(), context);
   return kernel;
 }
