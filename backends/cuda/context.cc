@@ -1,14 +1,16 @@
 #include "context.h"
 
+#include "riding_kernel.h"
+
 namespace qfw::cuda {
 
 const lowering::Target& target() {
   // A launch costs what 8 MB of memory traffic do; arithmetic costs next to nothing beside memory.
   static const lowering::Target target{.alignment = 256,
                                        .small_count = 1 << 18,
-                                       .recomputing = {.bytes_per_operation = 0.05},
+                                       .recomputing = {.bytes_per_operation = 0.05, .bias = 1.0},
                                        .buckets = {.small_bytes = 4 << 20, .bytes = 25 << 20, .in_flight = 2},
-                                       .may_anchor = {}};
+                                       .may_anchor = may_be_ridden};
   return target;
 }
 

@@ -10,7 +10,9 @@ using Reduction = lowering::FusedProgram::Reduction;
 
 namespace {
 
-constexpr std::int64_t results_a_block = 32;  // side by side: a warp reads what follows each other
+// Side by side: a warp reads what follows each other. Fewer where a thread would join many partial results.
+constexpr std::int64_t most_results_a_block = 32, least_results_a_block = 4;
+constexpr std::int64_t many_partials = 16;
 
 }  // namespace
 
@@ -49,7 +51,8 @@ EmittedLaunch joining_kernel(const GroupSource& source, std::span<const std::int
     text.close();
     text.close();
   }
-  const std::int64_t x = std::min(most_results, results_a_block);
+  std::int64_t x = std::min(most_results, most_results_a_block);
+  while (x > least_results_a_block && most_partials > many_partials * (Layout::most_threads / x)) x /= 2;
   const std::int64_t y = std::min<std::int64_t>(Layout::most_threads / x, most_partials);
   return text.done({.grid = {static_cast<unsigned>((most_results + x - 1) / x), number, 1},
                     .block = {static_cast<unsigned>(x), static_cast<unsigned>(y), 1},

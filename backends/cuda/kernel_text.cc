@@ -168,9 +168,10 @@ void KernelText::put_result(const FusedProgram::Reduction& reduction, std::strin
   if (reduction.second_output >= 0) line(fmt::format("out{}[{}] = variance_of({});", reduction.second_output, at, from));
 }
 
-EmittedLaunch KernelText::done(const LaunchShape& shape) {
-  std::string parameters;
+EmittedLaunch KernelText::done(const LaunchShape& shape, const char* kind, const std::string& besides, int threads) {
+  std::string parameters = besides;
   for (std::size_t i = 0; i < source_.inputs.size(); ++i) {
+    if (static_cast<int>(i) == source_.carried) continue;
     parameters += fmt::format("const {}* in{}, ", device_type(source_.inputs[i]), i);
   }
   for (std::size_t i = 0; i < source_.outputs.size(); ++i) {
@@ -179,9 +180,8 @@ EmittedLaunch KernelText::done(const LaunchShape& shape) {
   if (extents_.empty()) extents_.push_back(0);
   const std::string rest =
       fmt::format("({}double* scratch, const Extents<{}> x) {{\n{}}}\n", parameters, extents_.size(), text_);
-  const std::string name = fmt::format("group_{:016x}", hash_of(rest));
-  return {.source = {name,
-                     fmt::format("extern \"C\" __global__ void __launch_bounds__({}) {}{}", Layout::most_threads, name, rest)},
+  const std::string name = fmt::format("{}_{:016x}", kind, hash_of(rest));
+  return {.source = {name, fmt::format("extern \"C\" __global__ void __launch_bounds__({}) {}{}", threads, name, rest)},
           .shape = shape,
           .extents = extents_};
 }

@@ -17,6 +17,7 @@ struct GroupSource {
   const lowering::FusedProgram& program;
   const Layout& layout;
   std::span<const DType> inputs, outputs;
+  int carried = -1;  ///< an input that is not in memory: the sums of the tile that the group rides on
 };
 
 /// The three kinds of kernel that a group may have, started in this order.
@@ -87,8 +88,10 @@ class KernelText {
   /// Element `at` of the result, from the variable `from`.
   void put_result(const lowering::FusedProgram::Reduction& reduction, std::string_view at, std::string_view from);
 
-  /// Named by its text.
-  EmittedLaunch done(const LaunchShape& shape);
+  /// Named by its text. What it takes besides, before all else, as parameters that each end with a comma; `kind` begins its
+  /// name.
+  EmittedLaunch done(const LaunchShape& shape, const char* kind = "group", const std::string& besides = {},
+                     int threads = Layout::most_threads);
 
  private:
   std::string scalar_name(int value) const;

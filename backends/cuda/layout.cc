@@ -70,10 +70,10 @@ bool knows_rows(const FusedProgram& program, const Layout& layout) {
   return any;
 }
 
-int columns_of(const FusedProgram& program, const Layout& layout, std::int64_t cols) {
+int columns_of(const FusedProgram& program, const Layout& layout, std::int64_t cols, int carried = -1) {
   std::size_t narrowest = sizeof(float);
   for (const auto& load : program.loads) {
-    if (load.pattern == Pattern::dense) narrowest = std::min(narrowest, size_of(load.dtype));
+    if (load.pattern == Pattern::dense && load.input != carried) narrowest = std::min(narrowest, size_of(load.dtype));
   }
   for (const auto& store : program.stores) narrowest = std::min(narrowest, size_of(store.dtype));
   auto columns = std::min<std::int64_t>(vector_bytes / static_cast<std::int64_t>(narrowest), most_columns);
@@ -96,9 +96,10 @@ double work_of(const FusedProgram& program) {
   return work;
 }
 
-int unroll_of(const FusedProgram& program, int columns) {
+int unroll_of(const FusedProgram& program, int columns, int carried = -1) {
   std::int64_t words = 0;
   for (const auto& load : program.loads) {
+    if (load.input == carried) continue;
     if (load.pattern == Pattern::dense || load.pattern == Pattern::strided) {
       words += quotient_up(columns * static_cast<std::int64_t>(size_of(load.dtype)), sizeof(float));
     }
@@ -160,6 +161,24 @@ Layout layout_of(const FusedProgram& program) {
     layout.block_y = static_cast<unsigned>(std::min<std::int64_t>(Layout::most_threads / layout.block_x, layout.inner));
   }
   cut_rows(layout, std::ranges::find(layout.by_tree, true) != layout.by_tree.end());
+  return layout;
+}
+
+Layout layout_on_tiles(const FusedProgram& program, int carried, std::int64_t group_columns, std::int64_t down,
+                       std::int64_t across) {
+  Layout layout;
+  layout.walks = true;
+  layout.by_tree.assign(program.reductions.size(), true);
+  layout.wide = needs_wide(program);
+  layout.vector = columns_of(program, layout, group_columns, carried);
+  const bool waits = std::ranges::any_of(program.loads, [&](const FusedProgram::Load& load) {
+    return load.input != carried && (load.pattern == Pattern::dense || load.pattern == Pattern::strided);
+  });
+  layout.unroll = waits ? unroll_of(program, layout.vector, carried) : 1;  // shared memory does not keep a thread waiting
+  layout.cols = program.space.cols();
+  layout.inner = program.space.rows();
+  layout.pieces = down;
+  layout.column_blocks = across;
   return layout;
 }
 

@@ -35,6 +35,11 @@ struct Layout {
 
 Layout layout_of(const lowering::FusedProgram& program);
 
+/// The same for a group on the tiles of a product of so many columns a group of channels, in rows x columns of blocks. The
+/// input `carried` is not in memory; all reductions are by tree, to a row or a number.
+Layout layout_on_tiles(const lowering::FusedProgram& program, int carried, std::int64_t group_columns, std::int64_t down,
+                       std::int64_t across);
+
 /// Whether results are kept for the last axis, too, or reduced over it.
 bool is_by_column(const lowering::FusedProgram& program, const lowering::FusedProgram::Reduction& reduction);
 

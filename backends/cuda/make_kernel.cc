@@ -9,6 +9,7 @@
 #include "qfw/error.h"
 #include "random.h"
 #include "reduction.h"
+#include "riding_kernel.h"
 
 namespace qfw::cuda {
 namespace {
@@ -39,6 +40,7 @@ class Maker {
       case Kind::node:
         return node_kernel(step.node);
       case Kind::group:
+        if (step.node >= 0) return make_riding(graph_, step.node, *step.group, context_);
         return make_group(graph_, *step.group, context_);
       case Kind::reduce_start: {
         std::vector<std::size_t> counts;

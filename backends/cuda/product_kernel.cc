@@ -1,7 +1,5 @@
 #include "product_kernel.h"
 
-#include <array>
-
 #include "integer_convolution.h"
 
 namespace qfw::cuda {
@@ -24,35 +22,12 @@ class ProductKernel final : public Kernel {
   std::unique_ptr<FloatProduct> product_;
 };
 
-/// Of weights that never change.
-class PackedProduct final : public Kernel {
- public:
-  PackedProduct(const ProductShape& shape, const ConstantTensor& weights, Context& context)
-      : product_(context.device(), shape, IntegerConvolution::Weights::packed),
-        packed_(context.device(), product_.packed_bytes()),
-        weights_(context.tensor(weights)) {
-    product_.pack(weights_->data(), packed_.data());
-  }
-
-  const char* kind() const override { return product_.kind(); }
-  std::string implementation() const override { return product_.implementation(); }
-  std::size_t scratch_bytes() const override { return product_.scratch_bytes(); }
-  void enqueue(std::span<const std::byte* const> inputs, std::span<const Address> outputs, Address scratch) override {
-    const std::array<const std::byte*, 2> operands{inputs[0], packed_.data()};
-    product_.enqueue(operands, outputs, scratch);
-  }
-
- private:
-  IntegerConvolution product_;
-  DeviceMemory packed_;
-  std::shared_ptr<const DeviceMemory> weights_;  // read by what is still to run
-};
-
 /// Rows as images of one pixel.
 Shape pixels(const Shape& rows) { return {rows[0], 1, 1, rows[1]}; }
 
-/// A node as the convolution it belongs to.
-ProductShape shape_of(const Graph& graph, const Node& node) {
+}  // namespace
+
+ProductShape product_shape(const Graph& graph, const Node& node) {
   using Kind = ProductShape::Kind;
   const TensorType &a = graph.type(node.inputs[0]), &b = graph.type(node.inputs[1]), &result = node.outputs[0];
   ProductShape shape{.kind = Kind::forward, .in = a.dtype, .out = result.dtype};
@@ -85,6 +60,8 @@ ProductShape shape_of(const Graph& graph, const Node& node) {
   return shape;
 }
 
+namespace {
+
 const char* kind_of(Op op) {
   switch (op) {
     case Op::dense:
@@ -101,17 +78,20 @@ const char* kind_of(Op op) {
 }  // namespace
 
 std::unique_ptr<Kernel> make_float_product(const Graph& graph, const Node& node, Context& context) {
-  return std::make_unique<ProductKernel>(kind_of(node.op), shape_of(graph, node), context);
+  return std::make_unique<ProductKernel>(kind_of(node.op), product_shape(graph, node), context);
 }
 
 std::unique_ptr<Kernel> make_integer_product(const Graph& graph, const Node& node, Context& context) {
-  const ProductShape shape = shape_of(graph, node);
+  auto kernel = std::make_unique<IntegerConvolution>(context.device(), product_shape(graph, node),
+                                                     IntegerConvolution::Weights::as_they_are);
+  pack_once_if_constant(graph, node, kernel->operands(), context);
+  return kernel;
+}
+
+void pack_once_if_constant(const Graph& graph, const Node& node, IntegerOperands& operands, Context& context) {
   const Node& weights = graph.nodes[node.inputs[1].node];
-  if (weights.op == Op::tensor) {
-    const auto& tensor = graph.tensors[static_cast<std::size_t>(weights.as<Slot>().index)];
-    return std::make_unique<PackedProduct>(shape, tensor, context);
-  }
-  return std::make_unique<IntegerConvolution>(context.device(), shape, IntegerConvolution::Weights::as_they_are);
+  if (weights.op != Op::tensor) return;
+  operands.pack_once(context.tensor(graph.tensors[static_cast<std::size_t>(weights.as<Slot>().index)]));
 }
 
 }  // namespace qfw::cuda

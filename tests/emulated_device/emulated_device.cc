@@ -133,13 +133,13 @@ struct KeptArguments {
 
 class EmulatedDevice final : public cuda::Device {
  public:
-  explicit EmulatedDevice(const Faults& faults) : faults_(faults) {
+  EmulatedDevice(const Faults& faults, const Kind& kind) : faults_(faults), schedule_(kind.schedule) {
     properties_ = {.name = "emulated on the host",
                    .versions = "g++ " QFW_HOST_COMPILER_VERSION,
-                   .architecture = 80,
+                   .architecture = kind.architecture,
                    .multiprocessors = 3,
                    .memory_bytes = std::size_t{1} << 30,
-                   .bf16 = true};
+                   .bf16 = kind.architecture >= 80};
   }
 
   const Properties& properties() const override { return properties_; }
@@ -196,7 +196,7 @@ class EmulatedDevice final : public cuda::Device {
       throw std::runtime_error(fmt::format("emulated device: {} takes {} arguments, is given {}", code.name(),
                                            code.parameters().size(), arguments.size()));
     }
-    const Schedule schedule = schedules[static_cast<std::size_t>(launches_++) % schedules.size()];
+    const Schedule schedule = schedule_.value_or(schedules[static_cast<std::size_t>(launches_++) % schedules.size()]);
     auto kept = std::make_shared<KeptArguments>(code.parameters(), arguments);
     streams_.add(stream, [&code, shape, kept, schedule] { code.run(shape, kept->pointers.data(), schedule); });
   }
@@ -249,6 +249,7 @@ class EmulatedDevice final : public cuda::Device {
   }
 
   Faults faults_;
+  std::optional<Schedule> schedule_;
   Properties properties_;
   GuardedMemory memory_;
   Streams streams_;
@@ -257,6 +258,8 @@ class EmulatedDevice final : public cuda::Device {
 
 }  // namespace
 
-std::unique_ptr<cuda::Device> make_device(const Faults& faults) { return std::make_unique<EmulatedDevice>(faults); }
+std::unique_ptr<cuda::Device> make_device(const Faults& faults, const Kind& kind) {
+  return std::make_unique<EmulatedDevice>(faults, kind);
+}
 
 }  // namespace emulated

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "cuda/device.h"
+#include "host_code.h"
 
 /// A device on the host that keeps every promise of cuda::Device and no other.
 ///
@@ -16,6 +18,11 @@ struct Faults {
   bool collective = true;  ///< false: devices cannot reduce among themselves
 };
 
-std::unique_ptr<qfw::cuda::Device> make_device(const Faults& faults = {});
+struct Kind {
+  int architecture = 80;
+  std::optional<Schedule> schedule{};  ///< of all kernels; none: it changes
+};
+
+std::unique_ptr<qfw::cuda::Device> make_device(const Faults& faults = {}, const Kind& kind = {});
 
 }  // namespace emulated

@@ -1,49 +1,31 @@
 #pragma once
 
 // Products of (u8|s8) images and s8 weights in s32, exact, of any geometry (Correlation, arguments.cuh), in tiles or, of groups
-// of few channels, by each thread on its own. Both hand whole sums to an Epilogue:
-//   begin(tile)               by all threads of a block that multiplies a tile, before they hand over sums of it
-//   (row, column, sums)       `sums` is a Pack<s32, n> of neighbouring columns, n dividing `column` and the columns; `row` is
-//                             that of the result, its pixel
-//   end(tile)                 by all threads, afterwards
-// One that `shares` may use tile.shared, tile.shared_bytes of the block's shared memory, from begin() to end(); barriers are
-// its own. What has no tiles neither begins nor ends.
+// of few channels, by each thread on its own. Whole sums are handed to an epilogue: (row, column, sums), `sums` being a
+// Pack<s32, n> of neighbouring columns, n dividing `column` and the columns; `row` is that of the result, its pixel. Or they
+// are staged: a tile's lie in shared memory then, some rows at a time, for what rides on it (riding_text.h).
 namespace qfw::device {
-
-/// Of the product: rows [first_row, last_row) and columns [first_column, last_column) of the result, of which only those of
-/// the grid's rows if Correlation::every is not 1.
-struct Tile {
-  int first_row, last_row, first_column, last_column;
-  unsigned char* shared;
-  int shared_bytes;
-};
 
 /// Stores sums.
 struct StoreSums {
-  static constexpr bool shares = false;
   s32* to;
   int columns;
 
-  __device__ __forceinline__ void begin(const Tile&) {}
   template <int n>
   __device__ __forceinline__ void operator()(int row, int column, const Pack<s32, n>& sums) {
     *reinterpret_cast<Pack<s32, n>*>(to + static_cast<i64>(row) * columns + column) = sums;
   }
-  __device__ __forceinline__ void end(const Tile&) {}
 };
 
 /// Adds parts of sums, from blocks that share out the depth of a product among them, to zeros.
 struct AddSums {
-  static constexpr bool shares = false;
   s32* to;
   int columns;
 
-  __device__ __forceinline__ void begin(const Tile&) {}
   template <int n>
   __device__ __forceinline__ void operator()(int row, int column, const Pack<s32, n>& sums) {
     for (int i = 0; i < n; ++i) atomicAdd(to + static_cast<i64>(row) * columns + column + i, sums.v[i]);
   }
-  __device__ __forceinline__ void end(const Tile&) {}
 };
 
 __device__ __forceinline__ int result_row(const Correlation& c, int row) {
@@ -175,10 +157,34 @@ struct TensorTile {
         if (row < 0) continue;
 #pragma unroll
         for (int j = 0; j < across; ++j) {
-          f(row, first_column() + j * 8 + lane % 4 * 2, Pack<s32, 2>{{sums[i][j][2 * half], sums[i][j][2 * half + 1]}});
+          f(row, first_column() + j * 8 + lane % 4 * 2, pair(i, half, j));
         }
       }
     }
+  }
+
+  /// Writes rows [first, first + rows) of the tile, of some warps all, to `to`, rows `pitch` apart.
+  template <int rows, int pitch>
+  __device__ __forceinline__ void stage(int first, s32* to) const {
+    static_assert(rows % warp_m == 0);
+    const int lane = threadIdx.x % 32, own = first_row() - first;
+    if (own < 0 || own >= rows) return;
+#pragma unroll
+    for (int i = 0; i < down; ++i) {
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        s32* const row = to + (own + i * 16 + half * 8 + lane / 4) * pitch;
+#pragma unroll
+        for (int j = 0; j < across; ++j) {
+          *reinterpret_cast<Pack<s32, 2>*>(row + first_column() + j * 8 + lane % 4 * 2) = pair(i, half, j);
+        }
+      }
+    }
+  }
+
+ private:
+  __device__ __forceinline__ Pack<s32, 2> pair(int i, int half, int j) const {
+    return {{sums[i][j][2 * half], sums[i][j][2 * half + 1]}};
   }
 };
 
@@ -221,26 +227,56 @@ struct DotTile {
       for (int j = 0; j < per_n; ++j) f(row, column + j * across, Pack<s32, 1>{{sums[i][j]}});
     }
   }
+
+  template <int rows, int pitch>
+  __device__ __forceinline__ void stage(int first, s32* to) const {
+    static_assert(rows % down == 0);
+    const int column = threadIdx.x % across;
+#pragma unroll
+    for (int i = 0; i < per_m; ++i) {
+      const int row = static_cast<int>(threadIdx.x) / across + i * down - first;
+      if (row < 0 || row >= rows) continue;
+#pragma unroll
+      for (int j = 0; j < per_n; ++j) to[row * pitch + column + j * across] = sums[i][j];
+    }
+  }
 };
 
-/// A tile of the product by a block: tiles in x, groups in y, in z the parts that the depth is shared out in, `part_tiles` of
-/// tile_depth bytes each. `word` is 16 where group_in and channels are multiples of 16, else 4, which they are multiples of.
-/// `pairs`: group_out is even. Images, weights and result are aligned to 16 bytes.
-template <class Engine, template <int> class Copies, int stages, bool src_signed, int word, bool pairs>
+/// Rows [first_row, last_row) of a product and columns [first_column, last_column) of a group's.
+struct Tile {
+  int first_row, last_row, first_column, last_column;
+};
+
+/// A tile of the product by a block. `word` is 16 where group_in and channels are multiples of 16, else 4, which they are
+/// multiples of. `pairs`: group_out is even. Images, weights and result are aligned to 16 bytes.
+template <class Engine_, template <int> class Copies, int stages, bool src_signed, int word, bool pairs>
 struct TiledProduct {
-  static constexpr int stage_bytes = (Engine::m + Engine::n) * tile_depth, shared_bytes = stages * stage_bytes;
-  static constexpr int threads = Engine::threads, parts = tile_depth / 16;
-  static constexpr int rows_at_once = threads / parts, of_a = Engine::m / rows_at_once, of_b = Engine::n / rows_at_once;
-  static_assert(Engine::m % rows_at_once == 0 && Engine::n % rows_at_once == 0);
+  using Engine = Engine_;
+  static constexpr int rows = Engine::m, columns = Engine::n, threads = Engine::threads;
+  static constexpr int stage_bytes = (rows + columns) * tile_depth, shared_bytes = stages * stage_bytes;
+  static constexpr int parts = tile_depth / 16;
+  static constexpr int rows_at_once = threads / parts, of_a = rows / rows_at_once, of_b = columns / rows_at_once;
+  static_assert(rows % rows_at_once == 0 && columns % rows_at_once == 0);
   static_assert(stages == 2 || Copies<1>::asynchronous);
 
-  template <class Epilogue>
-  __device__ __forceinline__ static void run(const u8* __restrict__ images, const u8* __restrict__ weights,
-                                             const Correlation& c, int part_tiles, Epilogue& epilogue, u8* shared) {
-    const int column_tiles = (c.group_out + Engine::n - 1) / Engine::n, group = blockIdx.y;
-    const int m0 = blockIdx.x / column_tiles * Engine::m, n0 = blockIdx.x % column_tiles * Engine::n;
+  /// Sums in shared memory: rows of them at once, `pitch` apart, so that a warp's fragments are in banks of their own.
+  static constexpr int pitch = columns + 8, staged_rows = rows * pitch * 4 <= 48 << 10 ? rows : rows / 2;
+  static constexpr int staged_bytes = staged_rows * pitch * 4;
+
+  __device__ __forceinline__ static int column_tiles(const Correlation& c) { return (c.group_out + columns - 1) / columns; }
+  __device__ __forceinline__ static Tile tile(const Correlation& c, int down, int across) {
+    const int row = down * rows, column = across * columns;
+    return {row, row + rows < c.rows ? row + rows : c.rows, column,
+            column + columns < c.group_out ? column + columns : c.group_out};
+  }
+
+  /// Adds to the engine's sums: tiles of depth [first, first + part_tiles), of tile_depth bytes each. Threads may still read
+  /// shared memory when others are done.
+  __device__ __forceinline__ static void multiply(Engine& engine, const u8* __restrict__ images, const u8* __restrict__ weights,
+                                                  const Correlation& c, int group, const Tile& tile, int first, int part_tiles,
+                                                  u8* shared) {
     const u8* const of_group = images + static_cast<i64>(group) * c.group_in;
-    const u8* const columns = weights + static_cast<i64>(group) * c.group_out * c.depth;
+    const u8* const of_columns = weights + static_cast<i64>(group) * c.group_out * c.depth;
 
     // This thread copies 16 bytes of depth of some rows of both operands.
     const int part = threadIdx.x % parts, row0 = threadIdx.x / parts;
@@ -248,22 +284,21 @@ struct TiledProduct {
     int top[of_a], left[of_a];
 #pragma unroll
     for (int i = 0; i < of_a; ++i) {
-      const int row = m0 + row0 + i * rows_at_once;
-      const Window window(of_group, c, row < c.rows ? row : 0);
+      const int row = tile.first_row + row0 + i * rows_at_once;
+      const Window window(of_group, c, row < tile.last_row ? row : 0);
       image[i] = window.image;
       left[i] = window.left;
-      top[i] = row < c.rows ? window.top : -c.taps[0] - c.height;  // above the image with all taps
+      top[i] = row < tile.last_row ? window.top : -c.taps[0] - c.height;  // above the image with all taps
     }
     const int all_tiles = (c.depth + tile_depth - 1) / tile_depth;
-    const int first = blockIdx.z * part_tiles;
     const int tiles = all_tiles - first < part_tiles ? all_tiles - first : part_tiles;
     // Channel and tap of the thread's bytes in the tile that is copied next.
     int k = first * tile_depth + part * 16, channel = k % c.group_in, tap = k / c.group_in;
     int j = tap % c.taps[1], i0 = tap / c.taps[1];
     Copies<of_a + of_b> copies;
 
-    const auto start = [&](int tile) {
-      u8* const stage = shared + tile % stages * stage_bytes;
+    const auto start = [&](int number) {
+      u8* const stage = shared + number % stages * stage_bytes;
 #pragma unroll
       for (int i = 0; i < of_a; ++i) {
         u8* const to = stage + swizzled(row0 + i * rows_at_once, part);
@@ -285,10 +320,10 @@ struct TiledProduct {
       }
 #pragma unroll
       for (int i = 0; i < of_b; ++i) {
-        const int row = row0 + i * rows_at_once, column = n0 + row;
-        const bool inside = column < c.group_out && k < c.depth;
+        const int row = row0 + i * rows_at_once, column = tile.first_column + row;
+        const bool inside = column < tile.last_column && k < c.depth;
         copies.template start<16>(of_a + i, 0, stage + Engine::m * tile_depth + swizzled(row, part),
-                                  inside ? columns + static_cast<i64>(column) * c.depth + k : weights, inside);
+                                  inside ? of_columns + static_cast<i64>(column) * c.depth + k : weights, inside);
       }
       k += tile_depth;
       if constexpr (word == 4) {
@@ -306,8 +341,8 @@ struct TiledProduct {
         ++i0;
       }
     };
-    const auto land = [&](int tile) {
-      u8* const stage = shared + tile % stages * stage_bytes;
+    const auto land = [&](int number) {
+      u8* const stage = shared + number % stages * stage_bytes;
 #pragma unroll
       for (int i = 0; i < of_a; ++i) copies.land(i, stage + swizzled(row0 + i * rows_at_once, part));
 #pragma unroll
@@ -315,48 +350,54 @@ struct TiledProduct {
         copies.land(of_a + i, stage + Engine::m * tile_depth + swizzled(row0 + i * rows_at_once, part));
     };
 
-    Engine engine;
 #pragma unroll 1
-    for (int tile = 0; tile < stages - 1; ++tile) {
-      if (tile < tiles) {
-        start(tile);
-        land(tile);
+    for (int number = 0; number < stages - 1; ++number) {
+      if (number < tiles) {
+        start(number);
+        land(number);
       }
       copies.commit();
     }
 #pragma unroll 1
-    for (int tile = 0; tile < tiles; ++tile) {
+    for (int number = 0; number < tiles; ++number) {
       copies.template wait<stages - 2>();
-      __syncthreads();  // tile has landed for all threads, and all are done with the stage that is written next
-      const int next = tile + stages - 1;
+      __syncthreads();  // it has landed for all threads, and all are done with the stage that is written next
+      const int next = number + stages - 1;
       if (next < tiles) start(next);
       copies.commit();
-      const u8* const stage = shared + tile % stages * stage_bytes;
+      const u8* const stage = shared + number % stages * stage_bytes;
       engine.template multiply<src_signed>(stage, stage + Engine::m * tile_depth);
       if (next < tiles) land(next);
     }
+  }
 
-    const int base = group * c.group_out;
-    const int last_row = m0 + Engine::m < c.rows ? m0 + Engine::m : c.rows;
-    const int last_column = n0 + Engine::n < c.group_out ? n0 + Engine::n : c.group_out;
-    const Tile tile{m0, last_row, base + n0, base + last_column, shared, shared_bytes};
-    if constexpr (Epilogue::shares) {
-      copies.template wait<0>();
-      __syncthreads();
-    }
-    epilogue.begin(tile);
-    const auto place = [&](int i) { return m0 + i < last_row ? result_row(c, m0 + i) : -1; };
+  /// Writes rows [first, first + staged_rows) of the tile's sums to shared memory.
+  __device__ __forceinline__ static void stage(const Engine& engine, int first, u8* shared) {
+    __syncthreads();  // all are done with what is there
+    engine.template stage<staged_rows, pitch>(first, reinterpret_cast<s32*>(shared));
+    __syncthreads();
+  }
+
+  /// Tiles in x, groups in y, in z the parts that the depth is shared out in.
+  template <class Epilogue>
+  __device__ __forceinline__ static void run(const u8* __restrict__ images, const u8* __restrict__ weights,
+                                             const Correlation& c, int part_tiles, Epilogue& epilogue, u8* shared) {
+    const int tiles = column_tiles(c), group = blockIdx.y, base = group * c.group_out;
+    const Tile own = tile(c, blockIdx.x / tiles, blockIdx.x % tiles);
+    Engine engine;
+    multiply(engine, images, weights, c, group, own, blockIdx.z * part_tiles, part_tiles, shared);
+    const auto place = [&](int i) { return own.first_row + i < own.last_row ? result_row(c, own.first_row + i) : -1; };
     engine.for_each(place, [&](int row, int j, auto sums) {
-      if (n0 + j >= last_column) return;
-      const int column = base + n0 + j;
+      const int of_group = own.first_column + j;
+      if (of_group >= own.last_column) return;
+      const int column = base + of_group;
       if constexpr (pairs || sizeof sums == sizeof(s32)) {
         epilogue(row, column, sums);
       } else {
         epilogue(row, column, Pack<s32, 1>{{sums.v[0]}});
-        if (n0 + j + 1 < last_column) epilogue(row, column + 1, Pack<s32, 1>{{sums.v[1]}});
+        if (of_group + 1 < own.last_column) epilogue(row, column + 1, Pack<s32, 1>{{sums.v[1]}});
       }
     });
-    epilogue.end(tile);
   }
 };
 

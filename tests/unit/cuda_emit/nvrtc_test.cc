@@ -1,11 +1,9 @@
-#include <dlfcn.h>
+#include "nvrtc.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <array>
 #include <cstdlib>
-#include <regex>
-#include <sstream>
 
 #include "cuda/code.h"
 #include "cuda/emit.h"
@@ -15,81 +13,6 @@
 /// What NVIDIA's compiler makes of the kernels. It needs no GPU.
 namespace qfw::cuda::testing {
 namespace {
-
-class Nvrtc {
- public:
-  Nvrtc() {
-    for (const char* folder : {"", "/usr/local/cuda/lib64/"}) {
-      for (const char* name : {"libnvrtc.so.13", "libnvrtc.so.12"}) {
-        if (library_ == nullptr) library_ = dlopen((std::string(folder) + name).c_str(), RTLD_NOW | RTLD_LOCAL);
-      }
-    }
-  }
-  bool is_there() const { return library_ != nullptr; }
-
-  /// The PTX of `text` for `architecture`.
-  std::string compile(const std::string& text, const std::string& architecture) const {
-    void* program = nullptr;
-    const auto check = [&](int status, const char* what) {
-      if (status == 0) return;
-      std::size_t size = 0;
-      get<int(void*, std::size_t*)>("nvrtcGetProgramLogSize")(program, &size);
-      std::string log(size, '\0');
-      get<int(void*, char*)>("nvrtcGetProgramLog")(program, log.data());
-      throw std::runtime_error(std::string(what) + " for " + architecture + ": " + std::to_string(status) + "\n" +
-                               log.substr(0, 4000));
-    };
-    using Create = int(void**, const char*, const char*, int, const char* const*, const char* const*);
-    check(get<Create>("nvrtcCreateProgram")(&program, text.c_str(), "groups.cu", 0, nullptr, nullptr), "create");
-    const std::string gpu = "--gpu-architecture=" + architecture;
-    const std::vector<const char*> options{gpu.c_str(),       "--std=c++17",      "--fmad=false",   "--ftz=true",
-                                           "--prec-div=true", "--prec-sqrt=true", "-default-device"};
-    check(get<int(void*, int, const char* const*)>("nvrtcCompileProgram")(program, static_cast<int>(options.size()),
-                                                                          options.data()),
-          "compile");
-    std::size_t size = 0;
-    check(get<int(void*, std::size_t*)>("nvrtcGetPTXSize")(program, &size), "size");
-    std::string ptx(size, '\0');
-    check(get<int(void*, char*)>("nvrtcGetPTX")(program, ptx.data()), "PTX");
-    get<int(void**)>("nvrtcDestroyProgram")(&program);
-    return ptx;
-  }
-
- private:
-  template <class F>
-  F* get(const char* name) const {
-    return reinterpret_cast<F*>(dlsym(library_, name));
-  }
-
-  void* library_ = nullptr;
-};
-
-/// Instructions of floats that round otherwise than each op once, or flush where bits are passed on.
-std::vector<std::string> offences(const std::string& ptx) {
-  const std::regex floats(R"(^\s*(@%?!?\w+\s+)?([a-z]\w*(\.\w+)*\.f(32|64)[\w.]*)\s.*)");
-  std::set<std::string> found;
-  std::istringstream lines(ptx);
-  std::smatch match;
-  for (std::string line; std::getline(lines, line);) {
-    if (!std::regex_match(line, match, floats)) continue;
-    const std::string instruction = match[2], op = instruction.substr(0, instruction.find('.'));
-    const auto has = [&](const char* modifier) {
-      return (instruction + ".").find(std::string(".") + modifier + ".") != std::string::npos;
-    };
-    const bool computes = op == "add" || op == "sub" || op == "mul" || op == "div" || op == "sqrt";
-    const bool f32 = has("f32");
-    const auto is_integer = [&](const char* type) { return has(type); };
-    constexpr std::array integers{"s8", "u8", "s16", "u16", "s32", "u32"};
-    bool right = op == "ld" || op == "st" || op == "mov" || op == "selp";
-    if (computes) right = has("rn") && (has("ftz") || !f32);
-    if (op == "setp" || op == "set") right = has("ftz") || !f32;
-    // Between floats and integers, to whole numbers and to bf16 nothing is subnormal, or it is to stay.
-    if (op == "cvt") right = has("ftz") || !f32 || has("rni") || has("bf16") || std::ranges::any_of(integers, is_integer);
-    if (op == "neg" || op == "abs") right = !f32;  // of doubles it is exact
-    if (!right) found.insert(instruction);
-  }
-  return {found.begin(), found.end()};
-}
 
 TEST(Offences, AreFound) {
   EXPECT_THAT(offences("\tfma.rn.ftz.f32 %f1, %f2, %f3, %f4;\n"), ::testing::SizeIs(1));
@@ -111,9 +34,9 @@ TEST_P(Compiled, RoundsEachOpOnce) {
   Kernels kernels;
   int groups = 0;
   for (const std::string& recipe : recipes()) {
-    for_each_group(recipe, false, [&](const Graph& graph, const lowering::Group& group) {
+    for_each_group(recipe, false, [&](const Graph& graph, const lowering::Step& step) {
       ++groups;
-      kernels.add(job_of(graph, group).emitted);
+      kernels.add(job_of(graph, *step.group).emitted);
     });
   }
   RecordProperty("groups", groups);
@@ -121,7 +44,7 @@ TEST_P(Compiled, RoundsEachOpOnce) {
   EXPECT_GT(kernels.count(), 100u);
   std::string text(device_headers());
   for (const KernelSource& source : kernels.sources()) text += source.text;
-  const std::string ptx = nvrtc.compile(text, GetParam());
+  const std::string ptx = nvrtc.compile(text, GetParam()).ptx;
   EXPECT_THAT(offences(ptx), ::testing::IsEmpty());
   EXPECT_NE(ptx.find("mul.rn.ftz.f32"), ptx.npos);
   EXPECT_NE(ptx.find("div.rn.ftz.f32"), ptx.npos);

@@ -8,7 +8,8 @@
 #include <vector>
 
 #include "cuda/context.h"
-#include "qfw/lowering/grouping.h"
+#include "passes/freeze.h"
+#include "qfw/lowering/steps.h"
 #include "run/session.h"
 #include "support/evaluate.h"
 
@@ -24,12 +25,27 @@ inline std::vector<std::string> recipes() {
   return names;
 }
 
-/// The groups of a recipe's training and evaluation, at its beginning, in its middle and at its end. `small`: of small images
-/// with few channels, which leave rests of vectors in several layers.
-inline void for_each_group(const std::string& name, bool small,
-                           const std::function<void(const Graph& graph, const lowering::Group& group)>& use) {
+inline Session session_of(const std::string& name, const std::vector<std::string>& overrides) {
   LoadOptions load;
   load.dataset_optional = true;
+  return Session(Recipe::load(QFW_SOURCE_DIR "/recipes/" + name, overrides, ::qfw::testing::catalog(), load),
+                 Session::Data::optional);
+}
+
+/// What an evaluation computes for every batch, its tensors left as they are.
+inline Graph frozen(const Graph& evaluation) {
+  const Freeze parts(evaluation);
+  std::vector<Freeze::Bytes> values;
+  for (const Fetch& fetch : parts.prepare().fetches) {
+    values.push_back(std::make_shared<std::vector<std::byte>>(parts.prepare().type(fetch.use).bytes()));
+  }
+  return parts.frozen(values);
+}
+
+/// The steps with groups of a recipe's training and evaluation, at its beginning, in its middle and at its end. `small`: of
+/// small images with few channels, which leave rests of vectors in several layers.
+inline void for_each_group(const std::string& name, bool small,
+                           const std::function<void(const Graph& graph, const lowering::Step& step)>& use) {
   const bool imagenet = name.find("resnet") != name.npos;
   std::vector<std::string> overrides;
   if (small) overrides = {"train.batch_size=2", "eval.batch_size=2"};
@@ -38,14 +54,13 @@ inline void for_each_group(const std::string& name, bool small,
   if (!imagenet) {
     overrides.insert(overrides.end(), {"dataset.shape=28,28,1", "dataset.classes=10", "dataset.train_examples=60000"});
   }
-  const Session session(Recipe::load(QFW_SOURCE_DIR "/recipes/" + name, overrides, ::qfw::testing::catalog(), load),
-                        Session::Data::optional);
+  const Session session = session_of(name, overrides);
   const std::int64_t steps = session.total_steps();
   for (const std::int64_t step : {std::int64_t{0}, steps / 2, steps - 1}) {
-    for (const bool training : {true, false}) {
-      const Graph graph = session.prepared(training ? session.training_graph_at(step) : session.evaluation_graph_at(step));
-      for (const lowering::Item& item : lowering::group_nodes(graph, target())) {
-        if (item.group) use(graph, *item.group);
+    const Graph evaluation = session.prepared(session.evaluation_graph_at(step));
+    for (const Graph& graph : {session.prepared(session.training_graph_at(step)), evaluation, frozen(evaluation)}) {
+      for (const lowering::Step& each : lowering::list_steps(graph, target(), true).steps) {
+        if (each.group != nullptr) use(graph, each);
       }
     }
   }

@@ -15,10 +15,10 @@ TEST(Recipes, EqualInterpreter) {
   Kernels kernels;
   int groups = 0;
   for (const std::string& recipe : recipes()) {
-    for_each_group(recipe, true, [&](const Graph& graph, const lowering::Group& group) {
+    for_each_group(recipe, true, [&](const Graph& graph, const lowering::Step& step) {
       ++groups;
-      if (!programs.insert(lowering::to_string(lowering::program_of(graph, group))).second) return;
-      Job job = job_of(graph, group);
+      if (!programs.insert(lowering::to_string(lowering::program_of(graph, *step.group))).second) return;
+      Job job = job_of(graph, *step.group);
       std::vector<std::string> names;
       for (const EmittedLaunch& launch : job.emitted.launches) names.push_back(launch.source.name);
       if (++met[names] > 2) return;

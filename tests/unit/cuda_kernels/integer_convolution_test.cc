@@ -157,8 +157,8 @@ TEST(IntegerConvolution, ReadsWeightsThatWerePackedBefore) {
         const TensorType types[] = {{forward ? test.src() : test.dst(), DType::s8}, {test.weights(), DType::s8}};
         const Bytes inputs[] = {random_codes(types[0].bytes(), 1), random_codes(types[1].bytes(), 2)};
         IntegerConvolution kernel(device, test.product(kind, DType::s8), Weights::packed);
-        const Guarded weights(inputs[1]), packed(kernel.packed_bytes());
-        kernel.pack(weights.data(), packed.data());
+        const Guarded weights(inputs[1]), packed(kernel.operands().packed_bytes());
+        kernel.operands().pack(weights.data(), packed.data());
         EXPECT_TRUE(packed.intact());
         const Bytes given[] = {inputs[0], packed.bytes()};
         const Bytes expected = forward ? reference(Op::conv2d, test.conv, types, inputs)
@@ -216,110 +216,6 @@ TEST(IntegerConvolution, DoesNothingForNoImages) {
   const Bytes inputs[] = {{}, random_codes(256, 1)};
   run(kernel, inputs, 0);
   EXPECT_EQ(device.launches, 0);
-}
-
-// What emitted code will be: it scales sums to bf16, keeps them in shared memory, from where whole rows are stored and columns
-// are added up in one order.
-constexpr const char* scaling = R"(
-struct ScaleAndAddUp {
-  static constexpr bool shares = true;
-  const float* factors;
-  bf16* to;
-  float* partial;
-  int columns;
-  Tile own;
-
-  __device__ bf16* held() const { return reinterpret_cast<bf16*>(own.shared); }
-  __device__ void begin(const Tile& tile) {
-    own = tile;
-    for (int i = threadIdx.x; i < tile.shared_bytes / 2; i += blockDim.x) held()[i] = {0xffff};
-    __syncthreads();
-  }
-  template <int n>
-  __device__ void operator()(int row, int column, const Pack<s32, n>& sums) {
-    for (int i = 0; i < n; ++i) {
-      const float scaled = static_cast<float>(sums.v[i]) * factors[column + i];
-      const auto bits = static_cast<unsigned short>(rounded_bits(scaled) >> 16);
-      held()[(row - own.first_row) * 64 + column + i - own.first_column] = {bits};
-    }
-  }
-  __device__ void end(const Tile&) {
-    __syncthreads();
-    const int width = own.last_column - own.first_column, height = own.last_row - own.first_row;
-    for (int i = threadIdx.x; i < width * height; i += blockDim.x) {
-      const int y = i / width, x = i % width;
-      to[(own.first_row + y) * columns + own.first_column + x] = held()[y * 64 + x];
-    }
-    for (int x = threadIdx.x; x < width; x += blockDim.x) {
-      float sum = 0;
-      for (int y = 0; y < height; ++y) sum += widen(held()[y * 64 + x]);
-      partial[own.first_row / 64 * columns + own.first_column + x] = sum;
-    }
-  }
-};
-extern "C" __global__ void scaled(const u8* images, const u8* weights, bf16* to, Correlation c, const float* factors,
-                                  float* partial) {
-  using Product = TiledProduct<TensorTile<64, 64, 32, 32, true>, AsyncCopies, 4, false, 16, true>;
-  __shared__ __align__(128) u8 shared[Product::shared_bytes];
-  ScaleAndAddUp epilogue{factors, to, partial, c.group_out};
-  Product::run(images, weights, c, 1000, epilogue, shared);
-})";
-
-TEST(IntegerConvolution, AnEpilogueRidesOnTheTiles) {
-  const int rows = 150, depth = 96, columns = 100;
-  const TensorType types[] = {{{rows, depth}, DType::u8}, {{depth, columns}, DType::s8}};
-  const Bytes inputs[] = {random_codes(types[0].bytes(), 1), random_codes(types[1].bytes(), 2)};
-  const Bytes sums_bytes = reference(Op::dense, Dense{}, types, inputs);
-  std::vector<int> sums(rows * columns);
-  std::memcpy(sums.data(), sums_bytes.data(), sums_bytes.size());
-
-  HostDevice device(90);
-  const Case test{rows, 1, 1, depth, columns, 1, 1};
-  IntegerConvolution kernel(device, test.product(ProductShape::Kind::forward, DType::u8), Weights::packed);
-  const Guarded src(inputs[0]), weights(inputs[1]), packed(kernel.packed_bytes());
-  kernel.pack(weights.data(), packed.data());
-
-  std::vector<float> factors(columns);
-  for (int i = 0; i < columns; ++i) factors[i] = 1.0F / static_cast<float>(3 * i + 7);
-  const std::vector<KernelSource> sources{{"scaled", scaling}};
-  const auto code = emulated::HostCode::compile(device_headers(), sources);
-  for (const auto schedule : emulated::schedules) {
-    std::vector<BFloat16> to(rows * columns);
-    std::vector<float> partial(3 * columns);
-    device::Correlation c{.height = 1,
-                          .width = 1,
-                          .channels = depth,
-                          .rows = rows,
-                          .grid_height = 1,
-                          .grid_width = 1,
-                          .step = {1, 1},
-                          .low = {0, 0},
-                          .taps = {1, 1},
-                          .groups = 1,
-                          .group_in = depth,
-                          .group_out = columns,
-                          .depth = depth,
-                          .dst_height = 1,
-                          .dst_width = 1,
-                          .first = {0, 0},
-                          .every = {1, 1}};
-    const void *a = src.data(), *b = packed.data(), *f = factors.data();
-    void *result = to.data(), *parts = partial.data();
-    void* arguments[] = {&a, &b, &result, &c, &f, &parts};
-    emulated::run_grid(code, code.kernel("scaled"), {.grid = {3 * 2, 1, 1}, .block = {128, 1, 1}, .barriers = true}, arguments,
-                       schedule);
-    for (int x = 0; x < columns; ++x) {
-      float sum = 0;
-      for (int y = 0; y < rows; ++y) {
-        const BFloat16 expected(static_cast<float>(sums[y * columns + x]) * factors[x]);
-        ASSERT_EQ(to[y * columns + x].bits, expected.bits) << y << " " << x;
-        sum = y % 64 == 0 ? static_cast<float>(expected) : sum + static_cast<float>(expected);
-        if (y % 64 == 63 || y + 1 == rows) {
-          ASSERT_EQ(partial[y / 64 * columns + x], sum);
-        }
-      }
-    }
-  }
 }
 
 }  // namespace
