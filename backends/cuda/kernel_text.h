@@ -17,6 +17,7 @@ struct GroupSource {
   const lowering::FusedProgram& program;
   const Layout& layout;
   std::span<const DType> inputs, outputs;
+  Form form = Form::alone;
 };
 
 /// The three kinds of kernel that a group may have, started in this order.
@@ -87,11 +88,14 @@ class KernelText {
   /// Element `at` of the result, from the variable `from`.
   void put_result(const lowering::FusedProgram::Reduction& reduction, std::string_view at, std::string_view from);
 
-  /// Named by its text.
-  EmittedLaunch done(const LaunchShape& shape);
+  /// Named by its text. `way` is how it goes about it, for people.
+  EmittedLaunch done(const LaunchShape& shape, std::string_view way);
 
  private:
   std::string scalar_name(int value) const;
+  std::string parameters() const;
+  std::string members(bool barriers) const;
+  std::string about(std::string_view way) const;
 
   const GroupSource& source_;
   std::vector<bool> wanted_;

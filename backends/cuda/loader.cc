@@ -1,6 +1,8 @@
 #include "loader.h"
 
+#include "code_dump.h"
 #include "qfw/error.h"
+#include "qfw/lowering/dump.h"
 
 namespace qfw::cuda {
 
@@ -8,7 +10,7 @@ Loader::Handle Loader::ask(KernelSource source) {
   const auto [at, is_new] = entries_.try_emplace(source.name);
   Entry& entry = at->second;
   if (is_new) {
-    entry = {std::move(source.text), std::make_shared<std::shared_ptr<Function>>()};
+    entry = {std::move(source.text), std::move(source.about), std::make_shared<std::shared_ptr<Function>>()};
     asked_.push_back(at->first);
   } else if (entry.text != source.text) {
     fail(Error::Category::internal, "cuda", "two kernels are called " + source.name);
@@ -19,10 +21,20 @@ Loader::Handle Loader::ask(KernelSource source) {
 void Loader::load() {
   std::vector<KernelSource> sources;
   sources.reserve(asked_.size());
-  for (const std::string& name : asked_) sources.push_back({name, entries_.at(name).text});
-  std::vector<std::shared_ptr<Function>> functions = device_.load(sources);
-  for (std::size_t i = 0; i < functions.size(); ++i) *entries_.at(asked_[i]).function = std::move(functions[i]);
+  for (const std::string& name : asked_) {
+    const auto at = entries_.find(name);
+    if (at->second.function.use_count() == 1) {
+      entries_.erase(at);
+    } else {
+      sources.push_back({name, at->second.text, at->second.about});
+    }
+  }
   asked_.clear();
+  std::vector<std::shared_ptr<Function>> functions = device_.load(sources);
+  for (std::size_t i = 0; i < functions.size(); ++i) {
+    if (lowering::is_dumped("code")) dump_code(sources[i], *functions[i]);
+    *entries_.at(sources[i].name).function = std::move(functions[i]);
+  }
 }
 
 }  // namespace qfw::cuda

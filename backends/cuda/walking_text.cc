@@ -40,7 +40,8 @@ class WalkingText {
     if (!trees_.empty()) results();
     return text_.done({.grid = {static_cast<unsigned>(layout_.blocks()), 1, 1},
                        .block = {layout_.block_x, layout_.block_y, 1},
-                       .barriers = !trees_.empty()});
+                       .barriers = !trees_.empty()},
+                      fmt::format("{} columns x {} rows a thread", layout_.vector, layout_.unroll));
   }
 
  private:
@@ -62,15 +63,16 @@ class WalkingText {
     text_.line("const index cols = ", text_.extent(layout_.cols), ";");
     if (layout_.flat) text_.line("const index count = ", text_.extent(program_.space.count()), ";");
     text_.line("const index column_blocks = ", text_.extent(layout_.column_blocks),
-               ", column_block = blockIdx.x % column_blocks;");
-    text_.line("const index part = blockIdx.x / column_blocks, pieces = ", text_.extent(layout_.pieces),
+               ", column_block = spot.block % column_blocks;");
+    text_.line("const index part = spot.block / column_blocks, pieces = ", text_.extent(layout_.pieces),
                ", outer = part / pieces;");
     text_.line("const index inner = ", text_.extent(layout_.inner), ", height = ", text_.extent(layout_.height), ";");
-    text_.line("const index own = (column_block * blockDim.x + threadIdx.x) * V;");
-    text_.line("const bool inside = own < cols;");
+    text_.line("const index own = (column_block * spot.width + spot.x) * V;");
+    // Threads that the block does not have take part in its barriers (member_spot).
+    text_.line("const bool inside = own < cols", trees_.empty() ? ";" : " && spot.y < spot.height;");
     text_.line("const index column = inside ? own : 0;");
     text_.line("const index first = outer * inner + part % pieces * height, end = outer * inner + inner;");
-    text_.line("const index start = first + threadIdx.y;");
+    text_.line("const index start = first + spot.y;");
     text_.line("const index last = !inside ? 0 : first + height < end ? first + height : end;");
   }
 
@@ -107,16 +109,16 @@ class WalkingText {
   // ---- rows --------------------------------------------------------------------------------------------------------------
   void walk() {
     if (!sums_) {
-      text_.open("for (index row = start; row < last; row += U * blockDim.y)");
+      text_.open("for (index row = start; row < last; row += U * spot.height)");
       some_rows();
       text_.close();
       return;
     }
-    text_.open(fmt::format("for (index block = start; block < last; block += {} * blockDim.y)", Layout::block_rows));
+    text_.open(fmt::format("for (index block = start; block < last; block += {} * spot.height)", Layout::block_rows));
     for (const int r : trees_) begin_block(r);
     text_.line("#pragma unroll 1");
     text_.open(fmt::format("for (unsigned k = 0; k < {}; k += U)", Layout::block_rows));
-    text_.line("const index row = block + k * blockDim.y;");
+    text_.line("const index row = block + k * spot.height;");
     some_rows();
     text_.close();
     for (const int r : trees_) end_block(r);
@@ -128,7 +130,7 @@ class WalkingText {
     const auto each_row = [&] {
       text_.line("#pragma unroll");
       text_.open("for (int u = 0; u < U; ++u)");
-      text_.line("const index at_row = row + u * blockDim.y, at = at_row * cols + column;");
+      text_.line("const index at_row = row + u * spot.height, at = at_row * cols + column;");
       text_.open("if (at_row < last", layout_.flat ? " && at < count" : "", ")");
     };
     const auto end_row = [&] {
@@ -345,10 +347,10 @@ class WalkingText {
     text_.line(accumulator.type, " all[V];");
     each_column("all[e] = ", one(r, "[e]"), ";");
     for (int from = 0; from < layout_.vector; from += at_once) {
-      text_.line(fmt::format("join_threads<{}, {}>(all + {}, shared, threadIdx.x, threadIdx.y, blockDim.x, blockDim.y);",
+      text_.line(fmt::format("join_threads<{}, {}>(all + {}, shared, spot.x, spot.y, spot.width, spot.height);",
                              accumulator.type, at_once, from));
     }
-    text_.open("if (threadIdx.y == 0 && inside)");
+    text_.open("if (spot.y == 0 && inside)");
     text_.line("#pragma unroll");
     text_.open("for (int e = 0; e < V; ++e)");
     put(r, kept(r) ? "outer * cols + column + e" : "column + e", "part * cols + column + e", "all[e]");
@@ -365,11 +367,10 @@ class WalkingText {
       text_.line("#pragma unroll");
       text_.line("for (int e = 1; e < V; ++e) all = joined(all, ", one(r, "[e]"), ");");
     }
-    text_.line(
-        fmt::format("join_threads<{}, 1>(&all, shared, 0, threadIdx.y * blockDim.x + threadIdx.x, 1, blockDim.x * blockDim.y);",
-                    accumulator.type));
-    text_.open("if (threadIdx.x == 0 && threadIdx.y == 0)");
-    put(r, kept(r) ? "outer" : "0", "blockIdx.x", "all");
+    text_.line(fmt::format("join_threads<{}, 1>(&all, shared, 0, spot.y * spot.width + spot.x, 1, spot.width * spot.height);",
+                           accumulator.type));
+    text_.open("if (spot.x == 0 && spot.y == 0)");
+    put(r, kept(r) ? "outer" : "0", "spot.block", "all");
     text_.close();
   }
 

@@ -1,4 +1,5 @@
-#include <dlfcn.h>
+#include "support/nvrtc.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -15,54 +16,6 @@
 /// What NVIDIA's compiler makes of the kernels. It needs no GPU.
 namespace qfw::cuda::testing {
 namespace {
-
-class Nvrtc {
- public:
-  Nvrtc() {
-    for (const char* folder : {"", "/usr/local/cuda/lib64/"}) {
-      for (const char* name : {"libnvrtc.so.13", "libnvrtc.so.12"}) {
-        if (library_ == nullptr) library_ = dlopen((std::string(folder) + name).c_str(), RTLD_NOW | RTLD_LOCAL);
-      }
-    }
-  }
-  bool is_there() const { return library_ != nullptr; }
-
-  /// The PTX of `text` for `architecture`.
-  std::string compile(const std::string& text, const std::string& architecture) const {
-    void* program = nullptr;
-    const auto check = [&](int status, const char* what) {
-      if (status == 0) return;
-      std::size_t size = 0;
-      get<int(void*, std::size_t*)>("nvrtcGetProgramLogSize")(program, &size);
-      std::string log(size, '\0');
-      get<int(void*, char*)>("nvrtcGetProgramLog")(program, log.data());
-      throw std::runtime_error(std::string(what) + " for " + architecture + ": " + std::to_string(status) + "\n" +
-                               log.substr(0, 4000));
-    };
-    using Create = int(void**, const char*, const char*, int, const char* const*, const char* const*);
-    check(get<Create>("nvrtcCreateProgram")(&program, text.c_str(), "groups.cu", 0, nullptr, nullptr), "create");
-    const std::string gpu = "--gpu-architecture=" + architecture;
-    const std::vector<const char*> options{gpu.c_str(),       "--std=c++17",      "--fmad=false",   "--ftz=true",
-                                           "--prec-div=true", "--prec-sqrt=true", "-default-device"};
-    check(get<int(void*, int, const char* const*)>("nvrtcCompileProgram")(program, static_cast<int>(options.size()),
-                                                                          options.data()),
-          "compile");
-    std::size_t size = 0;
-    check(get<int(void*, std::size_t*)>("nvrtcGetPTXSize")(program, &size), "size");
-    std::string ptx(size, '\0');
-    check(get<int(void*, char*)>("nvrtcGetPTX")(program, ptx.data()), "PTX");
-    get<int(void**)>("nvrtcDestroyProgram")(&program);
-    return ptx;
-  }
-
- private:
-  template <class F>
-  F* get(const char* name) const {
-    return reinterpret_cast<F*>(dlsym(library_, name));
-  }
-
-  void* library_ = nullptr;
-};
 
 /// Instructions of floats that round otherwise than each op once, or flush where bits are passed on.
 std::vector<std::string> offences(const std::string& ptx) {
@@ -106,8 +59,8 @@ class Compiled : public ::testing::TestWithParam<std::string> {};
 
 /// The kernels of all recipes, as they are: 256 images of 224 x 224.
 TEST_P(Compiled, RoundsEachOpOnce) {
-  const Nvrtc nvrtc;
-  if (!nvrtc.is_there()) GTEST_SKIP() << "there is neither libnvrtc.so.13 nor libnvrtc.so.12";
+  const test::Nvrtc nvrtc;
+  if (!nvrtc.is_there()) GTEST_SKIP() << test::Nvrtc::missing;
   Kernels kernels;
   int groups = 0;
   for (const std::string& recipe : recipes()) {
@@ -121,7 +74,7 @@ TEST_P(Compiled, RoundsEachOpOnce) {
   EXPECT_GT(kernels.count(), 100u);
   std::string text(device_headers());
   for (const KernelSource& source : kernels.sources()) text += source.text;
-  const std::string ptx = nvrtc.compile(text, GetParam());
+  const std::string ptx = nvrtc.compile(text, GetParam()).ptx;
   EXPECT_THAT(offences(ptx), ::testing::IsEmpty());
   EXPECT_NE(ptx.find("mul.rn.ftz.f32"), ptx.npos);
   EXPECT_NE(ptx.find("div.rn.ftz.f32"), ptx.npos);

@@ -24,10 +24,10 @@ inline std::vector<std::string> recipes() {
   return names;
 }
 
-/// The groups of a recipe's training and evaluation, at its beginning, in its middle and at its end. `small`: of small images
+/// The graphs of a recipe's training and evaluation, at its beginning, in its middle and at its end. `small`: of small images
 /// with few channels, which leave rests of vectors in several layers.
-inline void for_each_group(const std::string& name, bool small,
-                           const std::function<void(const Graph& graph, const lowering::Group& group)>& use) {
+inline void for_each_graph(const std::string& name, bool small,
+                           const std::function<void(const Graph& graph, Session& session)>& use) {
   LoadOptions load;
   load.dataset_optional = true;
   const bool imagenet = name.find("resnet") != name.npos;
@@ -38,17 +38,24 @@ inline void for_each_group(const std::string& name, bool small,
   if (!imagenet) {
     overrides.insert(overrides.end(), {"dataset.shape=28,28,1", "dataset.classes=10", "dataset.train_examples=60000"});
   }
-  const Session session(Recipe::load(QFW_SOURCE_DIR "/recipes/" + name, overrides, ::qfw::testing::catalog(), load),
-                        Session::Data::optional);
+  Session session(Recipe::load(QFW_SOURCE_DIR "/recipes/" + name, overrides, ::qfw::testing::catalog(), load),
+                  Session::Data::optional);
   const std::int64_t steps = session.total_steps();
   for (const std::int64_t step : {std::int64_t{0}, steps / 2, steps - 1}) {
     for (const bool training : {true, false}) {
-      const Graph graph = session.prepared(training ? session.training_graph_at(step) : session.evaluation_graph_at(step));
-      for (const lowering::Item& item : lowering::group_nodes(graph, target())) {
-        if (item.group) use(graph, *item.group);
-      }
+      use(session.prepared(training ? session.training_graph_at(step) : session.evaluation_graph_at(step)), session);
     }
   }
+}
+
+/// Their groups.
+inline void for_each_group(const std::string& name, bool small,
+                           const std::function<void(const Graph& graph, const lowering::Group& group)>& use) {
+  for_each_graph(name, small, [&](const Graph& graph, Session&) {
+    for (const lowering::Item& item : lowering::group_nodes(graph, target())) {
+      if (item.group) use(graph, *item.group);
+    }
+  });
 }
 
 }  // namespace qfw::cuda::testing
