@@ -33,8 +33,9 @@ class Joiner {
   JoinedSteps run() {
     find_early();
     find_late();
-    for (const std::vector<int>& steps : joined(in_order())) add(steps);
-    require_order();
+    const std::vector<int> order = in_order();
+    require_order(order);
+    for (const std::vector<int>& steps : joined(order)) add(steps);
     std::swap(list_.steps, steps_);
     joined_.list = std::move(list_);
     return std::move(joined_);
@@ -185,16 +186,18 @@ class Joiner {
     joined_.labels.push_back(std::move(label));
   }
 
-  void require_order() const {
-    std::vector<bool> written(list_.values);
-    for (const Step& each : steps_) {
-      for (const int value : each.reads) {
-        if (writer_[value] != none && !written[value]) {
-          fail(Error::Category::internal, "cuda", "a step was moved before what it reads", label_of(graph_, each),
-               "report this graph");
-        }
+  /// A constant that a group writes may be read before that, too, as a source; what a step read after it was written it still
+  /// does.
+  void require_order(const std::vector<int>& order) const {
+    std::vector<bool> done(order.size());
+    for (const int s : order) {
+      for (const int value : step(s).reads) {
+        const int writer = writer_[value];
+        if (writer == none || writer > s || done[writer]) continue;
+        fail(Error::Category::internal, "cuda", "a step was moved before what it reads", label_of(graph_, step(s)),
+             "report this graph");
       }
-      for (const int value : each.writes) written[value] = true;
+      done[s] = true;
     }
   }
 

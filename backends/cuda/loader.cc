@@ -19,22 +19,21 @@ Loader::Handle Loader::ask(KernelSource source) {
 }
 
 void Loader::load() {
+  std::erase_if(asked_, [&](const std::string& name) {
+    const auto at = entries_.find(name);
+    const bool is_wanted = at->second.function.use_count() > 1;
+    if (!is_wanted) entries_.erase(at);
+    return !is_wanted;
+  });
   std::vector<KernelSource> sources;
   sources.reserve(asked_.size());
-  for (const std::string& name : asked_) {
-    const auto at = entries_.find(name);
-    if (at->second.function.use_count() == 1) {
-      entries_.erase(at);
-    } else {
-      sources.push_back({name, at->second.text, at->second.about});
-    }
-  }
-  asked_.clear();
+  for (const std::string& name : asked_) sources.push_back({name, entries_.at(name).text, entries_.at(name).about});
   std::vector<std::shared_ptr<Function>> functions = device_.load(sources);
   for (std::size_t i = 0; i < functions.size(); ++i) {
     if (lowering::is_dumped("code")) dump_code(sources[i], *functions[i]);
-    *entries_.at(sources[i].name).function = std::move(functions[i]);
+    *entries_.at(asked_[i]).function = std::move(functions[i]);
   }
+  asked_.clear();
 }
 
 }  // namespace qfw::cuda

@@ -19,7 +19,8 @@ __device__ __forceinline__ Spot member_spot(i64 extent, unsigned block) {
   const unsigned width = static_cast<unsigned>(extent), height = static_cast<unsigned>(extent >> 32);
   return {threadIdx.x % width, threadIdx.x / width, width, height, block};
 }
-/// An address as tables have it.
+/// An address as tables have it. The hint makes most accesses those of global memory, as through parameters; a conversion that
+/// would do it for all (__cvta_global_to_generic) keeps NVRTC 13.0 from ending with some kernels.
 template <class T>
 __device__ __forceinline__ T* pointer_of(i64 word) {
   T* const pointer = reinterpret_cast<T*>(word);
