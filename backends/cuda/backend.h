@@ -18,6 +18,7 @@ class CudaBackend : public Backend {
     std::string libraries;
     std::string launch = "recorded";
     bool tf32 = false;
+    bool bf16_weight_gradients = false;
     static void declare(Declare<Options>& option) {
       option("device", &Options::device,
              "number of the GPU, as nvidia-smi counts them; several, as 0,1,2,3, for as many replicas of one process "
@@ -32,6 +33,11 @@ class CudaBackend : public Backend {
              {.choices = {"recorded", "direct", "checked"}});
       option("tf32", &Options::tf32,
              "products of f32 may round their operands to 10 bits of mantissa (TF32): faster, other bits");
+      option(
+          "bf16_weight_gradients", &Options::bf16_weight_gradients,
+          "under compute = bf16, gradients of weights are rounded to bf16 before the optimizer sees them, as PyTorch's are; "
+          "otherwise they stay f32 wherever cuDNN has an engine for it, which it compiles at the first use (seconds for each "
+          "shape, then kept)");
     }
   };
 

@@ -36,6 +36,11 @@ Collective* Context::collective(Communicator& replicas) {
   return collective_.get();
 }
 
+std::string Context::reducing() const {
+  if (!has_met_replicas_) return "chosen in the first run";
+  return collective_ == nullptr ? "by the host" : collective_->describe();
+}
+
 std::shared_ptr<const DeviceMemory> Context::tensor(const ConstantTensor& tensor) {
   std::erase_if(tensors_, [](const auto& each) { return each.second.expired(); });
   std::weak_ptr<const DeviceMemory>& known = tensors_[tensor.bytes.get()];

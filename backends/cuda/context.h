@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "device.h"
@@ -47,6 +48,8 @@ class Context {
 
   /// What the device reduces with over all replicas; null: the host does. Made once, by all replicas at the same time.
   Collective* collective(Communicator& replicas);
+  /// What it is, for people; known from then on.
+  std::string reducing() const;
 
   /// On the device, once for all who have it.
   std::shared_ptr<const DeviceMemory> tensor(const ConstantTensor& tensor);

@@ -29,6 +29,7 @@ inline constexpr int stream_count = 3;
 struct KernelSource {
   std::string name;  ///< of its one `extern "C" __global__` function; a kernel of another text has another name
   std::string text;
+  std::string about{};  ///< for people: its ops
 };
 
 /// A compiled kernel.

@@ -30,13 +30,13 @@ std::string described(const Layout& layout) {
 
 }  // namespace
 
-EmittedGroup emit(const FusedProgram& program, std::span<const DType> inputs, std::span<const DType> outputs) {
-  return emit(program, inputs, outputs, layout_of(program));
+EmittedGroup emit(const FusedProgram& program, std::span<const DType> inputs, std::span<const DType> outputs, Form form) {
+  return emit(program, inputs, outputs, layout_of(program), form);
 }
 
 EmittedGroup emit(const FusedProgram& program, std::span<const DType> inputs, std::span<const DType> outputs,
-                  const Layout& layout) {
-  const GroupSource source{program, layout, inputs, outputs};
+                  const Layout& layout, Form form) {
+  const GroupSource source{.program = program, .layout = layout, .inputs = inputs, .outputs = outputs, .form = form};
   EmittedGroup group;
   group.describe = described(layout);
   std::vector<bool> done = layout.by_tree;

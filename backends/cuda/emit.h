@@ -13,12 +13,22 @@
 /// and divisions and roots rounded (code/prelude.cuh).
 namespace qfw::cuda {
 
-/// One kernel of a group and how it is started. Its parameters are, in this order: a pointer for each input of the group, one
-/// for each output, one to scratch memory, and the extents, an array of 64-bit integers by value (struct Extents<N>). All
+/// How a kernel is told of its operands.
+enum class Form : std::uint8_t {
+  alone,    ///< it computes one group
+  together  ///< several of the same code, members of one launch, each by its own blocks
+};
+
+/// One kernel of a group and how it is started. Alone its parameters are, in this order: a pointer for each input of the group,
+/// one for each output, one to scratch memory, and the extents, an array of 64-bit integers by value (struct Extents<N>). All
 /// pointers are aligned to 32 bytes. The program's numbers are among the extents, too, by their bits: many are made of extents.
+///
+/// Together they are two tables in device memory. The first has a MemberBlock for each block of the launch in x, the second a
+/// record for each member, of 64-bit words: the extent of its blocks (x, and y in the upper half), the pointers as above, the
+/// extents. Blocks of the launch are as wide as that of a member at most (in x alone), and as many in y as each member has.
 struct EmittedLaunch {
   KernelSource source;
-  LaunchShape shape;
+  LaunchShape shape;  ///< alone
   std::vector<std::int64_t> extents;
 };
 
@@ -33,10 +43,11 @@ struct EmittedGroup {
 /// order by one thread each; others over a tree that the extents alone decide, so that every device has the same bits: each
 /// thread adds up 8 rows in f32 and such blocks in double, a block of threads joins what its threads have, and a second kernel
 /// what the blocks have, in a fixed order.
-EmittedGroup emit(const lowering::FusedProgram& program, std::span<const DType> inputs, std::span<const DType> outputs);
+EmittedGroup emit(const lowering::FusedProgram& program, std::span<const DType> inputs, std::span<const DType> outputs,
+                  Form form = Form::alone);
 /// With another layout than layout_of(program): for tests.
 EmittedGroup emit(const lowering::FusedProgram& program, std::span<const DType> inputs, std::span<const DType> outputs,
-                  const struct Layout& layout);
+                  const struct Layout& layout, Form form = Form::alone);
 
 /// Whether that output may lie where that input lies: no thread reads another's elements of it.
 bool may_overwrite(const lowering::FusedProgram& program, int input, int output);

@@ -83,6 +83,9 @@ void CudaExecutable::point() {
     for (std::size_t k = 0; k < instruction.inputs.size(); ++k) pointers_[i].inputs[k] = resolve(instruction.inputs[k]);
     for (std::size_t k = 0; k < instruction.outputs.size(); ++k) pointers_[i].outputs[k] = resolve(instruction.outputs[k]);
   }
+  for (std::size_t i = 0; i < pointers_.size(); ++i) {
+    program_.instructions[i].kernel->point(pointers_[i].inputs, pointers_[i].outputs, context_->scratch());
+  }
   for (Segment& segment : segments_) segment.recording.reset();
   generation_ = context_->generation();
 }
@@ -186,7 +189,10 @@ void CudaExecutable::run_profiled() {
 
 std::vector<Executable::Task> CudaExecutable::tasks() const {
   std::vector<Task> tasks;
-  for (const Instruction& instruction : program_.instructions) tasks.push_back(instruction.task);
+  for (const Instruction& instruction : program_.instructions) {
+    tasks.push_back(instruction.task);
+    tasks.back().implementation = instruction.kernel->implementation();  // who reduces is known after the first run
+  }
   return tasks;
 }
 

@@ -20,7 +20,7 @@ EmittedLaunch joining_kernel(const GroupSource& source, std::span<const std::int
   KernelText text(source);
   std::int64_t most_results = 1, most_partials = 1, doubles = 1;
   unsigned number = 0;
-  text.line("const i64 first = static_cast<i64>(blockIdx.x) * blockDim.x, result = first + threadIdx.x;");
+  text.line("const i64 first = static_cast<i64>(spot.block) * spot.width, result = first + spot.x;");
   std::vector<int> trees;
   for (int r = 0; r < static_cast<int>(source.program.reductions.size()); ++r) {
     if (!source.layout.by_tree[r]) continue;
@@ -42,11 +42,10 @@ EmittedLaunch joining_kernel(const GroupSource& source, std::span<const std::int
     text.line(fmt::format("{} all = {};", accumulator.type, accumulator.nothing));
     text.open("if (result < results)");
     text.line("const i64 begin = result / stride * count * stride + result % stride;");
-    text.line("all = joined_partials(from + begin, all, threadIdx.y, blockDim.y, count, stride);");
+    text.line("all = joined_partials(from + begin, all, spot.y, spot.height, count, stride);");
     text.close();
-    text.line(
-        fmt::format("join_threads<{}, 1>(&all, shared, threadIdx.x, threadIdx.y, blockDim.x, blockDim.y);", accumulator.type));
-    text.open("if (threadIdx.y == 0 && result < results)");
+    text.line(fmt::format("join_threads<{}, 1>(&all, shared, spot.x, spot.y, spot.width, spot.height);", accumulator.type));
+    text.open("if (spot.y == 0 && result < results)");
     text.put_result(reduction, "result", "all");
     text.close();
     text.close();
@@ -56,7 +55,8 @@ EmittedLaunch joining_kernel(const GroupSource& source, std::span<const std::int
   const std::int64_t y = std::min<std::int64_t>(Layout::most_threads / x, most_partials);
   return text.done({.grid = {static_cast<unsigned>((most_results + x - 1) / x), number, 1},
                     .block = {static_cast<unsigned>(x), static_cast<unsigned>(y), 1},
-                    .barriers = true});
+                    .barriers = true},
+                   "joins parts");
 }
 
 }  // namespace qfw::cuda

@@ -24,6 +24,9 @@ class Kernel {
   virtual std::size_t scratch_bytes() const { return 0; }
   /// Whether the host takes part in the work, so that it cannot be recorded.
   virtual bool on_host() const { return false; }
+  /// What the next calls of enqueue() will be given, before the first of them: a kernel that keeps addresses in device memory
+  /// writes them there.
+  virtual void point(std::span<const std::byte* const> /*inputs*/, std::span<const Address> /*outputs*/, Address /*scratch*/) {}
   /// Gives its work to the compute stream and returns; may be called again with other addresses.
   virtual void enqueue(std::span<const std::byte* const> inputs, std::span<const Address> outputs, Address scratch) = 0;
 };

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <bit>
 
 #include "qfw/error.h"
@@ -168,22 +169,69 @@ void KernelText::put_result(const FusedProgram::Reduction& reduction, std::strin
   if (reduction.second_output >= 0) line(fmt::format("out{}[{}] = variance_of({});", reduction.second_output, at, from));
 }
 
-EmittedLaunch KernelText::done(const LaunchShape& shape, const char* kind, const std::string& besides, int threads) {
-  std::string parameters = besides;
+/// Of a kernel that is given its operands and extents.
+std::string KernelText::parameters(const std::string& besides) const {
+  std::string list = besides;
   for (std::size_t i = 0; i < source_.inputs.size(); ++i) {
     if (static_cast<int>(i) == source_.carried) continue;
-    parameters += fmt::format("const {}* in{}, ", device_type(source_.inputs[i]), i);
+    list += fmt::format("const {}* in{}, ", device_type(source_.inputs[i]), i);
   }
   for (std::size_t i = 0; i < source_.outputs.size(); ++i) {
-    parameters += fmt::format("{}* out{}, ", device_type(source_.outputs[i]), i);
+    list += fmt::format("{}* out{}, ", device_type(source_.outputs[i]), i);
   }
+  return fmt::format("({}double* scratch, const Extents<{}> x) {{\n  const Spot spot = own_spot();\n", list, extents_.size());
+}
+
+/// Of one that finds them in the records of a table (EmittedLaunch).
+std::string KernelText::members(bool barriers) const {
+  std::size_t words = 1;
+  std::string found;
+  const auto pointer = [&](const std::string& type, const std::string& name) {
+    found += fmt::format("  {0}* const {1} = pointer_of<{0}>(record[{2}]);\n", type, name, words++);
+  };
+  for (std::size_t i = 0; i < source_.inputs.size(); ++i) {
+    pointer(fmt::format("const {}", device_type(source_.inputs[i])), fmt::format("in{}", i));
+  }
+  for (std::size_t i = 0; i < source_.outputs.size(); ++i) pointer(device_type(source_.outputs[i]), fmt::format("out{}", i));
+  pointer("double", "scratch");
+  return fmt::format(
+      "(const MemberBlock* blocks, const i64* records) {{\n"
+      "  const MemberBlock which = blocks[blockIdx.x];\n"
+      "  const i64* const record = records + which.member * {}ull;\n"
+      "  const Spot spot = member_spot(record[0], which.block);\n"
+      "{}{}"
+      "  const Extents<{}> x = *reinterpret_cast<const Extents<{}>*>(record + {});\n",
+      words + extents_.size(), barriers ? "" : "  if (spot.y >= spot.height) return;\n", found, extents_.size(),
+      extents_.size(), words);
+}
+
+/// The ops, and what is reduced.
+std::string KernelText::about(std::string_view way) const {
+  constexpr std::array reductions{"sum", "max", "min", "moments"};
+  std::string ops;
+  const auto add = [&](std::string_view op) { (ops += ops.empty() ? ": " : ", ") += op; };
+  for (std::size_t v = 0; v < wanted_.size(); ++v) {
+    const Value& value = source_.program.values[v];
+    if (wanted_[v] && value.kind == Value::Kind::compute) add(name_of(value.op));
+  }
+  std::string reduced;
+  for (const FusedProgram::Reduction& reduction : source_.program.reductions) {
+    const char* kind = reductions[static_cast<std::size_t>(reduction.kind)];
+    if (reduced.find(kind) == std::string::npos) reduced += fmt::format("{}{}", reduced.empty() ? "; " : ", ", kind);
+  }
+  return fmt::format("{}{}{}", way, ops, reduced);
+}
+
+EmittedLaunch KernelText::done(const LaunchShape& shape, std::string_view way, const char* kind, const std::string& besides,
+                               int threads) {
   if (extents_.empty()) extents_.push_back(0);
-  const std::string rest =
-      fmt::format("({}double* scratch, const Extents<{}> x) {{\n{}}}\n", parameters, extents_.size(), text_);
-  const std::string name = fmt::format("{}_{:016x}", kind, hash_of(rest));
-  return {.source = {name, fmt::format("extern \"C\" __global__ void __launch_bounds__({}) {}{}", threads, name, rest)},
-          .shape = shape,
-          .extents = extents_};
+  const bool alone = source_.form == Form::alone;
+  const std::string rest = (alone ? parameters(besides) : members(shape.barriers)) + text_ + "}\n";
+  const std::string name = fmt::format("{}_{:016x}", alone ? kind : "groups", hash_of(rest));
+  return {
+      .source = {name, fmt::format("extern \"C\" __global__ void __launch_bounds__({}) {}{}", threads, name, rest), about(way)},
+      .shape = shape,
+      .extents = extents_};
 }
 
 }  // namespace qfw::cuda

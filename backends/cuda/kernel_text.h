@@ -18,6 +18,7 @@ struct GroupSource {
   const Layout& layout;
   std::span<const DType> inputs, outputs;
   int carried = -1;  ///< an input that is not in memory: the sums of the tile that the group rides on
+  Form form = Form::alone;
 };
 
 /// The three kinds of kernel that a group may have, started in this order.
@@ -88,13 +89,16 @@ class KernelText {
   /// Element `at` of the result, from the variable `from`.
   void put_result(const lowering::FusedProgram::Reduction& reduction, std::string_view at, std::string_view from);
 
-  /// Named by its text. What it takes besides, before all else, as parameters that each end with a comma; `kind` begins its
-  /// name.
-  EmittedLaunch done(const LaunchShape& shape, const char* kind = "group", const std::string& besides = {},
-                     int threads = Layout::most_threads);
+  /// Named by its text. `way` is how it goes about it, for people. What it takes besides, before all else, as parameters that
+  /// each end with a comma; `kind` begins its name.
+  EmittedLaunch done(const LaunchShape& shape, std::string_view way, const char* kind = "group",
+                     const std::string& besides = {}, int threads = Layout::most_threads);
 
  private:
   std::string scalar_name(int value) const;
+  std::string parameters(const std::string& besides) const;
+  std::string members(bool barriers) const;
+  std::string about(std::string_view way) const;
 
   const GroupSource& source_;
   std::vector<bool> wanted_;

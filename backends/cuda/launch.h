@@ -14,6 +14,9 @@ namespace qfw::cuda {
 
 inline constexpr unsigned threads_a_block = 256;
 
+/// That every device takes of one launch.
+inline constexpr std::size_t most_parameter_bytes = 4096;
+
 /// A number of elements as kernels count it. `what` is counted, `where` says of what.
 inline int as_int(std::int64_t number, std::string_view what, std::string_view where) {
   constexpr std::int64_t most = std::numeric_limits<int>::max() - 1024;  // the last block may look beyond
@@ -40,6 +43,7 @@ inline KernelSource kernel_source(const std::string& name, const std::string& pa
 template <class... Arguments>
 void launch(Device& device, const Function& function, const LaunchShape& shape, Arguments... arguments) {
   static_assert((std::is_trivially_copyable_v<Arguments> && ...));
+  static_assert((sizeof(Arguments) + ... + 0) <= most_parameter_bytes);
   void* const pointers[] = {&arguments...};
   device.launch(Stream::compute, function, shape, pointers);
 }

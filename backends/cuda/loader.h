@@ -16,14 +16,16 @@ class Loader {
 
   /// Filled by load().
   using Handle = std::shared_ptr<const std::shared_ptr<Function>>;
-  /// The same function for the same name; a name stands for one text (KernelSource).
+  /// The same function for the same name; a name stands for one text (KernelSource): with two it throws Category::internal.
   Handle ask(KernelSource source);
-  /// Compiles all that was asked for since. Throws Category::internal if a name was asked for with two texts.
+  /// Compiles what was asked for since, but for that whose handles are all gone. QFW_DUMP=code tells of each kernel.
   void load();
+
+  Device& device() const { return device_; }
 
  private:
   struct Entry {
-    std::string text;
+    std::string text, about;
     std::shared_ptr<std::shared_ptr<Function>> function;
   };
 

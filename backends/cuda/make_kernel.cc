@@ -65,7 +65,7 @@ class Maker {
  private:
   std::unique_ptr<Kernel> node_kernel(int number) const {
     const Node& node = graph_.nodes[number];
-    Device& device = context_.device();
+    Loader& loader = context_.loader();
     const auto type = [&](std::size_t input) -> const TensorType& { return graph_.type(node.inputs[input]); };
     switch (node.op) {
       case Op::conv2d:
@@ -75,17 +75,17 @@ class Maker {
         if (is_float(type(0).dtype)) return make_float_product(graph_, node, context_);
         return make_integer_product(graph_, node, context_);
       case Op::max_pool:
-        return std::make_unique<MaxPool>(device, type(0), node.outputs[0], node.as<Pool>());
+        return std::make_unique<MaxPool>(loader, type(0), node.outputs[0], node.as<Pool>());
       case Op::max_pool_grad:
-        return std::make_unique<MaxPoolGrad>(device, type(0), type(1), node.as<Pool>());
+        return std::make_unique<MaxPoolGrad>(loader, type(0), type(1), node.as<Pool>());
       case Op::transpose:
-        return std::make_unique<Transpose>(device, type(0), node.as<Axes>().swap);
+        return std::make_unique<Transpose>(loader, type(0), node.as<Axes>().swap);
       case Op::broadcast_to:
-        return std::make_unique<Broadcast>(device, type(0), node.outputs[0].shape);
+        return std::make_unique<Broadcast>(loader, type(0), node.outputs[0].shape);
       case Op::random_uniform:
         static_assert(offsetof(StepData, seed) == offsetof(device::RandomState, seed) &&
                       offsetof(StepData, index) == offsetof(device::RandomState, step));
-        return std::make_unique<RandomUniform>(device, node.outputs[0], node.as<qfw::Stream>().id, context_.step());
+        return std::make_unique<RandomUniform>(loader, node.outputs[0], node.as<qfw::Stream>().id, context_.step());
       default:
         return make_group(graph_, lowering::group_of(graph_, number), context_);
     }

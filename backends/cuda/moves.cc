@@ -71,7 +71,8 @@ std::int64_t product_of(const Shape& shape, int from, int to) {
 
 }  // namespace
 
-Transpose::Transpose(Device& device, const TensorType& from, std::array<int, 2> axes) : device_(device), bytes_(from.bytes()) {
+Transpose::Transpose(Loader& loader, const TensorType& from, std::array<int, 2> axes)
+    : device_(loader.device()), bytes_(from.bytes()) {
   const auto [first, second] = std::minmax(axes[0], axes[1]);
   const Shape& shape = from.shape;
   const std::string where = "transpose of " + from.str();
@@ -85,7 +86,6 @@ Transpose::Transpose(Device& device, const TensorType& from, std::array<int, 2> 
     implementation_ = "copy";
     return;
   }
-  std::vector<KernelSource> sources;
   if (together == unit && rows >= 8 && columns >= 8) {
     way_ = Way::tiles;
     rows_ = as_int(rows, "rows", where);
@@ -94,12 +94,12 @@ Transpose::Transpose(Device& device, const TensorType& from, std::array<int, 2> 
     matrices_ = outer * middle;
     // Blocks that are resident at once; where there are more matrices, each takes several.
     const std::int64_t tiles = (rows + 31) / 32 * ((columns + 31) / 32);
-    const std::int64_t at_once = std::clamp<std::int64_t>(8LL * device.properties().multiprocessors / tiles, 1, 65535);
+    const std::int64_t at_once = std::clamp<std::int64_t>(8LL * device_.properties().multiprocessors / tiles, 1, 65535);
     shape_ = {.grid = {static_cast<unsigned>(as_int(tiles, "tiles", where)),
                        static_cast<unsigned>(std::min<std::int64_t>(matrices_, at_once)), 1},
               .block = {32, 8, 1},
               .barriers = true};
-    sources.push_back(kernel_source(
+    function_ = loader.ask(kernel_source(
         fmt::format("transpose_{}", unit),
         fmt::format("const {0}* from, {0}* to, int rows, int columns, int middle, long long matrices", code_type(unit)),
         "transpose_tiles(from, to, rows, columns, middle, matrices);"));
@@ -115,10 +115,9 @@ Transpose::Transpose(Device& device, const TensorType& from, std::array<int, 2> 
     view_ = view_of(joined(result), where);
     count_ = as_int(static_cast<std::int64_t>(bytes_ / unit), "units", where);
     shape_ = one_thread_each(count_, where);
-    sources.push_back(gather_source(unit, 1));
+    function_ = loader.ask(gather_source(unit, 1));
     implementation_ = fmt::format("{} bytes a thread", unit);
   }
-  function_ = device.load(sources).front();
 }
 
 void Transpose::enqueue(std::span<const std::byte* const> inputs, std::span<const Address> outputs, Address) {
@@ -127,13 +126,13 @@ void Transpose::enqueue(std::span<const std::byte* const> inputs, std::span<cons
       if (bytes_ > 0) device_.copy(Stream::compute, outputs[0], inputs[0], bytes_);
       return;
     case Way::tiles:
-      return launch(device_, *function_, shape_, inputs[0], outputs[0], rows_, columns_, middle_, matrices_);
+      return launch(device_, **function_, shape_, inputs[0], outputs[0], rows_, columns_, middle_, matrices_);
     case Way::gather:
-      return launch(device_, *function_, shape_, inputs[0], outputs[0], view_, count_);
+      return launch(device_, **function_, shape_, inputs[0], outputs[0], view_, count_);
   }
 }
 
-Broadcast::Broadcast(Device& device, const TensorType& from, const Shape& to) : device_(device) {
+Broadcast::Broadcast(Loader& loader, const TensorType& from, const Shape& to) : device_(loader.device()) {
   const std::string where = "broadcast of " + from.str() + " to " + to.str();
   const std::size_t size = size_of(from.dtype);
   const std::int64_t elements = to.count();
@@ -170,13 +169,12 @@ Broadcast::Broadcast(Device& device, const TensorType& from, const Shape& to) : 
   count_ = as_int(elements * static_cast<std::int64_t>(size) / static_cast<std::int64_t>(at_once), "units", where);
   shape_ = one_thread_each(count_, where);
   implementation_ = n > 1 ? fmt::format("one of {} bytes, {} times a thread", unit, n) : fmt::format("{} bytes a thread", unit);
-  const KernelSource source = gather_source(unit, n);
-  function_ = device.load({&source, 1}).front();
+  function_ = loader.ask(gather_source(unit, n));
 }
 
 void Broadcast::enqueue(std::span<const std::byte* const> inputs, std::span<const Address> outputs, Address) {
   if (function_) {
-    launch(device_, *function_, shape_, inputs[0], outputs[0], view_, count_);
+    launch(device_, **function_, shape_, inputs[0], outputs[0], view_, count_);
   } else if (copied_ > 0) {
     device_.copy(Stream::compute, outputs[0], inputs[0], copied_);
   }

@@ -6,13 +6,14 @@
 
 #include "code/arguments.cuh"
 #include "kernel.h"
+#include "loader.h"
 
 namespace qfw::cuda {
 
 /// Op::transpose: two axes in each other's place, of any dtype.
 class Transpose final : public Kernel {
  public:
-  Transpose(Device& device, const TensorType& from, std::array<int, 2> axes);
+  Transpose(Loader& loader, const TensorType& from, std::array<int, 2> axes);
 
   const char* kind() const override { return "transpose"; }
   std::string implementation() const override { return implementation_; }
@@ -27,13 +28,13 @@ class Transpose final : public Kernel {
   device::Strided view_{};
   LaunchShape shape_;
   std::string implementation_;
-  std::shared_ptr<Function> function_;
+  Loader::Handle function_;
 };
 
 /// Op::broadcast_to, of any dtype.
 class Broadcast final : public Kernel {
  public:
-  Broadcast(Device& device, const TensorType& from, const Shape& to);
+  Broadcast(Loader& loader, const TensorType& from, const Shape& to);
 
   const char* kind() const override { return "broadcast"; }
   std::string implementation() const override { return implementation_; }
@@ -46,7 +47,7 @@ class Broadcast final : public Kernel {
   device::Strided view_{};
   LaunchShape shape_;
   std::string implementation_;
-  std::shared_ptr<Function> function_;
+  Loader::Handle function_;
 };
 
 }  // namespace qfw::cuda

@@ -36,7 +36,7 @@ class OrderedText {
 
  private:
   EmittedLaunch threaded() {
-    text_.line("const index result = static_cast<index>(blockIdx.x) * blockDim.x + threadIdx.x;");
+    text_.line("const index result = static_cast<index>(spot.block) * spot.width + spot.x;");
     text_.line("if (result >= ", text_.extent(first_.results), ") return;");
     begin();
     int loops = 0;
@@ -51,27 +51,28 @@ class OrderedText {
     for (; loops > 0; --loops) text_.close();
     end();
     return text_.done(
-        {.grid = {static_cast<unsigned>((first_.results + threads - 1) / threads), 1, 1}, .block = {threads, 1, 1}});
+        {.grid = {static_cast<unsigned>((first_.results + threads - 1) / threads), 1, 1}, .block = {threads, 1, 1}},
+        "in order");
   }
 
   /// A block makes as many elements as it has threads; one of them adds these up.
   EmittedLaunch staged() {
-    text_.line("const index result = blockIdx.x;");
+    text_.line("const index result = spot.block;");
     text_.line("const index count = ", text_.extent(first_.count), ";");
     text_.line(fmt::format("__shared__ float staged[{}][{}];", of_.size(), Layout::most_threads));
     begin();
-    text_.open("for (index base = 0; base < count; base += blockDim.x)");
-    text_.line("const index own = base + threadIdx.x;");
+    text_.open("for (index base = 0; base < count; base += spot.width)");
+    text_.line("const index own = base + spot.x;");
     text_.open("if (own < count)");
     axes("own", [&](std::size_t axis) { return !is_kept(axis); });
     values();
     for (std::size_t i = 0; i < of_.size(); ++i) {
-      text_.line(fmt::format("staged[{}][threadIdx.x] = {};", i, text_.name(program_.reductions[of_[i]].value)));
+      text_.line(fmt::format("staged[{}][spot.x] = {};", i, text_.name(program_.reductions[of_[i]].value)));
     }
     text_.close();
     text_.line("__syncthreads();");
-    text_.open("if (threadIdx.x == 0)");
-    text_.line("const index here = count - base < blockDim.x ? count - base : blockDim.x;");
+    text_.open("if (spot.x == 0)");
+    text_.line("const index here = count - base < spot.width ? count - base : spot.width;");
     text_.line("#pragma unroll 4");
     text_.open("for (index k = 0; k < here; ++k)");
     for (std::size_t i = 0; i < of_.size(); ++i) add(of_[i], fmt::format("staged[{}][k]", i));
@@ -79,10 +80,11 @@ class OrderedText {
     text_.close();
     text_.line("__syncthreads();");
     text_.close();
-    text_.line("if (threadIdx.x != 0) return;");
+    text_.line("if (spot.x != 0) return;");
     end();
     return text_.done(
-        {.grid = {static_cast<unsigned>(first_.results), 1, 1}, .block = {Layout::most_threads, 1, 1}, .barriers = true});
+        {.grid = {static_cast<unsigned>(first_.results), 1, 1}, .block = {Layout::most_threads, 1, 1}, .barriers = true},
+        "in order, by blocks");
   }
 
   bool is_kept(std::size_t axis) const { return first_.strides[axis] != 0; }

@@ -17,7 +17,10 @@ class RealBackend final : public cuda::CudaBackend {
   static std::unique_ptr<cuda::Device> open(const Options& options) {
     const int index = cuda::device_of(options.device, local_replica());
     return std::make_unique<cuda::CudaDevice>(
-        cuda::CudaDevice::Options{.index = index, .libraries = options.libraries, .tf32 = options.tf32});
+        cuda::CudaDevice::Options{.index = index,
+                                  .libraries = options.libraries,
+                                  .tf32 = options.tf32,
+                                  .bf16_weight_gradients = options.bf16_weight_gradients});
   }
 };
 

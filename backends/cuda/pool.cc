@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <array>
-
 #include "launch.h"
 
 namespace qfw::cuda {
@@ -33,24 +31,23 @@ const char* code_type(DType type) { return type == DType::f32 ? "float" : name_o
 
 }  // namespace
 
-MaxPool::MaxPool(Device& device, const TensorType& x, const TensorType& result, const Pool& pool)
-    : device_(device), pooling_(pooling_of(x, result, pool)) {
+MaxPool::MaxPool(Loader& loader, const TensorType& x, const TensorType& result, const Pool& pool)
+    : device_(loader.device()), pooling_(pooling_of(x, result, pool)) {
   const int n = channels_a_thread(x);
   const std::string where = "max pool of " + x.str(), type = code_type(x.dtype);
   packs_ = as_int(result.shape.count() / n, "packs of channels", where);
   shape_ = one_thread_each(packs_, where);
-  const KernelSource source = kernel_source(fmt::format("max_pool_{}_{}", name_of(x.dtype), n),
-                                            fmt::format("const {0}* x, {0}* to, Pooling p, int packs", type),
-                                            fmt::format("max_pool<{}, {}>(x, to, p, packs);", type, n));
-  function_ = device.load({&source, 1}).front();
+  function_ = loader.ask(kernel_source(fmt::format("max_pool_{}_{}", name_of(x.dtype), n),
+                                       fmt::format("const {0}* x, {0}* to, Pooling p, int packs", type),
+                                       fmt::format("max_pool<{}, {}>(x, to, p, packs);", type, n)));
 }
 
 void MaxPool::enqueue(std::span<const std::byte* const> inputs, std::span<const Address> outputs, Address) {
-  if (packs_ > 0) launch(device_, *function_, shape_, inputs[0], outputs[0], pooling_, packs_);
+  if (packs_ > 0) launch(device_, **function_, shape_, inputs[0], outputs[0], pooling_, packs_);
 }
 
-MaxPoolGrad::MaxPoolGrad(Device& device, const TensorType& x, const TensorType& gradient, const Pool& pool)
-    : device_(device), pooling_(pooling_of(x, gradient, pool)) {
+MaxPoolGrad::MaxPoolGrad(Loader& loader, const TensorType& x, const TensorType& gradient, const Pool& pool)
+    : device_(loader.device()), pooling_(pooling_of(x, gradient, pool)) {
   const int n = channels_a_thread(x);
   const std::string where = "gradient of a max pool of " + x.str(), type = code_type(x.dtype);
   packs_ = as_int(x.shape.count() / n, "packs of channels", where);
@@ -62,22 +59,20 @@ MaxPoolGrad::MaxPoolGrad(Device& device, const TensorType& x, const TensorType& 
   const std::string index = bytes ? "u8" : "unsigned";
   const std::string variant = fmt::format("{}_{}_{}", name_of(x.dtype), bytes ? "u8" : "u32", n);
   const std::string arguments = fmt::format("<{}, {}, {}>", type, index, n);
-  const std::array sources{
-      kernel_source("max_pool_taps_" + variant, fmt::format("const {}* x, {}* to, Pooling p, int packs", type, index),
-                    "max_pool_taps" + arguments + "(x, to, p, packs);"),
-      kernel_source("max_pool_grad_" + variant,
-                    fmt::format("const {1}* taps, const {0}* gradients, {0}* to, Pooling p, int packs", type, index),
-                    "max_pool_grad" + arguments + "(taps, gradients, to, p, packs);")};
-  const auto functions = device.load(sources);
-  find_ = functions[0];
-  gather_ = functions[1];
+  find_ = loader.ask(kernel_source("max_pool_taps_" + variant,
+                                   fmt::format("const {}* x, {}* to, Pooling p, int packs", type, index),
+                                   "max_pool_taps" + arguments + "(x, to, p, packs);"));
+  gather_ =
+      loader.ask(kernel_source("max_pool_grad_" + variant,
+                               fmt::format("const {1}* taps, const {0}* gradients, {0}* to, Pooling p, int packs", type, index),
+                               "max_pool_grad" + arguments + "(taps, gradients, to, p, packs);"));
 }
 
 void MaxPoolGrad::enqueue(std::span<const std::byte* const> inputs, std::span<const Address> outputs, Address scratch) {
   if (packs_ == 0) return;
   const std::byte* const taps = scratch;
-  launch(device_, *find_, find_shape_, inputs[0], scratch, pooling_, window_packs_);
-  launch(device_, *gather_, gather_shape_, taps, inputs[1], outputs[0], pooling_, packs_);
+  launch(device_, **find_, find_shape_, inputs[0], scratch, pooling_, window_packs_);
+  launch(device_, **gather_, gather_shape_, taps, inputs[1], outputs[0], pooling_, packs_);
 }
 
 }  // namespace qfw::cuda

@@ -5,6 +5,7 @@
 
 #include "code/arguments.cuh"
 #include "kernel.h"
+#include "loader.h"
 #include "qfw/nn.h"
 
 namespace qfw::cuda {
@@ -12,7 +13,7 @@ namespace qfw::cuda {
 /// Op::max_pool of floats.
 class MaxPool final : public Kernel {
  public:
-  MaxPool(Device& device, const TensorType& x, const TensorType& result, const Pool& pool);
+  MaxPool(Loader& loader, const TensorType& x, const TensorType& result, const Pool& pool);
 
   const char* kind() const override { return "max pool"; }
   void enqueue(std::span<const std::byte* const> inputs, std::span<const Address> outputs, Address scratch) override;
@@ -22,14 +23,14 @@ class MaxPool final : public Kernel {
   device::Pooling pooling_;
   int packs_;  ///< of neighbouring channels, of the result
   LaunchShape shape_;
-  std::shared_ptr<Function> function_;
+  Loader::Handle function_;
 };
 
 /// Op::max_pool_grad: (x, gradient of the result) -> gradient of x. Each window's maximum is found once and kept in scratch
 /// memory; then each pixel gathers what is its own, without atomic additions, in one order.
 class MaxPoolGrad final : public Kernel {
  public:
-  MaxPoolGrad(Device& device, const TensorType& x, const TensorType& gradient, const Pool& pool);
+  MaxPoolGrad(Loader& loader, const TensorType& x, const TensorType& gradient, const Pool& pool);
 
   const char* kind() const override { return "max pool backward"; }
   bool in_place(int input, int /*output*/) const override { return input == 0; }  // read before the result is written
@@ -42,7 +43,7 @@ class MaxPoolGrad final : public Kernel {
   int packs_, window_packs_;  ///< of neighbouring channels, of x and of the gradient
   std::size_t scratch_bytes_;
   LaunchShape find_shape_, gather_shape_;
-  std::shared_ptr<Function> find_, gather_;
+  Loader::Handle find_, gather_;
 };
 
 }  // namespace qfw::cuda

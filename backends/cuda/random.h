@@ -6,6 +6,7 @@
 
 #include "code/arguments.cuh"
 #include "kernel.h"
+#include "loader.h"
 
 namespace qfw::cuda {
 
@@ -13,7 +14,7 @@ namespace qfw::cuda {
 /// memory, which each launch reads: one that was recorded has the numbers of the step that is there when it is replayed.
 class RandomUniform final : public Kernel {
  public:
-  RandomUniform(Device& device, const TensorType& result, std::uint64_t stream, const std::byte* state);
+  RandomUniform(Loader& loader, const TensorType& result, std::uint64_t stream, const std::byte* state);
 
   const char* kind() const override { return "random"; }
   void enqueue(std::span<const std::byte* const> inputs, std::span<const Address> outputs, Address scratch) override;
@@ -24,7 +25,7 @@ class RandomUniform final : public Kernel {
   long long count_;
   const std::byte* state_;
   LaunchShape shape_;
-  std::shared_ptr<Function> function_;
+  Loader::Handle function_;
 };
 
 }  // namespace qfw::cuda

@@ -11,6 +11,7 @@ class Start final : public Kernel {
   explicit Start(std::shared_ptr<Reduction> reduction) : reduction_(std::move(reduction)) {}
 
   const char* kind() const override { return "all_reduce"; }
+  std::string implementation() const override { return reduction_->describe(); }
   bool on_host() const override { return reduction_->on_host(); }
   void enqueue(std::span<const std::byte* const> inputs, std::span<const Address> outputs, Address) override {
     reduction_->start(inputs, outputs);

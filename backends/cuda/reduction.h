@@ -24,6 +24,7 @@ class Reduction {
   void wait();
 
   bool on_host() const { return collective() == nullptr; }
+  std::string describe() const { return context_.reducing(); }  ///< who reduces, for people
 
  private:
   Collective* collective() const { return context_.collective(replicas_); }

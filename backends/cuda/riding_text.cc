@@ -75,8 +75,8 @@ class RidingText {
       text_.line("double* const shared = reinterpret_cast<double*>(memory);");
       rows_.results();
     }
-    return text_.done(shape, "riding", "const u8* images, const u8* weights, const Correlation c, int height, ",
-                      product_.threads);
+    return text_.done(shape, "on the tiles of a product", "riding",
+                      "const u8* images, const u8* weights, const Correlation c, int height, ", product_.threads);
   }
 
  private:

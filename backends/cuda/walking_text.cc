@@ -23,26 +23,28 @@ class WalkingText {
     }
     return text_.done({.grid = {static_cast<unsigned>(layout_.blocks()), 1, 1},
                        .block = {layout_.block_x, layout_.block_y, 1},
-                       .barriers = rows_.reduces()});
+                       .barriers = rows_.reduces()},
+                      fmt::format("{} columns x {} rows a thread", layout_.vector, layout_.unroll));
   }
 
  private:
-  static constexpr RowsText::Threads threads{"threadIdx.x", "threadIdx.y", "blockDim.x", "blockDim.y", "blockIdx.x"};
+  static constexpr RowsText::Threads threads{"spot.x", "spot.y", "spot.width", "spot.height", "spot.block"};
 
   void place() {
     text_.line(fmt::format("constexpr int V = {}, U = {};", layout_.vector, layout_.unroll));
     text_.line("const index cols = ", text_.extent(layout_.cols), ";");
     if (layout_.flat) text_.line("const index count = ", text_.extent(program_.space.count()), ";");
     text_.line("const index column_blocks = ", text_.extent(layout_.column_blocks),
-               ", column_block = blockIdx.x % column_blocks;");
-    text_.line("const index part = blockIdx.x / column_blocks, pieces = ", text_.extent(layout_.pieces),
+               ", column_block = spot.block % column_blocks;");
+    text_.line("const index part = spot.block / column_blocks, pieces = ", text_.extent(layout_.pieces),
                ", outer = part / pieces;");
     text_.line("const index inner = ", text_.extent(layout_.inner), ", height = ", text_.extent(layout_.height), ";");
-    text_.line("const index own = (column_block * blockDim.x + threadIdx.x) * V;");
-    text_.line("const bool inside = own < cols;");
+    text_.line("const index own = (column_block * spot.width + spot.x) * V;");
+    // Threads that the block does not have take part in its barriers (member_spot).
+    text_.line("const bool inside = own < cols", rows_.reduces() ? " && spot.y < spot.height;" : ";");
     text_.line("const index column = inside ? own : 0;");
     text_.line("const index first = outer * inner + part % pieces * height, end = outer * inner + inner;");
-    text_.line("const index start = first + threadIdx.y;");
+    text_.line("const index start = first + spot.y;");
     text_.line("const index last = !inside ? 0 : first + height < end ? first + height : end;");
   }
 
@@ -50,16 +52,16 @@ class WalkingText {
     const RowsText::Walk some{.is_there = layout_.flat ? "at_row < last && at < count" : "at_row < last",
                               .is_first = "u == 0 && at_row == start"};
     if (!rows_.adds()) {
-      text_.open("for (index row = start; row < last; row += U * blockDim.y)");
+      text_.open("for (index row = start; row < last; row += U * spot.height)");
       rows_.some_rows(some);
       text_.close();
       return;
     }
-    text_.open(fmt::format("for (index block = start; block < last; block += {} * blockDim.y)", Layout::block_rows));
+    text_.open(fmt::format("for (index block = start; block < last; block += {} * spot.height)", Layout::block_rows));
     rows_.begin_block();
     text_.line("#pragma unroll 1");
     text_.open(fmt::format("for (unsigned k = 0; k < {}; k += U)", Layout::block_rows));
-    text_.line("const index row = block + k * blockDim.y;");
+    text_.line("const index row = block + k * spot.height;");
     rows_.some_rows(some);
     text_.close();
     rows_.end_block();

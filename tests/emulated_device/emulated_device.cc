@@ -4,10 +4,12 @@
 
 #include <cstring>
 #include <map>
+#include <numeric>
 #include <set>
 #include <stdexcept>
 
 #include "cuda/code.h"
+#include "cuda/launch.h"
 #include "guarded_memory.h"
 #include "host_code.h"
 #include "qfw/denormals.h"
@@ -195,6 +197,10 @@ class EmulatedDevice final : public cuda::Device {
     if (arguments.size() != code.parameters().size()) {
       throw std::runtime_error(fmt::format("emulated device: {} takes {} arguments, is given {}", code.name(),
                                            code.parameters().size(), arguments.size()));
+    }
+    const std::size_t bytes = std::accumulate(code.parameters().begin(), code.parameters().end(), std::size_t{0});
+    if (bytes > cuda::most_parameter_bytes) {  // NVRTC would not have compiled it for every device
+      throw std::runtime_error(fmt::format("emulated device: {} takes {} bytes of parameters", code.name(), bytes));
     }
     const Schedule schedule = schedule_.value_or(schedules[static_cast<std::size_t>(launches_++) % schedules.size()]);
     auto kept = std::make_shared<KeptArguments>(code.parameters(), arguments);

@@ -37,6 +37,8 @@ cmp two/checkpoints/step_000000006.h5 again/checkpoints/step_000000006.h5 || fai
 
 # Where replicas share a device, the host reduces: the same sums.
 "$QFW" run tiny.ini --run.dir=shared "${gpu[@]}" "${two[@]}" --backend.device=0,0 2> /dev/null
+grep -q '"emulated": ' two/environment.json || fail "environment.json does not tell who reduces: $(cat two/environment.json)"
+grep -q '"by the host": ' shared/environment.json || fail "environment.json does not tell who reduces: $(cat shared/environment.json)"
 h5diff two/checkpoints/step_000000006.h5 shared/checkpoints/step_000000006.h5 /variables /variables || fail "replicas on one device differ"
 
 # A network of integers has the logits of cpu, bit for bit.

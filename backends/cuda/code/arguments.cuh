@@ -40,6 +40,11 @@ struct Strided {
   long long stride[6];
 };
 
+/// A block of a launch that computes several groups (code/fused.cuh: Spot): which of them, and which of its blocks.
+struct MemberBlock {
+  unsigned member, block;
+};
+
 /// What random numbers depend on besides their place, in device memory, so that work that was recorded sees the next step.
 struct RandomState {
   unsigned long long seed;

@@ -4,6 +4,32 @@
 // several threads reduce to one result.
 namespace qfw::device {
 
+// ---- where a thread works ---------------------------------------------------------------------------------------------
+
+/// A thread of a block, and the block, as the text of a group sees them.
+struct Spot {
+  unsigned x, y, width, height;  ///< of the thread; of the block
+  unsigned block;
+};
+/// Of a launch that computes one group.
+__device__ __forceinline__ Spot own_spot() { return {threadIdx.x, threadIdx.y, blockDim.x, blockDim.y, blockIdx.x}; }
+/// Of one that computes several, in blocks of one dimension, whose threads are as many as the widest member asks for: those that
+/// a member does not have lie below its block (y >= height). `extent` is that of the member's block, y in the upper half.
+__device__ __forceinline__ Spot member_spot(i64 extent, unsigned block) {
+  const unsigned width = static_cast<unsigned>(extent), height = static_cast<unsigned>(extent >> 32);
+  return {threadIdx.x % width, threadIdx.x / width, width, height, block};
+}
+/// An address as tables have it. The hint makes most accesses those of global memory, as through parameters; a conversion that
+/// would do it for all (__cvta_global_to_generic) keeps NVRTC 13.0 from ending with some kernels.
+template <class T>
+__device__ __forceinline__ T* pointer_of(i64 word) {
+  T* const pointer = reinterpret_cast<T*>(word);
+#if defined(__CUDA_ARCH__)
+  __builtin_assume(__isGlobal(pointer));
+#endif
+  return pointer;
+}
+
 // ---- elements: integers of 8 bits are computed with as floats ----------------------------------------------------------
 
 __device__ __forceinline__ float value_of(float x) { return x; }
@@ -139,12 +165,14 @@ __device__ __forceinline__ float variance_of(Moments a) {
 }
 
 /// Joins what the threads (x, 0), (x, 1), ... (x, height - 1) have in an order that the height alone decides; thread (x, 0) gets
-/// it. All threads of the block call it; `shared` has place for n of each.
+/// it. All threads of the block call it, those beyond the height, too; `shared` has place for n of each.
 template <class A, int n>
 __device__ __forceinline__ void join_threads(A* own, double* shared, unsigned x, unsigned y, unsigned width, unsigned height) {
   A* const all = reinterpret_cast<A*>(shared);
+  if (y < height) {
 #pragma unroll
-  for (int e = 0; e < n; ++e) all[(e * height + y) * width + x] = own[e];
+    for (int e = 0; e < n; ++e) all[(e * height + y) * width + x] = own[e];
+  }
   __syncthreads();
   for (unsigned left = height; left > 1;) {
     const unsigned half = (left + 1) / 2;

@@ -45,7 +45,7 @@ std::vector<Block> blocks_of(const std::vector<std::string>& layers) {
 }  // namespace
 
 bool is_of_the_model(const std::string& layer) {
-  return layer != root_scope && layer != optimizer_scope && layer != loss_scope;
+  return layer != root_scope && layer != optimizer_scope && layer != loss_scope && layer != several_layers;
 }
 
 LayerGroups with_the_one_before(const std::vector<std::string>& layers,

@@ -7,10 +7,11 @@
 
 namespace qfw {
 
-/// Scopes of the core's own, and what stands in none: no layers of the model.
+/// Scopes of the core's own, what stands in none, and what is of no layer more than of others: no layers of the model.
 inline constexpr const char* root_scope = "(root)";
 inline constexpr const char* optimizer_scope = "optimizer";
 inline constexpr const char* loss_scope = "loss";
+inline constexpr const char* several_layers = "(several layers)";
 bool is_of_the_model(const std::string& layer);
 
 /// Rows of a table of layers drawn together, for people.

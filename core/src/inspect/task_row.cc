@@ -110,7 +110,10 @@ std::string LayerNames::of(const std::vector<int>& nodes) const {
   // What stands in no scope is named by the layers beside it.
   const auto weight = [](const auto& count) { return count.first == root_scope ? -1 : count.second; };
   const auto most = std::ranges::max_element(counts, {}, weight);
-  return most == counts.end() ? root_scope : most->first;
+  if (most == counts.end()) return root_scope;
+  int all = 0;
+  for (const auto& count : counts) all += count.second;
+  return 4 * most->second < all && most->first != root_scope ? several_layers : most->first;
 }
 
 std::vector<TaskRow> rows_of(const Graph& graph, std::vector<Executable::Task> tasks) {

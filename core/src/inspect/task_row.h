@@ -38,7 +38,8 @@ class LayerNames {
   explicit LayerNames(const Graph& graph);  ///< which outlives it
 
   std::string of(int node) const;
-  /// Of several nodes that are computed together: of most of those that compute something.
+  /// Of several nodes that are computed together: of most of those that compute something, or several_layers, where that is
+  /// less than a quarter of them: of what a backend does for all layers at once.
   std::string of(const std::vector<int>& nodes) const;
   /// All of the graph's, in the order of the network: that of the first node of each.
   const std::vector<std::string>& in_order() const { return in_order_; }

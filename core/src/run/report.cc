@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "io/json.h"
+#include "run/implementations.h"
 #include "util/host.h"
 #include "util/version.h"
 
@@ -94,6 +95,7 @@ void write_environment(const std::filesystem::path& path, Session& session) {
   object["backend"] = session.backend().describe();
   object["threads"] = session.backend().threads();
   object["compiler"] = __VERSION__;
+  object["training_steps"] = recorded_implementations(path);  // of earlier starts, until they are compiled again
   write_json(path, object);
 }
 

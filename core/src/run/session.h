@@ -71,6 +71,7 @@ class Session {
     Graph graph;
     std::vector<std::unique_ptr<Executable>> executables;
     bool codes_checked = false;             ///< see check_codes
+    bool recorded = false;                  ///< of a training step: its implementations (run/implementations.h)
     Recompute recompute = Recompute::none;  ///< of a training step: what was chosen
 
     std::int64_t arena_bytes() const { return executables.front()->arena_bytes(); }

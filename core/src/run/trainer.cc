@@ -6,12 +6,14 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <utility>
 
 #include "io/log.h"
 #include "io/progress.h"
 #include "qfw/error.h"
 #include "run/data_record.h"
 #include "run/evaluate.h"
+#include "run/implementations.h"
 #include "run/notes.h"
 #include "run/observers/observers.h"
 #include "run/phase_check.h"
@@ -256,6 +258,7 @@ StepResult Trainer::step(std::int64_t number) {
   }
   check_codes(session_, compiled.graph, compiled.codes_checked, number, exchanges);
   session_.run(compiled, number, exchanges);
+  record(compiled, number);
   const float loss = feeds_.front()->loss();
   if (!std::isfinite(loss)) {
     stop_on_bad_loss(number, loss, rate, origin_of_not_finite(session_, compiled.graph, number, exchanges));
@@ -267,6 +270,20 @@ StepResult Trainer::step(std::int64_t number) {
   Scores scores;
   for (const auto& feed : feeds_) feed->add_to(scores);
   return {.number = number, .loss = loss, .rate = rate, .accuracy = scores.top1(), .loss_scale = scale, .skipped = skipped};
+}
+
+/// After its first run: who reduces over replicas is known by then.
+void Trainer::record(Session::Compiled& compiled, std::int64_t number) try {
+  if (std::exchange(compiled.recorded, true) || !session_.replicas().leads()) return;
+  const std::string phase = session_.phase_text(session_.clock(number, true));
+  if (!recorded_phases_.insert(phase).second) return;
+  const std::vector<Executable::Task> tasks = compiled.executables.front()->tasks();
+  const std::string others = record_implementations(folder_->environment(), number, phase, tasks);
+  if (others.empty() || std::exchange(told_implementations_, true)) return;
+  logger().warn("{}", others);
+  notes_.push_back(others);
+} catch (const Error& error) {
+  if (!std::exchange(told_implementations_, true)) logger().warn("implementations are not written down: {}", error.what());
 }
 
 void Trainer::stop_on_bad_loss(std::int64_t number, float loss, float rate, const std::string& origin) {

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -55,6 +56,7 @@ class Trainer {
   bool is_complete() const;
   Outcome train();
   StepResult step(std::int64_t number);
+  void record(Session::Compiled& compiled, std::int64_t number);
   [[noreturn]] void stop_on_bad_loss(std::int64_t number, float loss, float rate, const std::string& origin);
   [[noreturn]] void stop_on_bad_gradients(std::int64_t number, float rate);
   void evaluate_now();
@@ -89,6 +91,8 @@ class Trainer {
   Doing doing_;
   std::optional<CoresHad> cores_;
   bool starting_ = false, started_ = false, ended_ = false;
+  std::set<std::string> recorded_phases_;  ///< in this start: their implementations
+  bool told_implementations_ = false;      ///< that they are others, or could not be written down
 };
 
 }  // namespace qfw

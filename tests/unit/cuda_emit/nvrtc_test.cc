@@ -1,4 +1,4 @@
-#include "nvrtc.h"
+#include "support/nvrtc.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -13,6 +13,8 @@
 /// What NVIDIA's compiler makes of the kernels. It needs no GPU.
 namespace qfw::cuda::testing {
 namespace {
+
+using test::offences;
 
 TEST(Offences, AreFound) {
   EXPECT_THAT(offences("\tfma.rn.ftz.f32 %f1, %f2, %f3, %f4;\n"), ::testing::SizeIs(1));
@@ -29,8 +31,8 @@ class Compiled : public ::testing::TestWithParam<std::string> {};
 
 /// The kernels of all recipes, as they are: 256 images of 224 x 224.
 TEST_P(Compiled, RoundsEachOpOnce) {
-  const Nvrtc nvrtc;
-  if (!nvrtc.is_there()) GTEST_SKIP() << "there is neither libnvrtc.so.13 nor libnvrtc.so.12";
+  const test::Nvrtc nvrtc;
+  if (!nvrtc.is_there()) GTEST_SKIP() << test::Nvrtc::missing;
   Kernels kernels;
   int groups = 0;
   for (const std::string& recipe : recipes()) {

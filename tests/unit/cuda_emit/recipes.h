@@ -42,10 +42,10 @@ inline Graph frozen(const Graph& evaluation) {
   return parts.frozen(values);
 }
 
-/// The steps with groups of a recipe's training and evaluation, at its beginning, in its middle and at its end. `small`: of
-/// small images with few channels, which leave rests of vectors in several layers.
-inline void for_each_group(const std::string& name, bool small,
-                           const std::function<void(const Graph& graph, const lowering::Step& step)>& use) {
+/// The graphs of a recipe's training and evaluation, at its beginning, in its middle and at its end. `small`: of small images
+/// with few channels, which leave rests of vectors in several layers.
+inline void for_each_graph(const std::string& name, bool small,
+                           const std::function<void(const Graph& graph, Session& session)>& use) {
   const bool imagenet = name.find("resnet") != name.npos;
   std::vector<std::string> overrides;
   if (small) overrides = {"train.batch_size=2", "eval.batch_size=2"};
@@ -54,16 +54,27 @@ inline void for_each_group(const std::string& name, bool small,
   if (!imagenet) {
     overrides.insert(overrides.end(), {"dataset.shape=28,28,1", "dataset.classes=10", "dataset.train_examples=60000"});
   }
-  const Session session = session_of(name, overrides);
+  Session session = session_of(name, overrides);
   const std::int64_t steps = session.total_steps();
   for (const std::int64_t step : {std::int64_t{0}, steps / 2, steps - 1}) {
-    const Graph evaluation = session.prepared(session.evaluation_graph_at(step));
-    for (const Graph& graph : {session.prepared(session.training_graph_at(step)), evaluation, frozen(evaluation)}) {
-      for (const lowering::Step& each : lowering::list_steps(graph, target(), true).steps) {
-        if (each.group != nullptr) use(graph, each);
-      }
+    for (const bool training : {true, false}) {
+      use(session.prepared(training ? session.training_graph_at(step) : session.evaluation_graph_at(step)), session);
     }
   }
+}
+
+/// Their steps with groups, and those of what an evaluation computes for every batch.
+inline void for_each_group(const std::string& name, bool small,
+                           const std::function<void(const Graph& graph, const lowering::Step& step)>& use) {
+  const auto steps_of = [&](const Graph& graph) {
+    for (const lowering::Step& each : lowering::list_steps(graph, target(), true).steps) {
+      if (each.group != nullptr) use(graph, each);
+    }
+  };
+  for_each_graph(name, small, [&](const Graph& graph, Session&) {
+    steps_of(graph);
+    if (!graph.training) steps_of(frozen(graph));
+  });
 }
 
 }  // namespace qfw::cuda::testing

@@ -9,6 +9,7 @@
 
 #include "cuda/device.h"
 #include "cuda/kernel.h"
+#include "cuda/loader.h"
 #include "host_code.h"
 #include "qfw/op_definition.h"
 
@@ -48,6 +49,22 @@ class HostDevice : public Device {
 
   Properties properties_;
   emulated::Schedule schedule_;
+};
+
+/// A kernel whose functions are loaded.
+template <class K>
+class Loaded {
+ public:
+  template <class... Arguments>
+  explicit Loaded(Device& device, const Arguments&... arguments) : loader_(device), kernel_(loader_, arguments...) {
+    loader_.load();
+  }
+  K& operator*() { return kernel_; }
+  K* operator->() { return &kernel_; }
+
+ private:
+  Loader loader_;
+  K kernel_;
 };
 
 /// What makes the kernels that a file of tests launches, on one device: so that all are known before the first is compiled.

@@ -50,8 +50,8 @@ constexpr DType types[] = {DType::u8, DType::s8, DType::bf16, DType::f32, DType:
 
 const Makes made([](Device& device) {
   for (const DType type : types) {
-    for (const Swap& swap : swaps()) Transpose(device, {swap.shape, type}, swap.axes);
-    for (const Stretch& stretch : stretches()) Broadcast(device, {stretch.from, type}, stretch.to);
+    for (const Swap& swap : swaps()) Loaded<Transpose>(device, TensorType{swap.shape, type}, swap.axes);
+    for (const Stretch& stretch : stretches()) Loaded<Broadcast>(device, TensorType{stretch.from, type}, stretch.to);
   }
 });
 
@@ -66,9 +66,9 @@ TEST_P(Moves, TransposeEqualsTheReference) {
     for (const Swap& swap : swaps()) {
       const TensorType type{swap.shape, dtype};
       const Bytes inputs[] = {random_codes(type.bytes(), 1)};
-      Transpose kernel(device, type, swap.axes);
-      EXPECT_TRUE(run(kernel, inputs, type.bytes()) == reference(Op::transpose, Axes{swap.axes}, {&type, 1}, inputs))
-          << type.str() << " axes " << swap.axes[0] << " and " << swap.axes[1] << ": " << kernel.implementation();
+      Loaded<Transpose> kernel(device, type, swap.axes);
+      EXPECT_TRUE(run(*kernel, inputs, type.bytes()) == reference(Op::transpose, Axes{swap.axes}, {&type, 1}, inputs))
+          << type.str() << " axes " << swap.axes[0] << " and " << swap.axes[1] << ": " << kernel->implementation();
     }
   }
 }
@@ -78,10 +78,10 @@ TEST_P(Moves, BroadcastEqualsTheReference) {
     for (const Stretch& stretch : stretches()) {
       const TensorType type{stretch.from, dtype};
       const Bytes inputs[] = {random_codes(type.bytes(), 1)};
-      Broadcast kernel(device, type, stretch.to);
+      Loaded<Broadcast> kernel(device, type, stretch.to);
       const Bytes expected = reference(Op::broadcast_to, stretch.to, {&type, 1}, inputs);
-      EXPECT_TRUE(run(kernel, inputs, expected.size()) == expected)
-          << type.str() << " to " << stretch.to.str() << ": " << kernel.implementation();
+      EXPECT_TRUE(run(*kernel, inputs, expected.size()) == expected)
+          << type.str() << " to " << stretch.to.str() << ": " << kernel->implementation();
     }
   }
 }
@@ -89,7 +89,7 @@ TEST_P(Moves, BroadcastEqualsTheReference) {
 TEST(Transpose, TakesTilesWhereNeighboursChange) {
   HostDevice device(75);
   const auto way = [&](const Shape& shape, std::array<int, 2> axes, DType type) {
-    return Transpose(device, {shape, type}, axes).implementation();
+    return Loaded<Transpose>(device, TensorType{shape, type}, axes)->implementation();
   };
   EXPECT_EQ(way({64, 96}, {0, 1}, DType::s8), "tiles of 32x32 times 1 bytes");
   EXPECT_EQ(way({9, 10, 2}, {0, 1}, DType::bf16), "tiles of 32x32 times 4 bytes");
@@ -101,7 +101,7 @@ TEST(Transpose, TakesTilesWhereNeighboursChange) {
 TEST(Broadcast, MovesWhatLiesTogetherAtOnce) {
   HostDevice device(75);
   const auto way = [&](const Shape& from, const Shape& to, DType type) {
-    return Broadcast(device, {from, type}, to).implementation();
+    return Loaded<Broadcast>(device, TensorType{from, type}, to)->implementation();
   };
   EXPECT_EQ(way({1, 1, 1, 20}, {2, 3, 3, 20}, DType::f32), "16 bytes a thread");
   EXPECT_EQ(way({5, 1}, {5, 12}, DType::bf16), "one of 2 bytes, 4 times a thread");

@@ -39,8 +39,8 @@ TensorType result_of(const Case& test, DType type) {
 const Makes made([](Device& device) {
   for (const Case& test : cases()) {
     for (const DType type : {DType::f32, DType::bf16}) {
-      MaxPool(device, {test.x, type}, result_of(test, type), test.pool);
-      MaxPoolGrad(device, {test.x, type}, result_of(test, type), test.pool);
+      Loaded<MaxPool>(device, TensorType{test.x, type}, result_of(test, type), test.pool);
+      Loaded<MaxPoolGrad>(device, TensorType{test.x, type}, result_of(test, type), test.pool);
     }
   }
 });
@@ -82,9 +82,9 @@ TEST_P(Pools, ForwardEqualsTheReference) {
   for (const Case& test : cases()) {
     const TensorType x{test.x, type};
     const Bytes inputs[] = {numbers(x, seed++)};
-    MaxPool kernel(device, x, result_of(test, type), test.pool);
+    Loaded<MaxPool> kernel(device, x, result_of(test, type), test.pool);
     const Bytes expected = reference(Op::max_pool, test.pool, {&x, 1}, inputs);
-    EXPECT_TRUE(run(kernel, inputs, expected.size()) == expected) << x.str() << " " << to_string(Attributes(test.pool));
+    EXPECT_TRUE(run(*kernel, inputs, expected.size()) == expected) << x.str() << " " << to_string(Attributes(test.pool));
   }
 }
 
@@ -94,9 +94,9 @@ TEST_P(Pools, GradientEqualsTheReference) {
     const TensorType types[] = {{test.x, type}, result_of(test, type)};
     const Bytes inputs[] = {numbers(types[0], seed), numbers(types[1], seed + 1)};
     seed += 2;
-    MaxPoolGrad kernel(device, types[0], types[1], test.pool);
+    Loaded<MaxPoolGrad> kernel(device, types[0], types[1], test.pool);
     const Bytes expected = reference(Op::max_pool_grad, test.pool, types, inputs);
-    EXPECT_TRUE(run(kernel, inputs, expected.size()) == expected) << types[0].str() << " " << to_string(Attributes(test.pool));
+    EXPECT_TRUE(run(*kernel, inputs, expected.size()) == expected) << types[0].str() << " " << to_string(Attributes(test.pool));
   }
 }
 
@@ -105,12 +105,12 @@ TEST(MaxPoolGrad, MayOverwriteItsFirstOperand) {
   const TensorType types[] = {{test.x, DType::f32}, result_of(test, DType::f32)};
   const Bytes inputs[] = {numbers(types[0], 1), numbers(types[1], 2)};
   HostDevice device(90);
-  MaxPoolGrad kernel(device, types[0], types[1], test.pool);
-  ASSERT_TRUE(kernel.in_place(0, 0) && !kernel.in_place(1, 0));
-  const Guarded x(inputs[0]), gradient(inputs[1]), scratch(kernel.scratch_bytes());
+  Loaded<MaxPoolGrad> kernel(device, types[0], types[1], test.pool);
+  ASSERT_TRUE(kernel->in_place(0, 0) && !kernel->in_place(1, 0));
+  const Guarded x(inputs[0]), gradient(inputs[1]), scratch(kernel->scratch_bytes());
   const std::byte* const addresses[] = {x.data(), gradient.data()};
   const Address to = x.data();
-  kernel.enqueue(addresses, {&to, 1}, scratch.data());
+  kernel->enqueue(addresses, {&to, 1}, scratch.data());
   EXPECT_TRUE(x.bytes() == reference(Op::max_pool_grad, test.pool, types, inputs));
 }
 

@@ -1,4 +1,4 @@
-#include "unit/cuda_emit/nvrtc.h"
+#include "support/nvrtc.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -57,7 +57,7 @@ bool all() { return std::getenv("QFW_ALL_ARCHITECTURES") != nullptr; }
 std::vector<int> architectures() { return all() ? std::vector{75, 80, 90} : std::vector{90}; }
 
 TEST_P(Compiled, RoundsEachOpOnceAndSpillsNextToNothing) {
-  const Nvrtc nvrtc;
+  const test::Nvrtc nvrtc;
   if (!nvrtc.is_there()) GTEST_SKIP() << "there is neither libnvrtc.so.13 nor libnvrtc.so.12";
   std::map<std::string, std::string> kernels;
   for (const std::string& recipe : recipes()) {
@@ -77,8 +77,8 @@ TEST_P(Compiled, RoundsEachOpOnceAndSpillsNextToNothing) {
   EXPECT_GE(kernels.size(), 10U);
   std::string text(device_headers());
   for (const auto& [name, source] : kernels) text += source;
-  const Nvrtc::Compiled compiled = nvrtc.compile(text, "sm_" + std::to_string(GetParam()));
-  EXPECT_THAT(offences(compiled.ptx), ::testing::IsEmpty());
+  const test::Nvrtc::Result compiled = nvrtc.compile(text, "sm_" + std::to_string(GetParam()));
+  EXPECT_THAT(test::offences(compiled.ptx), ::testing::IsEmpty());
   const std::regex spilled("(\\d+) bytes spill stores");
   std::size_t entries = 0;
   for (std::sregex_iterator at(compiled.log.begin(), compiled.log.end(), spilled), end; at != end; ++at, ++entries) {
