@@ -68,8 +68,10 @@ TEST(Conv2d, WeightGradientsAreF32AndSourceGradientsKeepTheDtype) {
   };
   EXPECT_EQ(type_of(grad_src, {{dst, DType::bf16}, {weights, DType::bf16}}), (TensorType{src, DType::bf16}));
   EXPECT_EQ(type_of(grad_weights, {{src, DType::bf16}, {dst, DType::bf16}}), (TensorType{weights, DType::f32}));
-  EXPECT_THAT(error_of(grad_src, {{dst, DType::f32}, {weights, DType::bf16}}), HasSubstr("both must be of one float dtype, or s8"));
-  EXPECT_THAT(error_of(grad_src, {{dst, DType::s32}, {weights, DType::s32}}), HasSubstr("both must be of one float dtype, or s8"));
+  EXPECT_THAT(error_of(grad_src, {{dst, DType::f32}, {weights, DType::bf16}}),
+              HasSubstr("both must be of one float dtype, or s8"));
+  EXPECT_THAT(error_of(grad_src, {{dst, DType::s32}, {weights, DType::s32}}),
+              HasSubstr("both must be of one float dtype, or s8"));
   EXPECT_THAT(error_of(grad_weights, {{src, DType::f32}, {{1, 3, 3, 5}, DType::f32}}),
               HasSubstr("the convolution gives [1, 2, 2, 5]"));
 }
