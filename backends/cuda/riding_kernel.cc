@@ -44,6 +44,10 @@ class RidingKernel final : public Kernel {
         operands_(device_, shape, parts_of(shape, IntegerConvolution::name_of(shape)), IntegerOperands::Weights::as_they_are,
                   IntegerConvolution::name_of(shape)),
         pointers_(inputs.size() + outputs.size()) {
+    // Of the joining kernel from the fifth on.
+    arguments_ = {nullptr, nullptr, &geometry_, &height_};
+    for (const std::byte*& pointer : pointers_) arguments_.push_back(&pointer);
+    arguments_.push_back(nullptr);
     const TileShape& tile = tiles.cut.tile;
     const TileText product = tile_text(geometry_, tile, shape.in, device_.properties().architecture);
     EmittedRiding emitted = emit_on_tiles(program_, which.carried(), inputs, outputs, tiles, product);
@@ -70,14 +74,13 @@ class RidingKernel final : public Kernel {
     auto next = std::ranges::copy(inputs.subspan(which_.of_product()), pointers_.begin()).out;
     next = std::ranges::copy(outputs, next).out;
     *next = scratch;
-    std::vector<void*> arguments{&images, &weights, &geometry_, &height_};
-    for (const std::byte*& pointer : pointers_) arguments.push_back(&pointer);
-    arguments.push_back(riding_.extents.data());
-    device_.launch(Stream::compute, **riding_.function, riding_.shape, arguments);
+    arguments_[0] = &images;
+    arguments_[1] = &weights;
+    arguments_.back() = riding_.extents.data();
+    device_.launch(Stream::compute, **riding_.function, riding_.shape, arguments_);
     if (!joining_.function) return;
-    arguments.erase(arguments.begin(), arguments.begin() + 4);
-    arguments.back() = joining_.extents.data();
-    device_.launch(Stream::compute, **joining_.function, joining_.shape, arguments);
+    arguments_.back() = joining_.extents.data();
+    device_.launch(Stream::compute, **joining_.function, joining_.shape, std::span(arguments_).subspan(4));
   }
 
  private:
@@ -101,6 +104,7 @@ class RidingKernel final : public Kernel {
   std::string description_;
   Launch riding_, joining_;
   std::vector<const std::byte*> pointers_;  ///< inputs of the group but the carried one, outputs, scratch memory
+  std::vector<void*> arguments_;
 };
 
 class ProductThenGroup final : public Kernel {

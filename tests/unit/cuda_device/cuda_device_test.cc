@@ -341,7 +341,7 @@ TEST_F(Cuda, Bf16OnADeviceWithoutItIsRefused) {
   const Failure failure = failure_of([&] { device->make_product(convolution); });
   EXPECT_EQ(failure.category, Error::Category::usage);
   EXPECT_THAT(failure.message, AllOf(HasSubstr("sm_75 has no convolution of bf16"), HasSubstr("[2, 8, 8, 16]"),
-                                     HasSubstr("sm_80 or later"), HasSubstr("backend.compute = f32")));
+                                     HasSubstr("sm_80 or later"), HasSubstr("backend.compute = f16 or f32")));
 }
 
 /// All that a device can do.
