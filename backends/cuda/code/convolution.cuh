@@ -285,10 +285,10 @@ struct TiledProduct {
 #pragma unroll
     for (int i = 0; i < of_a; ++i) {
       const int row = tile.first_row + row0 + i * rows_at_once;
-      const Window window(of_group, c, row < tile.last_row ? row : 0);
+      const Window window(of_group, c, row < c.rows ? row : 0);
       image[i] = window.image;
       left[i] = window.left;
-      top[i] = row < tile.last_row ? window.top : -c.taps[0] - c.height;  // above the image with all taps
+      top[i] = row < c.rows ? window.top : -c.taps[0] - c.height;  // above the image with all taps
     }
     const int all_tiles = (c.depth + tile_depth - 1) / tile_depth;
     const int tiles = all_tiles - first < part_tiles ? all_tiles - first : part_tiles;
@@ -321,7 +321,7 @@ struct TiledProduct {
 #pragma unroll
       for (int i = 0; i < of_b; ++i) {
         const int row = row0 + i * rows_at_once, column = tile.first_column + row;
-        const bool inside = column < tile.last_column && k < c.depth;
+        const bool inside = column < c.group_out && k < c.depth;
         copies.template start<16>(of_a + i, 0, stage + Engine::m * tile_depth + swizzled(row, part),
                                   inside ? of_columns + static_cast<i64>(column) * c.depth + k : weights, inside);
       }

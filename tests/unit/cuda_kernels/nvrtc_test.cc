@@ -35,7 +35,7 @@ TEST_P(Compiled, AllKernelsFitInRegisters) {
   const auto kernels = qfw::test::resources_of(nvrtc.compile(text, fmt::format("sm_{}", architecture)).log);
   EXPECT_EQ(kernels.size(), sources.size());
   for (const qfw::test::KernelResources& kernel : kernels) {
-    EXPECT_LE(kernel.spilled_bytes, 16) << kernel.name;  // 4-byte copies of 128 x 32 tiles put two registers aside
+    EXPECT_EQ(kernel.spilled_bytes, 0) << kernel.name;
     EXPECT_LE(kernel.shared_bytes, 48 << 10) << kernel.name;
     fmt::print("sm_{} {}: {} registers, {} bytes shared\n", architecture, kernel.name, kernel.registers, kernel.shared_bytes);
   }
