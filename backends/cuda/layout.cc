@@ -18,7 +18,7 @@ constexpr std::int64_t vector_bytes = 16;
 constexpr int most_columns = 8;             // a thread
 constexpr double most_column_sums = 2;      // in double for each of so many columns: registers
 constexpr std::int64_t words_at_once = 32;  // that a thread has asked for
-constexpr std::int64_t most_unrolled = 4;
+constexpr std::int64_t most_unrolled = 4, most_dividing = 2;
 constexpr double most_work = 1024;            // in additions, that is written out for the rows unrolled
 constexpr std::int64_t enough_blocks = 4096;  // so that each has little to do beside its start
 constexpr std::int64_t enough_sums = 1024;    // each leaves partial results that others join
@@ -96,6 +96,12 @@ double work_of(const FusedProgram& program) {
   return work;
 }
 
+bool divides(const FusedProgram& program) {
+  return std::ranges::any_of(program.values, [](const FusedProgram::Value& value) {
+    return value.kind == FusedProgram::Value::Kind::compute && value.fill == lowering::Fill::full && value.op == Op::divide;
+  });
+}
+
 int unroll_of(const FusedProgram& program, int columns, int carried = -1) {
   std::int64_t words = 0;
   for (const auto& load : program.loads) {
@@ -106,6 +112,8 @@ int unroll_of(const FusedProgram& program, int columns, int carried = -1) {
   }
   auto rows = std::clamp<std::int64_t>(words_at_once / std::max<std::int64_t>(words, 1), 1, most_unrolled);
   rows = static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(rows)));
+  // A division calls its slow path, around which sums of all columns are kept: more calls at once, and they spill.
+  if (divides(program) && !program.reductions.empty()) rows = std::min(rows, most_dividing);
   const double work = work_of(program) * columns;
   while (rows > 1 && work * static_cast<double>(rows) > most_work) rows /= 2;
   return static_cast<int>(rows);

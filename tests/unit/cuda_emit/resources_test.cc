@@ -50,9 +50,16 @@ TEST_P(Resources, OfRecipesKernelsLieInRegisters) {
   std::ranges::sort(kernels, std::greater(), [](const test::KernelResources& kernel) {
     return std::tuple(kernel.spilled_bytes, kernel.stack_bytes, kernel.registers);
   });
-  constexpr int most_spilled = 16;  // around the call of a division's slow path, whose registers are fixed
+  // Divisions call their slow path, whose registers are fixed: around that, up to four words are put aside. Few elements take
+  // it.
+  constexpr int most_stack = 16;
+  const auto divides = [&](const test::KernelResources& kernel) {
+    const std::string& ops = sources.at(kernel.name).about;
+    return ops.find("divide") != ops.npos || ops.find("moments") != ops.npos;
+  };
   for (const test::KernelResources& kernel : kernels) {
-    EXPECT_LE(kernel.spilled_bytes, most_spilled) << kernel.name << ": " << sources.at(kernel.name).about;
+    EXPECT_LE(kernel.stack_bytes, divides(kernel) ? most_stack : 0) << kernel.name << ": " << sources.at(kernel.name).about;
+    EXPECT_TRUE(divides(kernel) || kernel.spilled_bytes == 0) << kernel.name << ": " << sources.at(kernel.name).about;
     EXPECT_LE(kernel.shared_bytes, 48 << 10) << kernel.name;
   }
   constexpr std::size_t shown = 12;
