@@ -5,7 +5,8 @@ include(CMakePackageConfigHelpers)
 install(TARGETS qfw RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(TARGETS qfw_core EXPORT qfw_targets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(EXPORT qfw_targets NAMESPACE qfw:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/qfw)
-install(DIRECTORY core/include/qfw DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
+install(DIRECTORY core/include/qfw ${PROJECT_BINARY_DIR}/core/include/qfw DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+        FILES_MATCHING PATTERN "*.h")
 install(DIRECTORY recipes/ DESTINATION ${CMAKE_INSTALL_DATADIR}/qfw/recipes FILES_MATCHING PATTERN "*.ini")
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 # Of chart.js, which is in the program and in its pages.

@@ -19,17 +19,16 @@
 #include "io/log.h"
 #include "io/progress.h"
 #include "layout.h"
+#include "plugin_options.h"
 #include "qfw/atomic_file.h"
 #include "qfw/augment.h"
 #include "qfw/error.h"
 #include "qfw/processors.h"
 #include "qfw/regular_file.h"
 #include "recipe/recipe.h"
-#include "recipe/value.h"
 #include "run/open_dataset.h"
 #include "util/counted.h"
 #include "util/interrupt.h"
-#include "util/nearest.h"
 #include "verbs.h"
 
 namespace qfw {
@@ -110,29 +109,6 @@ int show(const Arguments& arguments, const Job& job) {
   return 0;
 }
 
-/// `--writer.KEY=VALUE` as settings of a writer.
-Settings writer_settings(const FactoryBase& writer, const std::vector<std::string>& given) {
-  Settings settings;
-  for (const std::string& text : given) {
-    const std::size_t equals = text.find('=');
-    const std::string key = text.substr(0, equals), value = text.substr(equals + 1);
-    const auto option = std::ranges::find(writer.options, key, &Option::name);
-    if (option == writer.options.end()) {
-      std::vector<std::string> known;
-      for (const Option& each : writer.options) known.push_back(each.name);
-      const std::string guess = did_you_mean(key, known);
-      fail(Error::Category::usage, "convert", fmt::format("writer {} has no option {}", writer.name, key), {},
-           guess.empty() ? fmt::format("`qfw describe writer {}` lists them", writer.name) : guess);
-    }
-    OptionValue read;
-    if (const std::string wrong = recipe::read_value(*option, {.value = value, .quoted = false}, read); !wrong.empty()) {
-      fail(Error::Category::usage, "convert", fmt::format("--writer.{}={}: {}", key, value, wrong));
-    }
-    settings.emplace_back(key, read);
-  }
-  return settings;
-}
-
 /// What a conversion is made from stands in its folder, so that another one does not go on with it.
 void claim_folder(const std::filesystem::path& folder, const std::string& purpose) {
   const auto note = folder / "conversion.txt";
@@ -176,7 +152,7 @@ int convert_data(const Arguments& arguments, Job& job, const std::vector<std::st
          fmt::format("forms are: {}", fmt::join(catalog.names("writer"), ", ")));
   }
   const auto& factory = catalog.get<DatasetWriter>(arguments.get("to"));
-  const Settings settings = writer_settings(factory, writer_options);
+  const Settings settings = plugin_settings(factory, writer_options);
   const auto writer = factory.make(settings);
   std::string purpose = fmt::format("data set {}\n", job.recipe.name("dataset"));
   for (const auto& [key, value] : job.recipe.settings("dataset")) purpose += fmt::format("  {} = {}\n", key, to_string(value));
@@ -228,14 +204,8 @@ int run(const Arguments& arguments, const Catalog& catalog) {
     fail(Error::Category::usage, "usage", "--resize and --shorter-side are two ways to the size of an image", {},
          "give one of them");
   }
-  std::vector<std::string> overrides, writer_options;
-  for (const std::string& override : arguments.overrides) {
-    if (override.starts_with("writer.")) {
-      writer_options.push_back(override.substr(7));
-    } else {
-      overrides.push_back(override);
-    }
-  }
+  std::vector<std::string> overrides = arguments.overrides;
+  const std::vector<std::string> writer_options = take_plugin_options(overrides, DatasetWriter::kind);
   Job job(arguments, recipe_of(arguments, overrides, catalog), action == "bench" || action == "show");
   if (action == "convert") return convert_data(arguments, job, writer_options, catalog);
   if (!writer_options.empty()) fail(Error::Category::usage, "usage", "--writer.* belongs to `qfw data convert`");

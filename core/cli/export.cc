@@ -1,10 +1,15 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "interchange/foreign_weights.h"
 #include "layout.h"
+#include "plugin_options.h"
+#include "qfw/exporter.h"
 #include "recipe/sections.h"
+#include "run/deploy.h"
 #include "run/session.h"
 #include "run_source.h"
 #include "verbs.h"
@@ -13,12 +18,15 @@ namespace qfw {
 
 namespace {
 
-int run(const Arguments& arguments, const Catalog& catalog) {
-  const RunSource source = find_run(arguments.positional.at(0));
-  const std::filesystem::path file = arguments.positional.at(1);
+namespace fs = std::filesystem;
+
+/// The weights alone, under another system's names.
+int export_weights(const Arguments& arguments, const std::vector<std::string>& overrides, const RunSource& source,
+                   const std::string& format_name, const Catalog& catalog) {
+  const fs::path file = arguments.positional.at(1);
   check_output(file, OutputKind::hdf5);
-  const Recipe recipe = load_recipe(source.recipe, arguments.overrides, catalog, Session::Data::optional);
-  const auto format = catalog.get<Format>(arguments.get("format", recipe::default_format)).make({});
+  const Recipe recipe = load_recipe(source.recipe, overrides, catalog, Session::Data::optional);
+  const auto format = catalog.get<Format>(format_name).make({});
   const Session session(recipe, Session::Data::optional);
   const Checkpoint& checkpoint = *source.checkpoint;
   write_foreign_weights(file, arguments.get("group"), *format, session.training_graph_at(checkpoint.info().step).variables,
@@ -27,18 +35,90 @@ int run(const Arguments& arguments, const Catalog& catalog) {
   return 0;
 }
 
+int export_network(const Arguments& arguments, const std::vector<std::string>& overrides,
+                   const std::vector<std::string>& exporter_options, const RunSource& source, const std::string& exporter_name,
+                   const Catalog& catalog) {
+  const fs::path file = arguments.positional.at(1);
+  check_output(file, OutputKind::any);
+  const auto& factory = catalog.get<Exporter>(exporter_name);
+  const auto exporter = factory.make(plugin_settings(factory, exporter_options));
+  const Recipe recipe = load_recipe(source.recipe, overrides, catalog, Session::Data::optional);
+  Session session(recipe, Session::Data::optional);
+  const FrozenModel model = frozen_model(session, *source.checkpoint);
+  const Exporter::Promise promise = exporter->promise(model);
+  exporter->write(model, {}, file);
+  print_text(file.string() + "\n");
+  print_text(promise.equal ? "the same bits as qfw's evaluation, by construction; --verify proves it\n"
+                           : fmt::format("close to qfw's evaluation, not equal: {}\n", promise.reason));
+  return 0;
+}
+
+/// The exporter whose files end as `file` does; empty: none.
+std::string exporter_for(const fs::path& file, const Catalog& catalog) {
+  std::string ending = file.extension().string();
+  if (!ending.empty()) ending.erase(0, 1);
+  std::vector<std::string> found, all;
+  for (const std::string& name : catalog.names(Exporter::kind)) {
+    const auto endings = catalog.get<Exporter>(name).make({})->extensions();
+    if (std::ranges::find(endings, ending) != endings.end()) found.push_back(name);
+    for (const std::string& each : endings) all.push_back(fmt::format(".{} ({})", each, name));
+  }
+  if (found.size() == 1) return found.front();
+  if (found.empty()) {
+    all.emplace_back(fmt::format(".h5 (weights under the names of a format, {})", recipe::default_format));
+    fail(Error::Category::usage, "export", fmt::format("no exporter writes files that end like {}", file.string()), {},
+         fmt::format("there are {}; --exporter=NAME chooses one whatever the name", fmt::join(all, ", ")));
+  }
+  fail(Error::Category::usage, "export",
+       fmt::format("{} write files that end like {}", fmt::join(found, " and "), file.string()), {},
+       "choose one with --exporter=NAME");
+}
+
+int run(const Arguments& arguments, const Catalog& catalog) {
+  std::vector<std::string> overrides = arguments.overrides;
+  const std::vector<std::string> exporter_options = take_plugin_options(overrides, Exporter::kind);
+  const fs::path file = arguments.positional.at(1);
+  std::string name = arguments.get("exporter");
+  const auto formats = catalog.names(Format::kind);
+  const bool named_format = std::ranges::find(formats, name) != formats.end();
+  if (arguments.has("format") && !name.empty() && !named_format) {
+    fail(Error::Category::usage, "export", "--format and --exporter are two answers to one question", {}, "leave one out");
+  }
+  const RunSource source = find_run(arguments.positional.at(0));
+  const bool weights = named_format || arguments.has("format") || (name.empty() && file.extension() == ".h5");
+  if (weights) {
+    if (!exporter_options.empty()) {
+      fail(Error::Category::usage, "export", fmt::format("--exporter.{} is given, and no exporter", exporter_options.front()),
+           {}, "name one with --exporter=NAME");
+    }
+    return export_weights(arguments, overrides, source, named_format ? name : arguments.get("format", recipe::default_format),
+                          catalog);
+  }
+  if (arguments.has("group")) {
+    fail(Error::Category::usage, "export", "--group is of weights under another system's names, in an HDF5 file");
+  }
+  if (name.empty()) name = exporter_for(file, catalog);
+  return export_network(arguments, overrides, exporter_options, source, name, catalog);
+}
+
 }  // namespace
 
 Verb export_verb() {
   Verb verb;
   verb.name = "export";
-  verb.positional = "RUN|CHECKPOINT FILE.h5";
+  verb.positional = "RUN|CHECKPOINT FILE";
   verb.min_positional = verb.max_positional = 2;
-  verb.summary = "write a run's weights under another system's names";
-  verb.doc = "RUN is a run folder, or a checkpoint file in one. `qfw import` reads what this writes.";
+  verb.summary = "write a run's network for other programs, or its weights under another system's names";
+  verb.doc =
+      "RUN is a run folder, or a checkpoint file in one. What is written follows from the file's name or --exporter; an "
+      "exporter's\n"
+      "options follow as --exporter.KEY=VALUE (`qfw describe exporter NAME`). A file .h5 is the weights alone, which `qfw "
+      "import` reads.";
   verb.takes_overrides = true;
-  verb.options = {{"format", "NAME", fmt::format("whose names: a format plugin ({})", recipe::default_format)},
-                  {"group", "PATH", "where in the file they go"}};
+  verb.options = {
+      {"exporter", "NAME", "an exporter plugin, or a format plugin for the weights alone; by the file's name if not given"},
+      {"format", "NAME", fmt::format("the weights alone, under whose names: a format plugin ({})", recipe::default_format)},
+      {"group", "PATH", "weights alone: where in the file they go"}};
   verb.run = run;
   return verb;
 }

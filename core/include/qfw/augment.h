@@ -1,8 +1,10 @@
 #pragma once
 
+#include <optional>
 #include <span>
 
 #include "qfw/dataset.h"
+#include "qfw/preparation.h"
 #include "qfw/random.h"
 
 namespace qfw {
@@ -26,6 +28,10 @@ class QFW_API Augment {
   /// `image` is [H, W, C], row-major, to be filled with finite numbers. Throws Error::Category::data for an example it cannot
   /// decode.
   virtual void apply(const Example& example, RandomStream& random, bool training, std::span<float> image) const = 0;
+
+  /// What apply() does in an evaluation, to the bit, for examples of shape `source` (empty where they differ). None, the
+  /// default: it cannot be told so, and exported networks say only what they read.
+  virtual std::optional<image::Preparation> preparation(const Shape& source) const;
 };
 
 }  // namespace qfw

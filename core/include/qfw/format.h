@@ -27,7 +27,7 @@ class QFW_API Format {
   struct Setting {
     std::string section;  ///< "schedule", "layer:stage1/block0/conv_1"
     std::string key, value;
-    std::string origin;  ///< where it stood in the file, for messages: "blocks[0].conv_1.bits"
+    std::string origin;  ///< where it stood in the file, for messages: "blocks[0].conv_1.bits"; of required(): why
   };
   /// The recipe keys that `text`, the content of a file, stands for. Throws Error::Category::usage naming the offending key.
   virtual std::vector<Setting> to_recipe(std::string_view text) const = 0;
@@ -49,7 +49,7 @@ class QFW_API Format {
     std::string description;
     std::vector<Setting> settings;  ///< `name` of the plugin sections among them; values as recipes write them
     struct Layer {
-      std::string path;             ///< in the order of the computation
+      std::string path;  ///< in the order of the computation
       bool is_dense = false, src_signed = false;
       std::vector<std::pair<std::string, std::string>> quantizer;  ///< option, value: what holds for this layer
     };
@@ -71,17 +71,27 @@ class QFW_API Format {
   /// A configuration made from (flag, value), in one of forms().
   virtual std::string generate(std::span<const std::pair<std::string, std::string>> flags, std::string_view form) const;
 
-  /// Where a variable of ours stands in a file of weights: an HDF5 file (or a group in one) with one data set per tensor.
+  /// Where a variable of ours stands in a file of weights: one tensor per name. In HDF5 names are paths below a group.
   struct Tensor {
-    std::string variable;          ///< "stage1/block0/conv_1/kernel"
-    std::string path;              ///< below the group: "params/ResidualBlock_0/conv1/kernel"
-    std::vector<int> axes;         ///< for each axis of theirs which of ours it is, -1: an extent of 1; empty: the same shape
-    DType dtype = DType::f32;      ///< theirs: f32, or s32 for whole numbers
-    bool not_negative = false;     ///< a variance, say: a value below 0 is damage
+    std::string variable;       ///< "stage1/block0/conv_1/kernel"
+    std::string path;           ///< "params/ResidualBlock_0/conv1/kernel", "layer1.0.conv1.weight"
+    std::vector<int> axes;      ///< for each axis of theirs which of ours it is, -1: an extent of 1; empty: the same shape
+    DType dtype = DType::f32;   ///< theirs: f32 (stored as a float of any kind), or s32 for whole numbers
+    bool not_negative = false;  ///< a variance, say: a value below 0 is damage
+    std::string minus{};        ///< another tensor of theirs of the same shape that is subtracted, where the file has it
     bool operator==(const Tensor&) const = default;
   };
-  /// Of each variable that the other system has, too; a model is evaluated with no others. In the order of `variables`.
-  virtual std::vector<Tensor> tensors(std::span<const Variable> variables) const;
+  /// Of each variable that the other system has, too; a model is evaluated with no others. In the order of `variables`. `names`
+  /// are those of all tensors in the file that is read, sorted; empty for one that is to be written.
+  virtual std::vector<Tensor> tensors(std::span<const Variable> variables, std::span<const std::string> names) const;
+  /// Whether a file with tensors of these names is, by them, one of this system's.
+  virtual bool recognizes(std::span<const std::string> names) const;
+  /// Whether a tensor of theirs says nothing of what the network computes (a counter of batches), so that it may be passed
+  /// over.
+  virtual bool is_incidental(std::string_view name) const;
+  /// What a recipe must say for a network with weights of this system to compute what theirs does: a stride in another place,
+  /// an epsilon. The recipe that does not is told (section, key, value, why).
+  virtual std::vector<Setting> required() const { return {}; }
 };
 
 }  // namespace qfw

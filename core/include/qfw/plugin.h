@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "qfw/headers_hash.h"  // made by the build
 #include "qfw/registry.h"
 
 #define QFW_STRINGIZE_(...) #__VA_ARGS__
@@ -11,10 +12,6 @@
 
 #define QFW_ABI_VERSION 1
 #define QFW_MANIFEST_SYMBOL QFW_CONCATENATE(qfw_plugin_manifest_v, QFW_ABI_VERSION)
-
-#ifndef QFW_HEADERS_HASH
-#error "build plugins with qfw_add_plugin() from qfw's CMake package: it defines QFW_HEADERS_HASH"
-#endif
 
 #ifdef __has_feature
 #define QFW_HAS_FEATURE(x) __has_feature(x)

@@ -185,7 +185,7 @@ class Fitting {
 
 Values read_foreign_weights(const std::filesystem::path& file, const std::string& group, const Format& format,
                             const std::vector<Variable>& variables) {
-  const auto tensors = format.tensors(variables);
+  const auto tensors = format.tensors(variables, {});
   std::vector<AskedTensor> asked;
   for (const Format::Tensor& tensor : tensors) {
     asked.push_back({tensor.path, {their_shape(find(variables, tensor.variable).type.shape, tensor.axes), tensor.dtype}});
@@ -198,7 +198,7 @@ Values read_foreign_weights(const std::filesystem::path& file, const std::string
 
 void write_foreign_weights(const std::filesystem::path& file, const std::string& group, const Format& format,
                            const std::vector<Variable>& variables, const Checkpoint& checkpoint) {
-  const auto tensors = format.tensors(variables);
+  const auto tensors = format.tensors(variables, {});
   std::vector<std::vector<std::byte>> values;
   std::vector<NamedTensor> named;
   values.reserve(tensors.size());

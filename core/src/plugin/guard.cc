@@ -4,10 +4,12 @@
 
 #include "qfw/augment.h"
 #include "qfw/backend.h"
+#include "qfw/calibrator.h"
 #include "qfw/communicator.h"
 #include "qfw/dataset.h"
 #include "qfw/dataset_writer.h"
 #include "qfw/error.h"
+#include "qfw/exporter.h"
 #include "qfw/format.h"
 #include "qfw/layer.h"
 #include "qfw/optimizer.h"
@@ -39,9 +41,10 @@ bool guard_one_of(FactoryBase& factory, const PluginNamePtr& plugin) {
 }  // namespace
 
 void guard(FactoryBase& factory, const PluginNamePtr& plugin) {
-  if (guard_one_of<Augment, Backend, Communicator, Dataset, DatasetWriter, Format, Layer, Optimizer, Quantizer, Schedule>(
-          factory, plugin))
+  if (guard_one_of<Augment, Backend, Calibrator, Communicator, Dataset, DatasetWriter, Exporter, Format, Layer, Optimizer,
+                   Quantizer, Schedule>(factory, plugin)) {
     return;
+  }
   fail(Error::Category::plugin, "plugin", fmt::format("{} is of a kind that this qfw does not know", plugin->name),
        plugin->file);
 }

@@ -42,9 +42,11 @@ class Guard : public Interface {
 
 class Augment;
 class Backend;
+class Calibrator;
 class Communicator;
 class Dataset;
 class DatasetWriter;
+class Exporter;
 class Format;
 class Layer;
 class Optimizer;
@@ -54,9 +56,11 @@ class Schedule;
 // One for each kind of plugin.
 std::unique_ptr<Augment> guarded(PluginNamePtr plugin, std::unique_ptr<Augment> inner);
 std::unique_ptr<Backend> guarded(PluginNamePtr plugin, std::unique_ptr<Backend> inner);
+std::unique_ptr<Calibrator> guarded(PluginNamePtr plugin, std::unique_ptr<Calibrator> inner);
 std::unique_ptr<Communicator> guarded(PluginNamePtr plugin, std::unique_ptr<Communicator> inner);
 std::unique_ptr<Dataset> guarded(PluginNamePtr plugin, std::unique_ptr<Dataset> inner);
 std::unique_ptr<DatasetWriter> guarded(PluginNamePtr plugin, std::unique_ptr<DatasetWriter> inner);
+std::unique_ptr<Exporter> guarded(PluginNamePtr plugin, std::unique_ptr<Exporter> inner);
 std::unique_ptr<Format> guarded(PluginNamePtr plugin, std::unique_ptr<Format> inner);
 std::unique_ptr<Layer> guarded(PluginNamePtr plugin, std::unique_ptr<Layer> inner);
 std::unique_ptr<Optimizer> guarded(PluginNamePtr plugin, std::unique_ptr<Optimizer> inner);

@@ -1,12 +1,15 @@
 #include <fmt/format.h>
 
 #include <bit>
+#include <cmath>
 
 #include "plugin/guard.h"
 #include "qfw/augment.h"
+#include "qfw/calibrator.h"
 #include "qfw/dataset.h"
 #include "qfw/dataset_writer.h"
 #include "qfw/error.h"
+#include "qfw/exporter.h"
 #include "qfw/format.h"
 
 // Forwarders of the kinds that deal with data; see guard.h.
@@ -33,6 +36,23 @@ class GuardedAugment final : public Guard<Augment> {
       fail(Error::Category::plugin, "augment",
            fmt::format("{} made an image in which {} of {} values are not finite", plugin()->name, bad, image.size()));
     }
+  }
+  std::optional<image::Preparation> preparation(const Shape& source) const override {
+    auto preparation = call("preparation()", [&] { return inner().preparation(source); });
+    if (preparation) image::check(*preparation);
+    return preparation;
+  }
+};
+
+class GuardedCalibrator final : public Guard<Calibrator> {
+ public:
+  using Guard::Guard;
+  double bound(const Histogram& histogram, const Grid& grid) const override {
+    const double bound = call("bound()", [&] { return inner().bound(histogram, grid); });
+    if (bound > 0 && std::isfinite(bound)) return bound;
+    fail(Error::Category::plugin, "calibrator",
+         fmt::format("{} chose the bound {} for values up to {}", plugin()->name, bound, histogram.largest), {},
+         "a bound is a finite number above 0");
   }
 };
 
@@ -108,6 +128,23 @@ class GuardedWriter final : public Guard<DatasetWriter> {
   }
 };
 
+class GuardedExporter final : public Guard<Exporter> {
+ public:
+  using Guard::Guard;
+  std::vector<std::string> extensions() const override {
+    return call("extensions()", [&] { return inner().extensions(); });
+  }
+  Promise promise(const FrozenModel& model) const override {
+    return call("promise()", [&] { return inner().promise(model); });
+  }
+  Runtime runtime() const override {
+    return call("runtime()", [&] { return inner().runtime(); });
+  }
+  void write(const FrozenModel& model, const Notes& notes, const std::filesystem::path& file) const override {
+    call("write()", [&] { inner().write(model, notes, file); });
+  }
+};
+
 class GuardedFormat final : public Guard<Format> {
  public:
   using Guard::Guard;
@@ -132,8 +169,17 @@ class GuardedFormat final : public Guard<Format> {
   std::string generate(std::span<const std::pair<std::string, std::string>> flags, std::string_view form) const override {
     return call("generate()", [&] { return inner().generate(flags, form); });
   }
-  std::vector<Tensor> tensors(std::span<const Variable> variables) const override {
-    return call("tensors()", [&] { return inner().tensors(variables); });
+  std::vector<Tensor> tensors(std::span<const Variable> variables, std::span<const std::string> names) const override {
+    return call("tensors()", [&] { return inner().tensors(variables, names); });
+  }
+  bool recognizes(std::span<const std::string> names) const override {
+    return call("recognizes()", [&] { return inner().recognizes(names); });
+  }
+  bool is_incidental(std::string_view name) const override {
+    return call("is_incidental()", [&] { return inner().is_incidental(name); });
+  }
+  std::vector<Setting> required() const override {
+    return call("required()", [&] { return inner().required(); });
   }
 };
 
@@ -142,11 +188,17 @@ class GuardedFormat final : public Guard<Format> {
 std::unique_ptr<Augment> guarded(PluginNamePtr plugin, std::unique_ptr<Augment> inner) {
   return std::make_unique<GuardedAugment>(std::move(plugin), std::move(inner));
 }
+std::unique_ptr<Calibrator> guarded(PluginNamePtr plugin, std::unique_ptr<Calibrator> inner) {
+  return std::make_unique<GuardedCalibrator>(std::move(plugin), std::move(inner));
+}
 std::unique_ptr<Dataset> guarded(PluginNamePtr plugin, std::unique_ptr<Dataset> inner) {
   return std::make_unique<GuardedDataset>(std::move(plugin), std::move(inner));
 }
 std::unique_ptr<DatasetWriter> guarded(PluginNamePtr plugin, std::unique_ptr<DatasetWriter> inner) {
   return std::make_unique<GuardedWriter>(std::move(plugin), std::move(inner));
+}
+std::unique_ptr<Exporter> guarded(PluginNamePtr plugin, std::unique_ptr<Exporter> inner) {
+  return std::make_unique<GuardedExporter>(std::move(plugin), std::move(inner));
 }
 std::unique_ptr<Format> guarded(PluginNamePtr plugin, std::unique_ptr<Format> inner) {
   return std::make_unique<GuardedFormat>(std::move(plugin), std::move(inner));

@@ -5,10 +5,12 @@
 
 #include "qfw/augment.h"
 #include "qfw/backend.h"
+#include "qfw/calibrator.h"
 #include "qfw/communicator.h"
 #include "qfw/dataset.h"
 #include "qfw/dataset_writer.h"
 #include "qfw/error.h"
+#include "qfw/exporter.h"
 #include "qfw/format.h"
 #include "qfw/layer.h"
 #include "qfw/optimizer.h"
@@ -23,11 +25,13 @@ namespace qfw {
 
 Augment::~Augment() = default;
 Backend::~Backend() = default;
+Calibrator::~Calibrator() = default;
 Communicator::~Communicator() = default;
 Dataset::~Dataset() = default;
 DatasetWriter::~DatasetWriter() = default;
 Executable::~Executable() = default;
 void Executable::prefetch(std::span<const HostView>) {}
+Exporter::~Exporter() = default;
 Format::~Format() = default;
 Layer::~Layer() = default;
 Optimizer::~Optimizer() = default;
@@ -90,15 +94,24 @@ std::string Format::generate(std::span<const std::pair<std::string, std::string>
   fail(Error::Category::usage, "format", "it reads configurations and does not write them");
 }
 
-std::vector<Format::Tensor> Format::tensors(std::span<const Variable>) const {
+std::vector<Format::Tensor> Format::tensors(std::span<const Variable>, std::span<const std::string>) const {
   fail(Error::Category::usage, "format", "it knows configurations and no weights");
 }
 
+bool Format::recognizes(std::span<const std::string>) const { return false; }
+bool Format::is_incidental(std::string_view) const { return false; }
+
+Exporter::Runtime Exporter::runtime() const { return {}; }
+
+std::optional<image::Preparation> Augment::preparation(const Shape&) const { return {}; }
+
 template struct Factory<Augment>;
 template struct Factory<Backend>;
+template struct Factory<Calibrator>;
 template struct Factory<Communicator>;
 template struct Factory<Dataset>;
 template struct Factory<DatasetWriter>;
+template struct Factory<Exporter>;
 template struct Factory<Format>;
 template struct Factory<Layer>;
 template struct Factory<Optimizer>;

@@ -54,6 +54,7 @@ DataShape shape_of(const Recipe& recipe, const Dataset* dataset, const Augment& 
            "the data set " + recipe.name("dataset") + " is not there, and the recipe does not say what it looks like",
            "section [dataset]", "set dataset.shape (H,W,C) and dataset.classes, or install it");
     }
+    shape.source = stated.value_or(Shape{});
     shape.image = *image;
     shape.classes = *stated_classes;
     shape.train_examples = recipe.dataset().train_examples.value_or(0);
@@ -69,6 +70,7 @@ DataShape shape_of(const Recipe& recipe, const Dataset* dataset, const Augment& 
          fmt::format("it has {}, dataset.classes says {}", counted(dataset->classes(), "class", "classes"), *stated_classes),
          recipe.name("dataset"), "mend or leave out dataset.classes");
   }
+  shape.source = found;
   shape.image = augment.output(found);
   shape.classes = dataset->classes();
   check_split(*dataset, recipe.dataset().train_split, "dataset.train_split");

@@ -12,7 +12,8 @@ namespace qfw {
 
 /// What a recipe's data look like to the model.
 struct DataShape {
-  Shape image;  ///< [H, W, C] behind the augmentation
+  Shape source;  ///< [H, W, C] of the examples; empty where they differ, or it is not known
+  Shape image;   ///< [H, W, C] behind the augmentation
   std::int64_t classes = 0;
   std::int64_t train_examples = 0;  ///< 0 where the data are not there
 };

@@ -324,7 +324,7 @@ Session::Evaluation& Session::evaluation(std::int64_t step) {
   return evaluation_.emplace(key, std::move(made)).first->second;
 }
 
-Session::Compiled Session::frozen(const Evaluation& evaluation, std::int64_t step) {
+Graph Session::freeze(const Evaluation& evaluation, std::int64_t step) {
   const Activity preparing("preparing the evaluation");
   const Graph& graph = evaluation.prepare.graph;
   std::vector<Freeze::Bytes> values;
@@ -340,8 +340,10 @@ Session::Compiled Session::frozen(const Evaluation& evaluation, std::int64_t ste
   });
   Graph frozen = evaluation.parts.frozen(values);
   dump("freeze", frozen);
-  return compile(std::move(frozen));
+  return frozen;
 }
+
+Session::Compiled Session::frozen(const Evaluation& evaluation, std::int64_t step) { return compile(freeze(evaluation, step)); }
 
 std::vector<Variable> Session::variables() { return training(0).graph.variables; }
 

@@ -36,7 +36,8 @@ class Session {
   Session& operator=(const Session&) = delete;
 
   const Recipe& recipe() const { return recipe_; }
-  const Dataset& dataset(std::string_view split);  ///< ready to be read from; throws for a split it has not
+  bool has_dataset() const { return dataset_ != nullptr; }  ///< false only under Data::optional
+  const Dataset& dataset(std::string_view split);           ///< ready to be read from; throws for a split it has not
   const std::string& train_split() const { return recipe_.dataset().train_split; }
   const std::string& validation_split() const { return recipe_.dataset().validation_split; }
   const Augment& augment() const { return *augment_; }
@@ -94,6 +95,9 @@ class Session {
     std::optional<Watch> watch{};
   };
   Evaluation& evaluation(std::int64_t step);  ///< after so many completed steps
+  /// The graph of an evaluation's batches, with the variables as they are now: the first replica computes what depends on them
+  /// alone.
+  Graph freeze(const Evaluation& evaluation, std::int64_t step);
   /// What the batches of an evaluation run, with the variables as they are now: the first replica prepares what depends on them
   /// alone, all share it. Holds a copy of the weights, as the backend packs them: let it go before the next is made.
   Compiled frozen(const Evaluation& evaluation, std::int64_t step);

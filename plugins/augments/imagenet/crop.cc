@@ -52,10 +52,4 @@ image::Window random_crop(image::Size picture, const CropOptions& options, Rando
   return {0, 0, picture.height, picture.width};
 }
 
-image::Window centre_crop(image::Size picture, int size, int padding) {
-  const float part = static_cast<float>(static_cast<double>(size) / (size + padding));
-  const int side = std::max(1, static_cast<int>(part * static_cast<float>(std::min(picture.height, picture.width))));
-  return {(picture.height - side + 1) / 2, (picture.width - side + 1) / 2, side, side};
-}
-
 }  // namespace qfw::imagenet

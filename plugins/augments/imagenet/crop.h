@@ -17,7 +17,4 @@ struct CropOptions {
 /// narrower never its right column.
 image::Window random_crop(image::Size picture, const CropOptions& options, RandomStream& random);
 
-/// A square of size / (size + padding) of the shorter side, in the middle.
-image::Window centre_crop(image::Size picture, int size, int padding);
-
 }  // namespace qfw::imagenet

@@ -8,6 +8,7 @@
 #include "qfw/augment.h"
 #include "qfw/error.h"
 #include "qfw/image.h"
+#include "qfw/preparation.h"
 
 namespace qfw::imagenet {
 
@@ -45,31 +46,15 @@ struct TrainOptions : EvalOptions, CropOptions {
 
 namespace {
 
-image::Normalize normalization(const EvalOptions& options) {
-  image::Normalize result;
-  for (const auto* list : {&options.mean, &options.stddev}) {
-    if (list->size() == 1 || list->size() == 3) continue;
-    fail(Error::Category::usage, "imagenet",
-         fmt::format("{} has {} numbers", list == &options.mean ? "mean" : "stddev", list->size()), {},
-         "give one number, or one for each of the three channels");
-  }
-  for (std::size_t c = 0; c < 3; ++c) {
-    const double stddev = options.stddev[options.stddev.size() == 1 ? 0 : c];
-    if (!(stddev > 0)) fail(Error::Category::usage, "imagenet", fmt::format("stddev is {}", stddev), {}, "it must be above 0");
-    result.mean[c] = static_cast<float>(255 * options.mean[options.mean.size() == 1 ? 0 : c]);
-    result.factor[c] = static_cast<float>(1 / (255 * stddev));
-  }
-  return result;
-}
-
-/// Of one thread: buffers that live from one image to the next.
-struct Tools {
-  image::Decoder decoder;
-  image::Resizer resizer;
-};
-Tools& tools() {
-  thread_local Tools all;
-  return all;
+image::Preparation preparation_of(const EvalOptions& options) {
+  return {.height = options.image_size,
+          .width = options.image_size,
+          .channels = 3,
+          .fit = image::Preparation::Fit::centre_square,
+          .filter = image::Preparation::Filter::bicubic,
+          .margin = options.crop_padding,
+          .mean = options.mean,
+          .stddev = options.stddev};
 }
 
 }  // namespace
@@ -78,30 +63,25 @@ Tools& tools() {
 class ImagenetEval : public Augment {
  public:
   using Options = EvalOptions;
-  explicit ImagenetEval(const Options& options) : options_(options), normalize_(normalization(options)) {}
+  explicit ImagenetEval(const Options& options) : prepare_(preparation_of(options)) {}
 
   Shape output(const Shape& source) const override {
     if (source.rank() == 3 && source[2] != 1 && source[2] != 3) {
       fail(Error::Category::usage, "imagenet", fmt::format("images of shape {}", source.str()), {},
            "they must have one or three channels");
     }
-    return {options_.image_size, options_.image_size, 3};
+    return {prepare_.preparation().height, prepare_.preparation().width, 3};
   }
 
-  void apply(const Example& example, RandomStream&, bool, std::span<float> image) const override {
-    apply(example, centre(tools().decoder.size(example)), false, image);
-  }
+  void apply(const Example& example, RandomStream&, bool, std::span<float> image) const override { prepare_(example, image); }
+
+  std::optional<image::Preparation> preparation(const Shape&) const override { return prepare_.preparation(); }
 
  protected:
-  image::Window centre(image::Size picture) const { return centre_crop(picture, options_.image_size, options_.crop_padding); }
-  void apply(const Example& example, const image::Window& window, bool mirrored, std::span<float> image) const {
-    const image::Pixels pixels = tools().decoder.decode(example, window);
-    tools().resizer.bicubic(pixels, {options_.image_size, options_.image_size}, mirrored, normalize_, image);
-  }
+  const image::Preparer& prepare() const { return prepare_; }
 
  private:
-  const EvalOptions options_;
-  const image::Normalize normalize_;
+  const image::Preparer prepare_;
 };
 
 /// A random crop, mirrored every other time; in evaluation the centre crop.
@@ -117,15 +97,18 @@ class ImagenetTrain final : public ImagenetEval {
   }
 
   void apply(const Example& example, RandomStream& random, bool training, std::span<float> image) const override {
-    const image::Size picture = tools().decoder.size(example);
     if (!training) {
-      ImagenetEval::apply(example, centre(picture), false, image);
+      prepare()(example, image);
       return;
     }
+    const image::Size picture = prepare().size(example);
     image::Window window = random_crop(picture, crop_, random);
     const bool mirrored = random.below(2) == 1 && flip_;
-    if (window.height == picture.height && window.width == picture.width) window = centre(picture);  // as the original does
-    ImagenetEval::apply(example, window, mirrored, image);
+    if (window.height == picture.height && window.width == picture.width) {  // the middle, as the original does
+      const image::Preparation& evaluation = prepare().preparation();
+      window = image::centre_square(picture, evaluation.height, evaluation.margin);
+    }
+    prepare().apply(example, window, mirrored, image);
   }
 
  private:

@@ -35,7 +35,8 @@ Example decoded(const Example& example, std::size_t room) {
 
 }  // namespace
 
-Normalization::Normalization(const NormalizationOptions& options) : image_size_(options.image_size) {
+Normalization::Normalization(const NormalizationOptions& options)
+    : image_size_(options.image_size), mean_(options.mean), stddev_(options.stddev) {
   const std::size_t means = options.mean.size(), stddevs = options.stddev.size();
   if (means == 0 || stddevs == 0 || (means != stddevs && means != 1 && stddevs != 1)) {
     fail(Error::Category::usage, "augment", fmt::format("mean has {} values, stddev {}", means, stddevs), {},
@@ -71,6 +72,16 @@ Shape Normalization::output(const Shape& source) const {
          "give one number, or one per channel");
   }
   return shape;
+}
+
+image::Preparation Normalization::preparation(const Shape& source) const {
+  const Shape shape = output(source);
+  return {.height = static_cast<int>(shape[0]),
+          .width = static_cast<int>(shape[1]),
+          .channels = static_cast<int>(shape[2]),
+          .fit = image::Preparation::Fit::exact,
+          .mean = mean_,
+          .stddev = stddev_};
 }
 
 Example Normalization::pixels(const Example& example, std::span<float> image) const {

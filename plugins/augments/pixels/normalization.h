@@ -31,6 +31,8 @@ class Normalization {
   /// Of images of shape `source`, which need not be known if image_size is given. Throws Error::Category::usage if it is, or
   /// has another number of channels than mean and stddev.
   Shape output(const Shape& source) const;
+  /// What becomes of images of that shape where they are neither moved nor mirrored.
+  image::Preparation preparation(const Shape& source) const;
   /// The pixels of an example, decoded if it is a file; of a thread, until its next call. Throws Error::Category::data unless
   /// they are as many as `image` has room for.
   Example pixels(const Example& example, std::span<float> image) const;
@@ -40,7 +42,8 @@ class Normalization {
   }
 
  private:
-  std::int64_t image_size_;
+  int image_size_;
+  std::vector<double> mean_, stddev_;
   std::vector<std::array<float, 256>> tables_;  ///< one, or one per channel
 };
 

@@ -12,6 +12,7 @@ class None final : public Augment {
   explicit None(const Options& options) : normalize_(options) {}
 
   Shape output(const Shape& source) const override { return normalize_.output(source); }
+  std::optional<image::Preparation> preparation(const Shape& source) const override { return normalize_.preparation(source); }
 
   void apply(const Example& example, RandomStream&, bool, std::span<float> image) const override {
     const Example pixels = normalize_.pixels(example, image);
@@ -40,6 +41,7 @@ class ShiftFlip final : public Augment {
   explicit ShiftFlip(const Options& options) : normalize_(options), shift_(options.shift), flip_(options.flip) {}
 
   Shape output(const Shape& source) const override { return normalize_.output(source); }
+  std::optional<image::Preparation> preparation(const Shape& source) const override { return normalize_.preparation(source); }
 
   void apply(const Example& example, RandomStream& random, bool training, std::span<float> image) const override {
     const Example pixels = normalize_.pixels(example, image);

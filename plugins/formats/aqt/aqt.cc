@@ -56,7 +56,9 @@ class AqtFormat final : public Format {
   std::string generate(std::span<const std::pair<std::string, std::string>> flags, std::string_view form) const override {
     return written(qfw::aqt::generate(flags), form);
   }
-  std::vector<Tensor> tensors(std::span<const qfw::Variable> variables) const override { return qfw::aqt::weights(variables); }
+  std::vector<Tensor> tensors(std::span<const qfw::Variable> variables, std::span<const std::string>) const override {
+    return qfw::aqt::weights(variables);
+  }
 
  private:
   static std::string written(const qfw::aqt::Hyperparameters& hyperparameters, std::string_view form);

@@ -108,7 +108,7 @@ Run::Run(const Trace& trace, const Options& options) : trace_(trace), nudge_(opt
   const auto variables = session_->variables();
   std::map<std::string, TensorType> types;
   for (const Variable& variable : variables) types.emplace(variable.name, variable.type);
-  for (const Format::Tensor& tensor : testing::make<Format>("aqt")->tensors(variables)) {
+  for (const Format::Tensor& tensor : testing::make<Format>("aqt")->tensors(variables, {})) {
     const std::size_t slash = tensor.path.find('/');
     const std::string part = tensor.path.substr(0, slash), path = tensor.path.substr(slash + 1);
     places_[part].push_back({tensor.variable, path, types.at(tensor.variable)});

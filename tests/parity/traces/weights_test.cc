@@ -87,7 +87,7 @@ TEST_P(Weights, come_back_as_they_were) {
     EXPECT_EQ(read_foreign_weights(exported, "/somewhere", *format_, variables), values);
     const auto ours = golden::Group::open_file(exported);
     std::size_t compared = 0;
-    for (const Format::Tensor& tensor : format_->tensors(variables)) {
+    for (const Format::Tensor& tensor : format_->tensors(variables, {})) {
       const auto theirs = trace_.group().floats(state.substr(1) + "/" + tensor.path),
                  mine = ours.floats("somewhere/" + tensor.path);
       EXPECT_EQ(mine.shape, theirs.shape) << tensor.path;

@@ -26,7 +26,7 @@ namespace fs = std::filesystem;
 class SameNames final : public Format {
  public:
   std::vector<Setting> to_recipe(std::string_view) const override { return {}; }
-  std::vector<Tensor> tensors(std::span<const Variable> variables) const override {
+  std::vector<Tensor> tensors(std::span<const Variable> variables, std::span<const std::string>) const override {
     std::vector<Tensor> all;
     for (const Variable& variable : variables) {
       const bool count = variable.name.ends_with("/n");

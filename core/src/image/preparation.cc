@@ -1,0 +1,215 @@
+#include "qfw/preparation.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "qfw/error.h"
+
+namespace qfw::image {
+
+namespace {
+
+constexpr int largest_size = 16384;
+
+[[noreturn]] void refuse(std::string_view what, std::string_view remedy) {
+  fail(Error::Category::usage, "preparation", what, {}, remedy);
+}
+
+double of_channel(const std::vector<double>& numbers, int channel) {
+  return numbers[numbers.size() == 1 ? 0 : static_cast<std::size_t>(channel)];
+}
+
+/// Of what a resizing made.
+Normalize normalization(const Preparation& preparation) {
+  Normalize result;
+  for (int c = 0; c < 3; ++c) {
+    const int channel = preparation.channels == 3 ? c : 0;
+    result.mean[c] = static_cast<float>(255 * of_channel(preparation.mean, channel));
+    result.factor[c] = static_cast<float>(1 / (255 * of_channel(preparation.stddev, channel)));
+  }
+  return result;
+}
+
+/// Of one thread: buffers that live from one image to the next.
+struct Tools {
+  Decoder decoder;
+  Resizer resizer;
+  std::vector<float> three;
+};
+Tools& tools() {
+  thread_local Tools all;
+  return all;
+}
+
+}  // namespace
+
+const char* name_of(Preparation::Fit fit) {
+  switch (fit) {
+    case Preparation::Fit::exact:
+      return "exact";
+    case Preparation::Fit::centre_square:
+      return "centre_square";
+    case Preparation::Fit::shorter_side:
+      return "shorter_side";
+  }
+  return "?";
+}
+
+const char* name_of(Preparation::Filter filter) {
+  switch (filter) {
+    case Preparation::Filter::bicubic:
+      return "bicubic";
+    case Preparation::Filter::bilinear_reduced:
+      return "bilinear_reduced";
+    case Preparation::Filter::bicubic_reduced:
+      return "bicubic_reduced";
+  }
+  return "?";
+}
+
+void check(const Preparation& preparation) {
+  const auto& [height, width, channels, fit, filter, margin, bgr, mean, stddev] = preparation;
+  if (height < 1 || width < 1 || height > largest_size || width > largest_size) {
+    refuse(fmt::format("images are {} x {}", height, width), fmt::format("sizes are 1 to {}", largest_size));
+  }
+  if (channels < 1 || (fit != Preparation::Fit::exact && channels != 1 && channels != 3)) {
+    refuse(fmt::format("images have {} channels", channels), "pictures have one channel or three");
+  }
+  if (bgr && channels != 3) refuse(fmt::format("bgr is asked for with {} channels", channels), "only colours have an order");
+  if (fit != Preparation::Fit::exact && (height != width || margin < 0 || margin > largest_size)) {
+    refuse(fmt::format("a crop to {} x {} with a margin of {}", height, width, margin),
+           fmt::format("crops are square, margins 0 to {}", largest_size));
+  }
+  for (const auto* numbers : {&mean, &stddev}) {
+    if (numbers->size() == 1 || numbers->size() == static_cast<std::size_t>(channels)) continue;
+    refuse(fmt::format("{} has {} numbers, images have {} channels", numbers == &mean ? "mean" : "stddev", numbers->size(),
+                       channels),
+           "give one number, or one for each channel");
+  }
+  if (const auto bad = std::ranges::find_if(mean, [](double value) { return !std::isfinite(value); }); bad != mean.end()) {
+    refuse(fmt::format("mean is {}", *bad), "it must be a finite number");
+  }
+  const auto bad = std::ranges::find_if(stddev, [](double value) { return !(value > 0) || !std::isfinite(value); });
+  if (bad != stddev.end()) refuse(fmt::format("stddev is {}", *bad), "it must be above 0");
+}
+
+Window centre_square(Size picture, int size, int margin) {
+  const float part = static_cast<float>(static_cast<double>(size) / (size + margin));
+  const int side = std::max(1, static_cast<int>(part * static_cast<float>(std::min(picture.height, picture.width))));
+  return {(picture.height - side + 1) / 2, (picture.width - side + 1) / 2, side, side};
+}
+
+std::vector<std::array<float, 256>> tables_of(const Preparation& preparation) {
+  std::vector<std::array<float, 256>> tables(static_cast<std::size_t>(preparation.channels));
+  const Normalize normalize = normalization(preparation);
+  for (int channel = 0; channel < preparation.channels; ++channel) {
+    const double mean = of_channel(preparation.mean, channel), stddev = of_channel(preparation.stddev, channel);
+    for (int pixel = 0; pixel < 256; ++pixel) {
+      float& value = tables[static_cast<std::size_t>(channel)][static_cast<std::size_t>(pixel)];
+      if (preparation.fit == Preparation::Fit::exact) {
+        value = static_cast<float>((pixel / 255.0 - mean) / stddev);
+      } else {
+        value = (static_cast<float>(pixel) - normalize.mean[channel]) * normalize.factor[channel];
+      }
+    }
+  }
+  return tables;
+}
+
+struct Preparer::Impl {
+  explicit Impl(const Preparation& of) : preparation(of) {
+    check(of);
+    normalize = normalization(of);
+    tables = tables_of(of);
+  }
+
+  void exact(const Example& example, std::span<float> image) const;
+  void resized(const Example& example, const Window& window, bool mirrored, std::span<float> image) const;
+  void check_room(std::span<float> image) const;
+
+  Preparation preparation;
+  Normalize normalize;
+  std::vector<std::array<float, 256>> tables;
+};
+
+/// Of pixels as they are in the network's order.
+void Preparer::Impl::exact(const Example& example, std::span<float> image) const {
+  const int channels = preparation.channels;
+  const Shape wanted{preparation.height, preparation.width, channels};
+  Shape found = example.shape;
+  std::span<const std::uint8_t> pixels(reinterpret_cast<const std::uint8_t*>(example.bytes.data()), example.bytes.size());
+  if (example.encoding != Example::Encoding::pixels) {
+    const Pixels decoded = tools().decoder.decode(example);
+    found = {decoded.height, decoded.width, decoded.channels};
+    pixels = decoded.data;
+  }
+  const bool fits = found.rank() == 3 && found[0] == wanted[0] && found[1] == wanted[1] &&
+                    (found[2] == channels || (channels == 1 && found[2] == 3) || (channels == 3 && found[2] == 1)) &&
+                    static_cast<std::int64_t>(pixels.size()) == found.count();
+  if (!fits) {
+    fail(Error::Category::data, "preparation",
+         fmt::format("the image is {} in {} bytes, the network reads {}", found.str(), pixels.size(), wanted.str()), {},
+         "resize it first, or choose an augment that does");
+  }
+  const auto count = static_cast<std::size_t>(wanted[0] * wanted[1]), theirs = static_cast<std::size_t>(found[2]);
+  const auto ours = static_cast<std::size_t>(channels);
+  for (std::size_t i = 0; i < count; ++i) {
+    for (std::size_t c = 0; c < ours; ++c) {
+      const std::size_t from = theirs == ours ? (preparation.bgr ? ours - 1 - c : c) : 0;
+      image[i * ours + c] = tables[c][pixels[i * theirs + from]];
+    }
+  }
+}
+
+/// Resized in RGB, with each channel's own numbers, then put into the network's order.
+void Preparer::Impl::resized(const Example& example, const Window& window, bool mirrored, std::span<float> image) const {
+  const Pixels pixels = tools().decoder.decode(example, window);
+  Normalize in_rgb = normalize;
+  if (preparation.bgr) {
+    std::swap(in_rgb.mean[0], in_rgb.mean[2]);
+    std::swap(in_rgb.factor[0], in_rgb.factor[2]);
+  }
+  std::span<float> to = image;
+  if (preparation.channels == 1) {
+    tools().three.resize(3 * image.size());
+    to = tools().three;
+  }
+  tools().resizer.bicubic(pixels, {preparation.height, preparation.width}, mirrored, in_rgb, to);
+  if (preparation.channels == 1) {
+    for (std::size_t i = 0; i < image.size(); ++i) image[i] = to[3 * i];
+  } else if (preparation.bgr) {
+    for (std::size_t i = 0; i < image.size(); i += 3) std::swap(image[i], image[i + 2]);
+  }
+}
+
+Preparer::Preparer(const Preparation& preparation) : impl_(std::make_unique<Impl>(preparation)) {}
+Preparer::~Preparer() = default;
+
+const Preparation& Preparer::preparation() const { return impl_->preparation; }
+
+void Preparer::Impl::check_room(std::span<float> image) const {
+  const std::int64_t wanted = std::int64_t{preparation.height} * preparation.width * preparation.channels;
+  if (static_cast<std::int64_t>(image.size()) == wanted) return;
+  fail(Error::Category::internal, "preparation", fmt::format("room for {} values, {} expected", image.size(), wanted));
+}
+
+void Preparer::operator()(const Example& example, std::span<float> image) const {
+  const Preparation& of = impl_->preparation;
+  if (of.fit == Preparation::Fit::exact) {
+    impl_->check_room(image);
+    impl_->exact(example, image);
+  } else {
+    apply(example, centre_square(size(example), of.height, of.margin), false, image);
+  }
+}
+
+Size Preparer::size(const Example& example) const { return tools().decoder.size(example); }
+
+void Preparer::apply(const Example& example, const Window& window, bool mirrored, std::span<float> image) const {
+  impl_->check_room(image);
+  impl_->resized(example, window, mirrored, image);
+}
+
+}  // namespace qfw::image
