@@ -41,17 +41,22 @@ from comparison.turns import Competition
 SOURCE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 DOCUMENT = os.path.join(SOURCE, "docs", "performance.md")
 
+RESULTS = ("results.json", "results.txt", "chart.svg")
+
 Fields = Dict[str, Any]
 
 
 def at_least(least: int):
-    def parse(text: str) -> int:
-        value = int(text)
+    def whole_number(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
         if value < least:
             raise argparse.ArgumentTypeError(f"{value} is less than {least}")
         return value
 
-    return parse
+    return whole_number
 
 
 def pattern(text: str) -> "re.Pattern[str]":
@@ -78,6 +83,11 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     add("--results", metavar="FILE", help="show these results; nothing is measured")
     add("--list", action="store_true", help="print the keys of all contestants")
     arguments = parser.parse_args(words)
+    if arguments.results:
+        measuring = ("rounds", "steps", "repeats", "only", "isa", "torch_index", "quick", "no_compile", "list")
+        given = [f"--{name.replace('_', '-')}" for name in measuring if getattr(arguments, name)]
+        if given:
+            parser.error(f"--results measures nothing, so {', '.join(given)} would change nothing: leave one of them out")
     defaults = {"rounds": 3, "steps": 5, "repeats": 3}
     trial = {"rounds": 1, "steps": 2, "repeats": 0}
     for name, value in (trial if arguments.quick else defaults).items():
@@ -123,6 +133,7 @@ def empty_results(arguments: argparse.Namespace, machine: Machine, setting: Sett
         "date": datetime.date.today().isoformat(),
         "quick": arguments.quick,
         "interrupted": False,
+        "partial": bool(arguments.only or arguments.no_compile),
         "rounds": arguments.rounds,
         "machine": described,
         "versions": {"qfw": version_of_qfw(setting)},
@@ -171,7 +182,7 @@ def measure(arguments: argparse.Namespace, machine: Machine, setting: Setting, e
             if staged:
                 competition.run(staged, records, arguments.rounds)
     except KeyboardInterrupt:
-        print("bench: interrupted; what was measured is kept", file=sys.stderr)
+        print("bench: interrupted", file=sys.stderr)
         results["interrupted"] = True
     note_versions(results)
     return results
@@ -184,15 +195,53 @@ def write(path: str, content: str) -> None:
     os.replace(partial, path)
 
 
+def has_turns(results: Fields) -> bool:
+    return any(record["turns"] for record in results["contestants"])
+
+
+def make_folder(folder: str) -> None:
+    """Before anything is measured, so that an hour is not lost to a wrong name."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+        for name in RESULTS:
+            if os.path.isdir(os.path.join(folder, name)):
+                raise OSError(f"{name} is a folder there")
+        probe = os.path.join(folder, f".{RESULTS[0]}.partial")
+        with open(probe, "w", encoding="utf-8"):
+            pass
+        os.remove(probe)
+    except OSError as error:
+        raise BenchError(f"--out={folder} takes no results: {error}", "name a folder that may be written") from error
+
+
+def keep_earlier(results: Fields, folder: str) -> None:
+    """Whole results of an earlier run stay beside those of one that was interrupted, or measured less."""
+    path = os.path.join(folder, RESULTS[0])
+    if not (results["interrupted"] or results["partial"]) or not os.path.exists(path):
+        return
+    try:
+        earlier = read_results(path)
+    except BenchError:
+        return
+    if earlier["interrupted"] or earlier.get("partial"):
+        return
+    for name in RESULTS:
+        whole = os.path.join(folder, name)
+        if os.path.exists(whole):
+            os.replace(whole, os.path.join(folder, f"whole_{name}"))
+    print(f"bench: the whole results of {earlier['date']} are now whole_{RESULTS[0]} there", file=sys.stderr)
+
+
 def save(results: Fields, folder: str) -> None:
-    write(os.path.join(folder, "results.json"), json.dumps(results, indent=1) + "\n")
-    write(os.path.join(folder, "results.txt"), text_report(results) + "\n")
-    write(os.path.join(folder, "chart.svg"), chart(results))
+    keep_earlier(results, folder)
+    for name, content in zip(RESULTS, (json.dumps(results, indent=1) + "\n", text_report(results) + "\n", chart(results))):
+        write(os.path.join(folder, name), content)
 
 
 def update_document(results: Fields) -> None:
-    if results["quick"] or results["interrupted"]:
-        reason = "these results are of a trial" if results["quick"] else "these results were interrupted"
+    reasons = {"quick": "these results are of a trial", "interrupted": "these results were interrupted",
+               "partial": "these results are of some contestants only (--only, --no-compile)"}
+    for reason in (reasons[name] for name in reasons if results.get(name)):
         raise BenchError(f"docs/performance.md stays as it is: {reason}", "measure in full")
     kind = results["machine"]["kind"]
     picture = f"performance_{kind}.svg"
@@ -207,12 +256,21 @@ def update_document(results: Fields) -> None:
     print(f"bench: docs/performance.md and docs/{picture} are renewed", file=sys.stderr)
 
 
+KNOWN = {"date", "quick", "interrupted", "rounds", "machine", "versions", "ceilings", "contestants", "aims"}
+
+
 def read_results(path: str) -> Fields:
     try:
         with open(path, encoding="utf-8") as file:
-            return json.load(file)
-    except (OSError, ValueError) as error:
-        raise BenchError(f"--results={path} cannot be read: {error}", "give a results.json of this program") from error
+            results = json.load(file)
+        missing = KNOWN - set(results if isinstance(results, dict) else ())
+        if missing:
+            raise ValueError(f"it holds no {', '.join(sorted(missing))}")
+        text_report(results)
+        return results
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        what = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise BenchError(f"{path} cannot be read as results: {what}", "give a results.json of this program") from error
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -228,15 +286,21 @@ def run(arguments: argparse.Namespace) -> int:
             return 0
         if arguments.quick and arguments.update_docs:
             raise BenchError("--update-docs does not go with --quick: its numbers mean nothing", "leave one of them out")
-        os.makedirs(arguments.out, exist_ok=True)
+        if arguments.update_docs and (arguments.only or arguments.no_compile):
+            raise BenchError("--update-docs goes with all contestants: a part of them would replace a whole section",
+                             "leave out --only and --no-compile")
+        make_folder(arguments.out)
         results = measure(arguments, machine, setting, environment)
+        if not has_turns(results):
+            print(f"bench: nothing was measured, so {arguments.out} stays as it is", file=sys.stderr)
+            return 130 if results["interrupted"] else 1
         save(results, arguments.out)
     print(text_report(results))
     if results["interrupted"]:
         return 130
     if arguments.update_docs:
         update_document(results)
-    return 0 if any(record["turns"] for record in results["contestants"]) else 1
+    return 0 if has_turns(results) else 1
 
 
 def main() -> int:

@@ -11,6 +11,7 @@
 #include "layout.h"
 #include "profile_table.h"
 #include "qfw/error.h"
+#include "run/notes.h"
 #include "run_source.h"
 #include "util/counted.h"
 #include "verbs.h"
@@ -81,6 +82,7 @@ int run(const Arguments& arguments, const Catalog& catalog) {
   if (arguments.has("trace")) check_output(arguments.get("trace"), OutputKind::json);
   const Recipe recipe = load_recipe(arguments.positional.at(0), arguments.overrides, catalog, Session::Data::optional);
   Session session(recipe, Session::Data::optional);
+  for (const std::string& note : notes_on(session)) logger().warn("{}", note);
   std::optional<TraceFile> trace;
   if (arguments.has("trace")) trace.emplace(arguments.get("trace"), "qfw bench " + arguments.positional.at(0));
   const Benchmark result = benchmark(session, {.steps = arguments.number("steps", 10, 1),

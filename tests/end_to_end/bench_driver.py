@@ -393,6 +393,46 @@ echo '{"steps": [10, 20, 40], "images_per_second": 50, "peak_share": 0.25, "back
                 self.assertFalse(os.path.exists(f"/proc/{pid}"), pid)
 
 
+    def keep(self, **fields):
+        whole = {**results([record("qfw.eval.int8.1", "qfw", [50.0])]), **fields}
+        os.makedirs(self.out, exist_ok=True)
+        with open(os.path.join(self.out, "results.json"), "w", encoding="utf-8") as file:
+            json.dump(whole, file)
+        return whole
+
+    def interrupted_after(self, line_part):
+        process = subprocess.Popen(self.command(100), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        with process.stdout, process.stderr:
+            for line in process.stderr:
+                if line_part in line:
+                    break
+            process.send_signal(signal.SIGTERM)
+            said = process.stderr.read()
+            process.stdout.read()
+        return process.wait(), said
+
+    def test_whole_results_stay_beside_partial_ones(self):
+        whole = self.keep()
+        status, said = self.interrupted_after("round 3")
+        self.assertEqual(status, 130)
+        self.assertIn("whole_results.json", said)
+        with open(os.path.join(self.out, "whole_results.json"), encoding="utf-8") as file:
+            self.assertEqual(json.load(file), whole)
+        self.assertTrue(self.results()["interrupted"])
+        subprocess.run(self.command(1), stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=True)  # partial, too
+        with open(os.path.join(self.out, "whole_results.json"), encoding="utf-8") as file:
+            self.assertEqual(json.load(file), whole)
+
+    def test_nothing_measured_changes_nothing(self):
+        whole = self.keep()
+        with open(os.path.join(self.build, "bin", "qfw"), "w", encoding="utf-8") as file:
+            file.write("#!/bin/sh\n[ \"$1\" != --version ] || { echo qfw 9.9; exit; }\nexit 1\n")
+        done = subprocess.run(self.command(1), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, "nothing was measured, so .* stays as it is")
+        self.assertEqual(self.results(), whole)
+
+
 class Commands(unittest.TestCase):
     def said(self, *words):
         command = [sys.executable, os.path.join(SOURCE, "bench", "compare.py"), *words]
@@ -405,6 +445,35 @@ class Commands(unittest.TestCase):
         self.assertRegex(self.said("--rounds=0")[1], "less than 1")
         self.assertRegex(self.said("--quick", "--update-docs")[1], "does not go with --quick")
         self.assertRegex(self.said("--results=/no_such_file")[1], "cannot be read")
+        self.assertRegex(self.said("--rounds=x")[1], "'x' is no whole number")
+        self.assertRegex(self.said("--results=/no_such_file", "--only=x", "--steps=2")[1], "--steps, --only would change nothing")
+        self.assertRegex(self.said("--update-docs", "--only=train")[1], "goes with all contestants")
+        self.assertRegex(self.said("--out=/dev/null/x")[1], "--out=/dev/null/x takes no results")
+
+    def test_what_is_no_results(self):
+        for text, told in (("{}", "it holds no aims, "), ("[]", "it holds no aims, "), ("x", "Expecting value")):
+            with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+                file.write(text)
+                file.flush()
+                status, said = self.said("--results", file.name)
+            self.assertEqual((status, said.count("\n")), (1, 1), said)
+            self.assertRegex(said, f"^bench: .* cannot be read as results: {told}")
+        broken = results([record("qfw.eval", "qfw", [50.0])])
+        del broken["machine"]["kind"], broken["contestants"][0]["batch"]
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump(broken, file)
+            file.flush()
+            self.assertRegex(self.said("--results", file.name)[1], "cannot be read as results: it lacks")
+
+    def test_results_of_some_contestants_renew_no_document(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump(results([record("qfw.eval", "qfw", [50.0])], partial=True), file)
+            file.flush()
+            status, said = self.said("--results", file.name, "--update-docs")
+        self.assertEqual(status, 1)
+        self.assertRegex(said, "stays as it is: these results are of some contestants only")
+
+    def test_a_build_that_is_not_there(self):
         status, text = self.said("--build=/no_such_build", "--out=.")
         self.assertEqual(status, 1)
         self.assertRegex(text, "/no_such_build/bin/qfw does not run.*make programs")

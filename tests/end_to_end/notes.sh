@@ -36,3 +36,6 @@ expect 0 "warning\] weights of .* have a single level" "$QFW" run tiny.ini --run
 grep -q "have a single level" noted/report.json || fail "the report has no notes"
 expect 0 . "$QFW" run tiny.ini --run.dir=quiet
 grep -q '"notes": \[\]' quiet/report.json || fail "a quiet run has notes: $(grep -A3 notes quiet/report.json)"
+
+# `bench`, where options are compared, says them, too.
+expect 0 "warning\] train.memory_limit_mib = 100 has no effect" "$QFW" bench tiny.ini --steps=1 --train.memory_limit_mib=100

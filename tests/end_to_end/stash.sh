@@ -33,6 +33,19 @@ tr '\n' ' ' < again.txt | grep -Eq 'recompute all: values of [0-9.]+ in all are 
 "$QFW" explain tiny.ini "${made[@]}" --train.recompute=auto --train.memory_limit_mib=1 > /dev/null 2> refused.txt && fail "1 MiB was enough"
 grep -q 'more than train.memory_limit_mib = 1' refused.txt || fail "$(cat refused.txt)"
 
+# What a later phase needs counts before the first step, too, and what is named as needed is more than the limit.
+limit=1 late=''
+until "$QFW" run tiny.ini "${made[@]}" --run.dir=fits --train.batch_size=256 --train.recompute=auto --train.memory_limit_mib=$limit \
+  --backend.compute=bf16 --quantizer.activation_bound_start_step=1 --train.steps=3 --eval.per_epoch=0 --eval.examples=32 > out.txt 2>&1; do
+  needs=$(sed -nE "s/.*takes ([0-9]+) MiB even with all recomputed, more than train.memory_limit_mib = $limit;.*/\1/p" out.txt)
+  [ -n "$needs" ] || fail "at $limit MiB: $(cat out.txt)"
+  [ "$needs" -gt "$limit" ] || fail "$needs MiB are more than $limit"
+  [ ! -e fits/checkpoints/step_000000001.h5 ] && [ "$(cat fits/series.csv 2> /dev/null | wc -l)" -le 1 ] || fail "steps were made before $(cat out.txt)"
+  grep -q 'a training step (.*activations' out.txt && late=yes
+  limit=$needs
+done
+[ -n "$late" ] || fail "no limit was too low for the later phase alone"
+
 "$QFW" explain tiny.ini "${made[@]}" --backend.name=reference 2> /dev/null > reference.txt
 grep -q 'kept for backward' reference.txt && fail "reference plans no memory"
 echo "stash: $sum bytes are listed"

@@ -46,6 +46,8 @@ void check_same_variables(const Graph& first, const Graph& graph, const std::str
 
 void check_phases(Session& session) {
   const Graph& first = session.training(0).graph;
+  const TrainSettings& train = session.recipe().train();
+  const bool memory_decides = train.recompute == "auto" && train.memory_limit_mib;
   std::set<std::vector<Phase>> evaluated;
   const auto check_evaluation = [&](std::int64_t completed) {
     const Clock clock = session.clock(completed, false);
@@ -54,7 +56,9 @@ void check_phases(Session& session) {
                          fmt::format("in evaluation after step {} (phase {})", completed, session.phase_text(clock)));
   };
   for (const std::int64_t step : first_steps_of_phases(session)) {
-    if (step > 0) {
+    if (step > 0 && memory_decides) {
+      session.training(step);  // throws if it needs more than is allowed
+    } else if (step > 0) {
       check_same_variables(first, session.prepared(session.training_graph_at(step)),
                            fmt::format("from step {} (phase {})", step, session.phase_text(session.clock(step, true))));
     }

@@ -77,13 +77,8 @@ std::pair<std::vector<Recompute>, std::int64_t> recomputation(const TrainSetting
   return {{*chosen}, no_limit};
 }
 
-/// A run does not start with too much; one that has begun goes on.
-void refuse_memory(std::int64_t needed, std::int64_t limit, bool has_begun) {
-  const std::string text = fmt::format("a step takes {} MiB even with all recomputed, more than train.memory_limit_mib = {}",
-                                       needed >> 20, limit >> 20);
-  if (!has_begun) fail(Error::Category::usage, "train", text, {}, "make train.batch_size smaller, or the limit larger");
-  logger().warn("{}", text);
-}
+/// As many as would be enough for a limit.
+std::int64_t mebibytes(std::int64_t bytes) { return (bytes + (1 << 20) - 1) >> 20; }
 
 }  // namespace
 
@@ -293,9 +288,14 @@ Session::Compiled Session::compile_fitting(std::int64_t step) {
     needed = variables + compiled.arena_bytes();
     if (needed <= limit) break;
   }
-  if (needed > limit) refuse_memory(needed, limit, !training_.empty());
+  if (needed > limit) {
+    fail(Error::Category::usage, "train",
+         fmt::format("a training step ({}) takes {} MiB even with all recomputed, more than train.memory_limit_mib = {}",
+                     phase_text(clock(step, true)), mebibytes(needed), limit >> 20),
+         {}, "make train.batch_size smaller, or the limit larger");
+  }
   if (levels.size() > 1) {
-    logger().info("recompute {}: a step takes {} MiB", name_of(compiled.recompute), needed >> 20);
+    logger().info("recompute {}: a step takes {} MiB", name_of(compiled.recompute), mebibytes(needed));
   }
   return compiled;
 }
