@@ -88,8 +88,8 @@ void MetricsSettings::declare(Declare<MetricsSettings>& option) {
 void QuantizerSettings::declare(Declare<QuantizerSettings>& option) {
   option("arithmetic", &QuantizerSettings::arithmetic,
          "how convolutions and dense layers with both operands quantized are computed: integer: as 8-bit integers with exact "
-         "32-bit sums; fake_quant: as floats, of values on their grids (with a scale for each input channel, integers have that "
-         "scale in their weights before these are quantized, so that weights differ)",
+         "32-bit sums; fake_quant: as floats, of values on their grids (with a scale for each input channel, integers have "
+         "that scale in their weights before these are quantized, so that weights differ)",
          {.choices = {"fake_quant", "integer"}});
   option(
       "require_integer", &QuantizerSettings::require_integer,

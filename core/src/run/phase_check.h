@@ -6,8 +6,8 @@ namespace qfw {
 
 /// Builds, without compiling, the training and evaluation graphs of every phase that the run will meet, so that what would stop
 /// it hours later stops it now: a quantizer that fails in a later phase, variables that differ between phases, an op that the
-/// backend does not take. Where train.memory_limit_mib decides what is recomputed, training steps are compiled, too: only then is
-/// it known what they need.
+/// backend does not take. Where train.memory_limit_mib decides what is recomputed, training steps are compiled, too: only
+/// then is it known what they need.
 void check_phases(Session& session);
 
 /// Throws unless `graph` has the variables of `first`, a training graph: else a checkpoint would depend on when it was written.
