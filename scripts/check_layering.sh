@@ -5,6 +5,7 @@
 #   viewer/        the core, its inside too, and itself
 #   plugins/, backends/, datasets/   "qfw/..." and their own folder; never core/src, never each other
 #   backends/lowering  is shared by the other backends, and by nothing else ("qfw/lowering/...")
+#   onnx/          "qfw/..." and its own folder; is shared by exporters, backends and predict/ ("qfw/onnx/...")
 # Usage: check_layering.sh [ROOT]. Prints every offending line, then what each folder depends on.
 set -euo pipefail
 root=$(realpath "${1:-$(dirname "$0")/..}")
@@ -43,6 +44,12 @@ check_folder() {
       [[ $home == backends/lowering || ${depends[$home]} == *lowering* ]] || depends[$home]+=" backends/lowering"
       continue
     fi
+    if [[ $included == qfw/onnx/* ]]; then
+      [[ $home == onnx || $home == predict || $home == backends/* || $home == plugins/exporters/* ]] ||
+        complain "$file:$line" "$included" "ONNX files are for exporters, backends and predict/"
+      [[ $home == onnx || ${depends[$home]} == *onnx* ]] || depends[$home]+=" onnx"
+      continue
+    fi
     [[ $included != qfw/* || $home == core* || ${depends[$home]} == *core/include* ]] || depends[$home]+=" core/include"
     case $home in
       core/include) [[ $included == qfw/* ]] || complain "$file:$line" "$included" "public headers include only qfw/" ;;
@@ -73,6 +80,7 @@ check_folder() {
 check_folder core/include core/include
 check_folder core core/include core/src core/cli .
 check_folder viewer core/include core/src .
+check_folder onnx onnx core/include
 for home in plugins/*/*/ backends/*/ datasets/*/; do
   [ -d "$home" ] && check_folder "${home%/}" "$home" core/include
 done
@@ -81,7 +89,7 @@ done
 while IFS= read -r hit; do
   echo "$hit: plugins link qfw::core only"
   offences=$((offences + 1))
-done < <(grep -rnE --include=CMakeLists.txt 'qfw_core_internal|core/src|qfw_viewer' plugins backends datasets 2> /dev/null || true)
+done < <(grep -rnE --include=CMakeLists.txt 'qfw_core_internal|core/src|qfw_viewer' plugins backends datasets onnx 2> /dev/null || true)
 
 if [ "$offences" -gt 0 ]; then
   echo "$offences offences against the layering"

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "qfw/frozen_model.h"
+
+namespace qfw::onnx {
+
+/// The network that write() made an exact form of, for `batch` images at a time: a graph that gives the same bits. Throws
+/// Error::Category::data, saying what and where, for bytes that are anything else.
+FrozenModel read(std::span<const std::byte> bytes, std::int64_t batch);
+
+}  // namespace qfw::onnx
