@@ -204,14 +204,13 @@ std::string ExportReference::first_layer(Backend& runtime, std::span<const float
   return fmt::format("its layers cannot be compared: {}", error.what());
 }
 
-bool ExportReference::compare(Backend& runtime, const Way& way, bool to_the_first, Outcome& outcome) {
+bool ExportReference::compare(Backend& runtime, const Way& way, bool to_the_first, Outcome& outcome,
+                              const std::function<void(std::int64_t images)>& progress) {
   const std::int64_t classes = model_.classes();
   const auto executable = runtime.compile(model_.graph, session_.replicas().communicator());
   Fetched fetched(model_.graph);
   const std::span<const float> theirs = fetched.tensors.front().as<float>();
   Pipeline pipeline = pipeline_of(session_, images_);
-  Progress line(fmt::format("verifying{}{}", way.empty() ? "" : ", ", text_of(way)));
-  line.begin({.step = 0, .total_steps = images_});
   std::int64_t done = 0, agreeing = 0;
   while (const auto batch = pipeline.next()) {
     stop_if_interrupted();
@@ -237,7 +236,7 @@ bool ExportReference::compare(Backend& runtime, const Way& way, bool to_the_firs
     }
     if (!outcome.equal && to_the_first) return false;
     done += batch->count;
-    line.update({.step = done, .total_steps = images_});
+    progress(done);
   }
   outcome.agreeing = std::min(outcome.agreeing, agreeing);
   return true;
@@ -246,11 +245,18 @@ bool ExportReference::compare(Backend& runtime, const Way& way, bool to_the_firs
 ExportReference::Outcome ExportReference::compare(const std::vector<Way>& ways, const MakeRuntime& make, bool to_the_first) {
   Outcome outcome{.runtime = {}, .ways = text_of(ways), .images = images_, .agreeing = images_, .difference = {}};
   const std::vector<Way> all = ways.empty() ? std::vector<Way>(1) : ways;
-  for (const Way& way : all) {
+  Progress line("verifying");
+  const auto total = static_cast<std::int64_t>(all.size()) * images_;
+  line.begin({.step = 0, .total_steps = total});
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const Way& way = all[i];
     const std::unique_ptr<Backend> runtime = make(way);
+    const auto progress = [&](std::int64_t done) {
+      line.update({.step = static_cast<std::int64_t>(i) * images_ + done, .total_steps = total});
+    };
     const std::string about = runtime->describe();
     outcome.runtime = about.substr(0, about.find(','));
-    if (!compare(*runtime, way, to_the_first, outcome)) break;
+    if (!compare(*runtime, way, to_the_first, outcome, progress)) break;
   }
   return outcome;
 }

@@ -48,7 +48,8 @@ class ExportReference {
   Outcome compare(const std::vector<Way>& ways, const MakeRuntime& make, bool to_the_first);
 
  private:
-  bool compare(Backend& runtime, const Way& way, bool to_the_first, Outcome& outcome);
+  bool compare(Backend& runtime, const Way& way, bool to_the_first, Outcome& outcome,
+               const std::function<void(std::int64_t images)>& progress);
   std::string first_layer(Backend& runtime, std::span<const float> images, std::int64_t count);
 
   Session& session_;
