@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "io/checkpoint_folder.h"
 #include "micro.h"
@@ -29,7 +30,7 @@ class Altering final : public Backend {
     Graph altered = graph;
     if (!tensor_.empty()) {
       const auto tensor = std::ranges::find(altered.tensors, tensor_, &ConstantTensor::name);
-      EXPECT_NE(tensor, altered.tensors.end()) << tensor_;
+      if (tensor == altered.tensors.end()) throw std::runtime_error("there is no tensor " + tensor_);
       auto bytes = std::make_shared<std::vector<std::byte>>(*tensor->bytes);
       bytes->front() ^= std::byte{1};
       tensor->bytes = bytes;
@@ -58,7 +59,7 @@ class VerifyExport : public ::testing::Test {
   const std::string& layer(std::size_t i) const { return model_.graph.sites.at(i).path; }
 
   test::TemporaryFolder folder_;
-  Recipe recipe_ = test::micro_recipe(folder_.path());
+  Recipe recipe_ = test::micro_recipe(folder_.path(), {"quantizer.arithmetic=integer"});
   bool trained_ = Trainer(recipe_).run() == Trainer::Outcome::finished;
   Session session_{recipe_, Session::Data::required};
   std::int64_t step_ = 6;
