@@ -132,11 +132,14 @@ fetch_onnxruntime() {
     say "pip could not install ONNX Runtime $onnxruntime_version; see above. Is PyPI reachable?"
     return 1
   fi
-  rm -rf .deps/onnxruntime
-  mkdir -p "$folder/kept/capi"
-  mv "$folder"/onnxruntime/capi/libonnxruntime.so.* "$folder/kept/capi"
-  mv "$folder"/onnxruntime/LICENSE "$folder"/onnxruntime/ThirdPartyNotices.txt "$folder/kept"
-  mv "$folder/kept" .deps/onnxruntime
+  if ! { rm -rf .deps/onnxruntime && mkdir -p "$folder/kept/capi" &&
+    mv "$folder"/onnxruntime/capi/libonnxruntime.so.* "$folder/kept/capi" &&
+    mv "$folder"/onnxruntime/LICENSE "$folder"/onnxruntime/ThirdPartyNotices.txt "$folder/kept" &&
+    mv "$folder/kept" .deps/onnxruntime; }; then
+    rm -rf "$folder"
+    say "the wheel of ONNX Runtime holds other files than expected"
+    return 1
+  fi
   rm -rf "$folder"
 }
 
