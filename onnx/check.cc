@@ -60,7 +60,7 @@ void write_check(const FrozenModel& model, const WriteOptions& options, const Ho
   const Shape image = model.image();
   const std::int64_t all = images.type.shape[0], batch = options.batch > 0 ? options.batch : all;
   if (all < batch) {
-    fail(Error::Category::usage, "export", fmt::format("{} images do not fill a batch of {}", all, batch), {},
+    fail(Error::Category::usage, "export", fmt::format("too few images ({}) for a model of batches of {}", all, batch), {},
          fmt::format("--check={} does", batch));
   }
   for (std::int64_t set = 0; (set + 1) * batch <= all; ++set) {

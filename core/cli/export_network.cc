@@ -64,14 +64,19 @@ class Export {
 
   void write() {
     if (wanted_.proof.check) refuse_foreign_folder();
-    if (!wanted_.proof.verify) {
-      exporter_->write(model_, {}, wanted_.file);
-      print_text(wanted_.file.string() + "\n");
-      print_text(fmt::format("{}; nothing was verified (--verify does)\n", promised()));
-    } else {
-      write_verified(*wanted_.proof.verify);
-    }
-    if (wanted_.proof.check) write_check(*wanted_.proof.check);
+    { const AtomicFile may_be_written(wanted_.file); }
+    Unfinished file(wanted_.file), check(check_folder());
+    const std::string proven =
+        wanted_.proof.verify ? write_verified(file.path(), *wanted_.proof.verify) : write_promised(file.path());
+    std::int64_t images = 0;
+    if (wanted_.proof.check) images = write_check(file.path(), check.path(), *wanted_.proof.check);
+    file.finish(wanted_.file);
+    print_text(wanted_.file.string() + "\n" + proven);
+    if (!wanted_.proof.check) return;
+    std::error_code ignored;
+    fs::remove_all(check_folder(), ignored);  // an earlier one: refuse_foreign_folder()
+    check.finish(check_folder());
+    print_text(fmt::format("{}: {} and their logits\n", check_folder().string(), counted(images, "image")));
   }
 
   void verify_only() {
@@ -89,7 +94,7 @@ class Export {
            "it was altered, or is of another run or checkpoint; or it was written with options of the exporter that are not "
            "given here");
     }
-    print_text(outcome.guarantee() + "\n");
+    print_text(outcome.guarantee(promise_) + "\n");
   }
 
  private:
@@ -98,9 +103,12 @@ class Export {
     return factory.make(plugin_settings(factory, wanted.exporter_options));
   }
 
-  std::string promised() const {
-    return promise_.equal ? std::string("made to give the bits of qfw's evaluation")
-                          : fmt::format("close to qfw's evaluation, not equal: {}", promise_.reason);
+  /// Gives what is to be told of it.
+  std::string write_promised(const fs::path& file) const {
+    exporter_->write(model_, {}, file);
+    const std::string promised = promise_.equal ? std::string("made to give the bits of qfw's evaluation")
+                                                : fmt::format("close to qfw's evaluation, not equal: {}", promise_.reason);
+    return promised + "; nothing was verified (--verify does)\n";
   }
 
   Exporter::Runtime needed_runtime() const {
@@ -131,25 +139,25 @@ class Export {
 
   bool refused(const ExportReference::Outcome& outcome) const { return promise_.equal && !outcome.equal; }
 
-  void write_verified(std::int64_t images) {
-    { const AtomicFile may_be_written(wanted_.file); }
+  /// Likewise, of one that was compared.
+  std::string write_verified(const fs::path& file, std::int64_t images) {
     const Exporter::Runtime runtime = needed_runtime();
-    Unfinished unfinished(wanted_.file);
-    exporter_->write(model_, {}, unfinished.path());
+    exporter_->write(model_, {}, file);
     ExportReference reference(session_, model_, step_, images);
-    const auto outcome = compare(reference, runtime, unfinished.path());
+    const auto outcome = compare(reference, runtime, file);
     if (refused(outcome)) {
       fail(Error::Category::data, "export", "what was written does not compute what the run does: " + outcome.difference, {},
            fmt::format("{} was not written; this is a fault of the exporter or of {}", wanted_.file.string(), outcome.runtime));
     }
-    exporter_->write(model_, {{"guarantee", outcome.guarantee()}}, unfinished.path());
-    if (promise_.equal) check_again(runtime, unfinished.path());
-    unfinished.finish(wanted_.file);
-    print_text(wanted_.file.string() + "\n" + outcome.guarantee() + "\n");
-    if (!promise_.equal) print_text(fmt::format("only closeness was promised: {}\n", promise_.reason));
+    exporter_->write(model_, {{"guarantee", outcome.guarantee(promise_)}}, file);
+    if (promise_.equal) check_again(runtime, file);
+    std::string proven = outcome.guarantee(promise_) + "\n";
+    if (!promise_.equal) proven += fmt::format("only closeness was promised: {}\n", promise_.reason);
+    return proven;
   }
 
-  fs::path check_folder() const { return folder_of(wanted_.file) / (wanted_.file.stem().string() + "_check"); }
+  /// model_check of model.onnx, beside it.
+  fs::path check_folder() const { return wanted_.file.parent_path() / (wanted_.file.stem().string() + "_check"); }
   fs::path model_name() const { return "model" + wanted_.file.extension().string(); }
 
   void refuse_foreign_folder() const {
@@ -169,25 +177,20 @@ class Export {
     fail(Error::Category::internal, "export", "with its proof in it the file computes something else: " + outcome.difference);
   }
 
-  /// model_check/ beside model.onnx: the model, and what it must make of a few images.
-  void write_check(std::int64_t images) {
-    const fs::path folder = check_folder(), model = model_name();
+  /// The model, and what it must make of a few images; gives how many.
+  std::int64_t write_check(const fs::path& file, const fs::path& folder, std::int64_t images) {
     const std::vector<float> pictures = validation_images(session_, images);
     const ExportReference reference(session_, model_, step_, images);
     const Shape image = session_.data().image;
     const HostView fed({{reference.images(), image[0], image[1], image[2]}, DType::f32}, std::as_bytes(std::span(pictures)));
     const HostView given({{reference.images(), model_.classes()}, DType::f32}, std::as_bytes(std::span(reference.logits())));
-
-    Unfinished unfinished(folder);
     std::error_code error;
-    fs::create_directory(unfinished.path(), error);
-    if (error) fail_writing(unfinished.path(), error.value());
-    exporter_->write_check(model_, fed, given, unfinished.path());
-    fs::copy_file(wanted_.file, unfinished.path() / model, error);
-    if (error) fail_writing(folder / model, error.value());
-    fs::remove_all(folder, error);  // an earlier one: refuse_foreign_folder()
-    unfinished.finish(folder);
-    print_text(fmt::format("{}: {} and their logits\n", folder.string(), counted(reference.images(), "image")));
+    fs::create_directory(folder, error);
+    if (error) fail_writing(folder, error.value());
+    exporter_->write_check(model_, fed, given, folder);
+    fs::copy_file(file, folder / model_name(), error);
+    if (error) fail_writing(folder / model_name(), error.value());
+    return reference.images();
   }
 
   const NetworkExport& wanted_;

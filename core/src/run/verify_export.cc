@@ -131,9 +131,9 @@ Graph watching(const Graph& graph, std::vector<Watched>& watched) {
 
 }  // namespace
 
-std::string ExportReference::Outcome::guarantee() const {
+std::string ExportReference::Outcome::guarantee(const Exporter::Promise& promise) const {
   const std::string where = fmt::format("{}{}{}", runtime, ways.empty() ? "" : ", ", ways);
-  if (equal) return fmt::format("equal: {}, {}", where, counted(images, "image"));
+  if (equal && promise.equal) return fmt::format("equal: {}, {}", where, counted(images, "image"));
   return fmt::format("close: max |d| {:.3g}, top-1 agreement {:.2f} % ({} of {}), {}", largest,
                      100 * static_cast<double>(agreeing) / static_cast<double>(std::max<std::int64_t>(1, images)), agreeing,
                      counted(images, "image"), where);
