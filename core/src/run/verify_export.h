@@ -40,8 +40,8 @@ class ExportReference {
     std::string difference;     ///< unless equal: the way, the image, and the first layer with another value
 
     /// "equal: onnxruntime 1.32.0 cpu, levels basic and all, 10000 images"; "close: max |d| 0.0012, top-1 agreement 99.98 %
-    /// ...".
-    std::string guarantee() const;
+    /// ...". Where no equality was promised, equal logits of some images are luck, and nothing to rely on.
+    std::string guarantee(const Exporter::Promise& promise) const;
   };
   /// Compares the file's logits with the run's in each way. With `to_the_first`, ends at the first image that differs: where
   /// equality was promised, nothing more is to be found.
