@@ -106,7 +106,7 @@ class Export {
   /// Gives what is to be told of it.
   std::string write_promised(const fs::path& file) const {
     exporter_->write(model_, {}, file);
-    const std::string promised = promise_.equal ? std::string("made to give the bits of qfw's evaluation")
+    const std::string promised = promise_.equal ? std::string("made to give the same bits as qfw's evaluation")
                                                 : fmt::format("close to qfw's evaluation, not equal: {}", promise_.reason);
     return promised + "; nothing was verified (--verify does)\n";
   }
