@@ -131,8 +131,9 @@ Runtime::~Runtime() {
 
 void Runtime::check(void* status, std::string_view tried) const {
   if (status == nullptr) return;
-  const std::string text = functions_->error_message(status);
+  std::string text = functions_->error_message(status);
   functions_->release_status(status);
+  text.erase(text.find_last_not_of(" \n") + 1);
   fail(Error::Category::device, "onnxruntime", fmt::format("ONNX Runtime {} refuses {}: {}", version(), tried, text), file());
 }
 
