@@ -230,9 +230,9 @@ bool ExportReference::compare(Backend& runtime, const Way& way, bool to_the_firs
     if (different > 0 && outcome.equal) {
       outcome.equal = false;
       outcome.difference =
-          fmt::format("{}{}the logits of {} of images {} to {} differ, first those of image {}, by at most {:.3g}; {}",
-                      text_of(way), way.empty() ? "" : ": ", different, done, done + batch->count - 1, done + first, largest,
-                      to_the_first ? first_layer(runtime, batch->images, batch->count) : "");
+          fmt::format("{}{}of images {} to {}, {} have other logits, first image {}, by at most {:.3g}", text_of(way),
+                      way.empty() ? "" : ": ", done, done + batch->count - 1, different, done + first, largest);
+      if (to_the_first) outcome.difference += "; " + first_layer(runtime, batch->images, batch->count);
     }
     if (!outcome.equal && to_the_first) return false;
     done += batch->count;
