@@ -3,8 +3,9 @@
 #   setup.sh run       what the program needs to be built and to train the quickstart
 #   setup.sh test      what the tests need as well (so without an argument, too)
 #   setup.sh package   what making a .deb needs beside `run`
+#   setup.sh verify    ONNX Runtime beside `run`, for `qfw export --verify`; `test` brings it, too, where it can be fetched
 # Debian packages need root or sudo; without either, the command is printed for someone who has it. A oneDNN that the distribution
-# does not have goes into .deps within the tree.
+# does not have goes into .deps within the tree, and so does ONNX Runtime.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,6 +21,11 @@ for_package=(dpkg-dev file)
 least_boost=1.81
 boost_parts=(libboost-dev libboost-filesystem-dev libboost-json-dev)
 onednn_wheel=onednn-devel-cpu-gomp==2023.2.0  # oneDNN 3.2
+onnxruntime_version=1.32.0
+declare -A onnxruntime_sha256=(
+  [x86_64]=99e1074c4b2197accd5073052a465361be17b89c093b8ffb6e6bd8f986c52df8
+  [aarch64]=e36c187006e7a7c8b8d6d57f1a209dd63f52430dca6c282b177718ad6b841054
+)
 
 say() { echo "setup: $*"; }
 
@@ -102,6 +108,41 @@ choose_packages() {
   fi
 }
 
+onnxruntime_is_here() { compgen -G '.deps/onnxruntime/capi/libonnxruntime.so.*' > /dev/null; }
+
+# Puts ONNX Runtime's library and its licences into .deps/onnxruntime. Of the wheel for one Python, whichever Python is here: only
+# the library is wanted. Fails, saying why, where it cannot be fetched.
+fetch_onnxruntime() {
+  local machine sha256 folder
+  machine=$(uname -m)
+  sha256=${onnxruntime_sha256[$machine]:-}
+  if [ -z "$sha256" ]; then
+    say "there is no ONNX Runtime for $machine on PyPI"
+    return 1
+  fi
+  if ! [ -x .deps/bin/pip ] && ! python3 -m venv .deps > /dev/null 2>&1; then
+    say "there is no pip to fetch ONNX Runtime with (Debian: python3-venv)"
+    return 1
+  fi
+  folder=$(mktemp -d .deps/onnxruntime.XXXXXX)
+  if ! .deps/bin/pip install --quiet --disable-pip-version-check --no-input --no-deps --no-compile --only-binary=:all: \
+    --implementation cp --python-version 3.12 --platform "manylinux_2_28_$machine" --target "$folder" --require-hashes \
+    -r /dev/stdin <<< "onnxruntime==$onnxruntime_version --hash=sha256:$sha256"; then
+    rm -rf "$folder"
+    say "pip could not install ONNX Runtime $onnxruntime_version; see above. Is PyPI reachable?"
+    return 1
+  fi
+  if ! { rm -rf .deps/onnxruntime && mkdir -p "$folder/kept/capi" &&
+    mv "$folder"/onnxruntime/capi/libonnxruntime.so.* "$folder/kept/capi" &&
+    mv "$folder"/onnxruntime/LICENSE "$folder"/onnxruntime/ThirdPartyNotices.txt "$folder/kept" &&
+    mv "$folder/kept" .deps/onnxruntime; }; then
+    rm -rf "$folder"
+    say "the wheel of ONNX Runtime holds other files than expected"
+    return 1
+  fi
+  rm -rf "$folder"
+}
+
 # Fails where neither this user nor sudo may install packages. At a terminal sudo may ask for a password.
 find_root() {
   root=()
@@ -111,14 +152,20 @@ find_root() {
   sudo -n true 2> /dev/null || { [ -t 0 ] && sudo -v; }
 }
 
+onnxruntime=
 case ${1:-test} in
   run) more=() ;;
   test)
     more=("${for_test[@]}" "${for_package[@]}")
     boost_parts+=(libboost-context-dev)
+    onnxruntime=offered
     ;;
   package) more=("${for_package[@]}") ;;
-  *) give_up "there is no part '$1'; there are: run, test, package" ;;
+  verify)
+    more=(python3-venv ca-certificates)
+    onnxruntime=wanted
+    ;;
+  *) give_up "there is no part '$1'; there are: run, test, package, verify" ;;
 esac
 
 if ! command -v dpkg-query > /dev/null || ! command -v apt-get > /dev/null; then
@@ -163,7 +210,18 @@ if [ -n "$wheel" ]; then
   has_onednn .deps || give_up "the wheel brought no oneDNN >= 3 into .deps; remove .deps and try again"
 fi
 
-if [ "${#missing[@]}" -eq 0 ] && [ -z "$wheel" ]; then
+fetched=
+if [ -n "$onnxruntime" ] && ! onnxruntime_is_here; then
+  say "installing ONNX Runtime $onnxruntime_version from PyPI into .deps, for qfw export --verify"
+  if fetch_onnxruntime; then
+    fetched=yes
+  else
+    [ "$onnxruntime" != wanted ] || give_up "qfw does without ONNX Runtime, but for --verify"
+    say "going on without: tests of --verify are skipped"
+  fi
+fi
+
+if [ "${#missing[@]}" -eq 0 ] && [ -z "$wheel" ] && [ -z "$fetched" ]; then
   say "nothing missing"
 else
   say "done"

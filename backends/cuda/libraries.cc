@@ -6,17 +6,21 @@
 #include <link.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
-#include <fstream>
-#include <set>
 
 #include "qfw/error.h"
+#include "qfw/lowering/places.h"
 
 namespace qfw::cuda {
 namespace {
 
 namespace fs = std::filesystem;
+
+using lowering::entries_of;
+using lowering::is_file;
+using lowering::is_folder;
+using lowering::split_path;
+using lowering::value_of;
 
 constexpr int newest_cuda = 13, oldest_cuda = 12;
 #ifdef __aarch64__
@@ -27,118 +31,18 @@ constexpr int newest_cuda = 13, oldest_cuda = 12;
 #define QFW_MULTIARCH "x86_64-linux-gnu"
 #endif
 
-std::vector<std::string> split(std::string_view text) {
-  std::vector<std::string> parts;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find(':'), text.size());
-    if (end > 0) parts.emplace_back(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return parts;
-}
-
-bool is_folder(const fs::path& path) {
-  std::error_code ignored;
-  return fs::is_directory(path, ignored);
-}
-
-bool is_file(const fs::path& path) {
-  std::error_code ignored;
-  return fs::is_regular_file(path, ignored);
-}
-
-std::vector<fs::path> entries(const fs::path& folder) {
-  std::vector<fs::path> found;
-  std::error_code error;
-  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
-    found.push_back(entry->path());
-  }
-  std::ranges::sort(found);
-  return found;
-}
-
-/// 11 of "python3.11", 0 of "python3"; -1: not one of them.
-int python_version(const fs::path& folder) {
-  const std::string name = folder.filename().string();
-  constexpr std::string_view prefix = "python3";
-  if (!name.starts_with(prefix)) return -1;
-  int minor = 0;
-  if (name.size() > prefix.size() + 1) std::from_chars(name.data() + prefix.size() + 1, name.data() + name.size(), minor);
-  return minor;
-}
-
-/// The folders of packages of a Python that is installed below `prefix`, newest version first.
-std::vector<fs::path> package_folders(const fs::path& prefix) {
-  std::vector<fs::path> pythons, found;
-  for (const char* between : {"lib", "lib64", "local/lib"}) {
-    for (const fs::path& entry : entries(prefix / between)) {
-      if (python_version(entry) >= 0) pythons.push_back(entry);
-    }
-  }
-  std::ranges::stable_sort(pythons, std::greater(), python_version);
-  for (const fs::path& python : pythons) {
-    for (const char* packages : {"site-packages", "dist-packages"}) {
-      if (is_folder(python / packages)) found.push_back(python / packages);
-    }
-  }
-  return found;
-}
-
-std::string value_of(const Surroundings& surroundings, const char* variable) {
-  const char* value = surroundings.environment ? surroundings.environment(variable) : nullptr;
-  return value == nullptr ? "" : value;
-}
-
-/// Where the Python lies that pyenv's script in `shims` starts.
-std::vector<fs::path> chosen_by_pyenv(const fs::path& shims) {
-  const fs::path home = shims.parent_path();
-  std::vector<fs::path> prefixes;
-  std::ifstream file(home / "version");
-  for (std::string version; file >> version;) prefixes.push_back(home / "versions" / version);
-  return prefixes;
-}
-
-/// Where Pythons are installed. A python3 in PATH may be a link out of a virtual environment: both ends count.
-std::vector<fs::path> python_prefixes(const Surroundings& surroundings) {
-  std::vector<fs::path> prefixes;
-  for (const char* variable : {"VIRTUAL_ENV", "CONDA_PREFIX"}) {
-    const std::string value = value_of(surroundings, variable);
-    if (!value.empty()) prefixes.emplace_back(value);
-  }
-  for (const std::string& folder : split(value_of(surroundings, "PATH"))) {
-    const fs::path python = (fs::path(folder) / "python3").lexically_normal(), bin = python.parent_path();
-    if (!is_file(python)) continue;
-    if (bin.filename() == "shims") {
-      std::ranges::copy(chosen_by_pyenv(bin), std::back_inserter(prefixes));
-      continue;
-    }
-    prefixes.push_back(bin.parent_path());
-    std::error_code error;
-    const fs::path real = fs::canonical(python, error);
-    if (!error) prefixes.push_back(real.parent_path().parent_path());
-  }
-  const std::string home = value_of(surroundings, "HOME");
-  if (!home.empty()) prefixes.push_back(fs::path(home) / ".local");
-  return prefixes;
-}
-
 Place packages(const Surroundings& surroundings) {
   Place place;
-  std::set<fs::path> seen;
   std::vector<std::string> searched;
-  for (const fs::path& prefix : python_prefixes(surroundings)) {
-    for (const fs::path& folder : package_folders(prefix)) {
-      std::error_code ignored;
-      if (!seen.insert(fs::weakly_canonical(folder, ignored)).second) continue;
-      searched.push_back(folder.string());
-      for (const fs::path& package : entries(folder / "nvidia")) {
-        if (is_folder(package / "lib")) place.folders.push_back(package / "lib");
-      }
+  for (const fs::path& folder : lowering::package_folders(surroundings.environment)) {
+    searched.push_back(folder.string());
+    for (const fs::path& package : entries_of(folder / "nvidia")) {
+      if (is_folder(package / "lib")) place.folders.push_back(package / "lib");
     }
   }
   place.label = searched.empty() ? "packages of Python: no Python in VIRTUAL_ENV, CONDA_PREFIX or PATH"
                                  : fmt::format("packages of Python: nvidia/*/lib in {}", fmt::join(searched, ", "));
-  const std::string conda = value_of(surroundings, "CONDA_PREFIX");
+  const std::string conda = value_of(surroundings.environment, "CONDA_PREFIX");
   if (!conda.empty()) {
     place.folders.push_back(fs::path(conda) / "lib");
     place.label += fmt::format(", {}/lib", conda);
@@ -148,14 +52,14 @@ Place packages(const Surroundings& surroundings) {
 
 Place named(std::string title, const std::string& folders) {
   Place place{.label = fmt::format("{}: {}", title, folders.empty() ? "not set" : folders)};
-  for (const std::string& folder : split(folders)) place.folders.emplace_back(folder);
+  for (const std::string& folder : split_path(folders)) place.folders.emplace_back(folder);
   return place;
 }
 
 /// The libraries that `file` opens itself, so that it gets these and need not find them.
 void open_parts(const fs::path& file, const std::vector<std::string>& beginnings) {
   for (const std::string& beginning : beginnings) {
-    for (const fs::path& entry : entries(file.parent_path())) {
+    for (const fs::path& entry : entries_of(file.parent_path())) {
       if (entry.filename().string().starts_with(beginning)) ::dlopen(entry.c_str(), RTLD_LAZY | RTLD_LOCAL);
     }
   }
@@ -307,7 +211,7 @@ const std::vector<std::string>& system_folders() {
 
 std::vector<Place> places(const Surroundings& surroundings, bool in_packages) {
   std::vector<Place> places{named("backend.libraries", surroundings.option),
-                            named("QFW_CUDA_LIBRARIES", value_of(surroundings, "QFW_CUDA_LIBRARIES"))};
+                            named("QFW_CUDA_LIBRARIES", value_of(surroundings.environment, "QFW_CUDA_LIBRARIES"))};
   if (in_packages) places.push_back(packages(surroundings));
   if (surroundings.loader) places.push_back({.label = "the loader's search (LD_LIBRARY_PATH, ldconfig)", .loader = true});
   Place system;
@@ -317,7 +221,7 @@ std::vector<Place> places(const Surroundings& surroundings, bool in_packages) {
     all.push_back(path.string());
     if (is_folder(path)) system.folders.push_back(path);
   }
-  std::vector<fs::path> toolkits = entries(surroundings.root / "usr/local");
+  std::vector<fs::path> toolkits = entries_of(surroundings.root / "usr/local");
   for (auto toolkit = toolkits.rbegin(); toolkit != toolkits.rend(); ++toolkit) {
     const fs::path folder = *toolkit / "lib64";
     if (toolkit->filename().string().starts_with("cuda-") && is_folder(folder)) system.folders.push_back(folder);

@@ -2,8 +2,8 @@
 #include <memory>
 #include <vector>
 
-#include "executable.h"
 #include "qfw/error.h"
+#include "qfw/lowering/interpreter.h"
 #include "qfw/plugin.h"
 
 namespace qfw::reference {
@@ -35,7 +35,7 @@ class Reference final : public Backend {
   }
 
   std::unique_ptr<Executable> compile(const Graph& graph, Communicator& replicas) override {
-    return std::make_unique<Interpreter>(graph, variables_, replicas);
+    return std::make_unique<lowering::Interpreter>(graph, variables_, replicas, "reference");
   }
 
   void read(std::string_view variable, HostTensor to) const override {

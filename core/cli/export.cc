@@ -4,12 +4,12 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "export_network.h"
 #include "interchange/foreign_weights.h"
 #include "layout.h"
 #include "plugin_options.h"
 #include "qfw/exporter.h"
 #include "recipe/sections.h"
-#include "run/deploy.h"
 #include "run/session.h"
 #include "run_source.h"
 #include "verbs.h"
@@ -32,24 +32,6 @@ int export_weights(const Arguments& arguments, const std::vector<std::string>& o
   write_foreign_weights(file, arguments.get("group"), *format, session.training_graph_at(checkpoint.info().step).variables,
                         checkpoint);
   print_text(file.string() + "\n");
-  return 0;
-}
-
-int export_network(const Arguments& arguments, const std::vector<std::string>& overrides,
-                   const std::vector<std::string>& exporter_options, const RunSource& source, const std::string& exporter_name,
-                   const Catalog& catalog) {
-  const fs::path file = arguments.positional.at(1);
-  check_output(file, OutputKind::any);
-  const auto& factory = catalog.get<Exporter>(exporter_name);
-  const auto exporter = factory.make(plugin_settings(factory, exporter_options));
-  const Recipe recipe = load_recipe(source.recipe, overrides, catalog, Session::Data::optional);
-  Session session(recipe, Session::Data::optional);
-  const FrozenModel model = frozen_model(session, *source.checkpoint);
-  const Exporter::Promise promise = exporter->promise(model);
-  exporter->write(model, {}, file);
-  print_text(file.string() + "\n");
-  print_text(promise.equal ? "the same bits as qfw's evaluation, by construction; --verify proves it\n"
-                           : fmt::format("close to qfw's evaluation, not equal: {}\n", promise.reason));
   return 0;
 }
 
@@ -84,12 +66,17 @@ int run(const Arguments& arguments, const Catalog& catalog) {
   if (arguments.has("format") && !name.empty() && !named_format) {
     fail(Error::Category::usage, "export", "--format and --exporter are two answers to one question", {}, "leave one out");
   }
+  const Proof proof = proof_of(arguments);
   const RunSource source = find_run(arguments.positional.at(0));
   const bool weights = named_format || arguments.has("format") || (name.empty() && file.extension() == ".h5");
   if (weights) {
     if (!exporter_options.empty()) {
       fail(Error::Category::usage, "export", fmt::format("--exporter.{} is given, and no exporter", exporter_options.front()),
            {}, "name one with --exporter=NAME");
+    }
+    if (proof.any()) {
+      fail(Error::Category::usage, "export", "weights alone cannot be run: there is nothing to verify", {},
+           "leave out --verify, --verify-only and --check, or name an exporter");
     }
     return export_weights(arguments, overrides, source, named_format ? name : arguments.get("format", recipe::default_format),
                           catalog);
@@ -98,7 +85,9 @@ int run(const Arguments& arguments, const Catalog& catalog) {
     fail(Error::Category::usage, "export", "--group is of weights under another system's names, in an HDF5 file");
   }
   if (name.empty()) name = exporter_for(file, catalog);
-  return export_network(arguments, overrides, exporter_options, source, name, catalog);
+  return export_network(
+      {.exporter = name, .exporter_options = exporter_options, .overrides = overrides, .file = file, .proof = proof}, source,
+      catalog);
 }
 
 }  // namespace
@@ -113,12 +102,20 @@ Verb export_verb() {
       "RUN is a run folder, or a checkpoint file in one. What is written follows from the file's name or --exporter; an "
       "exporter's\n"
       "options follow as --exporter.KEY=VALUE (`qfw describe exporter NAME`). A file .h5 is the weights alone, which `qfw "
-      "import` reads.";
+      "import` reads.\n"
+      "--verify runs what was written in the runtime of its format (for .onnx ONNX Runtime, `qfw describe backend "
+      "onnxruntime`) "
+      "over\n"
+      "the validation images and compares every bit of every logit; a file that differs does not appear.";
   verb.takes_overrides = true;
   verb.options = {
       {"exporter", "NAME", "an exporter plugin, or a format plugin for the weights alone; by the file's name if not given"},
       {"format", "NAME", fmt::format("the weights alone, under whose names: a format plugin ({})", recipe::default_format)},
-      {"group", "PATH", "weights alone: where in the file they go"}};
+      {"group", "PATH", "weights alone: where in the file they go"},
+      {"verify", "N", "compare the file's logits with the run's on N validation images, or on as many as evaluations take",
+       true},
+      {"verify-only", "N", "the same for a file that is there; nothing is written", true},
+      {"check", "N", "beside FILE a folder with N images and logits, for tries on other devices (ONNX: MODEL_check/)"}};
   verb.run = run;
   return verb;
 }

@@ -83,8 +83,8 @@ expect 0 out '^include$' describe Include
 expect 2 err "did you mean train\?" describe trian.batch_size
 expect 0 out '^device +text' describe backend cuda
 expect 2 err "the backend for NVIDIA GPUs is cuda" describe backend gpu
-expect 2 err "no backend for AMD GPUs; an AMD driver .* on this machine; backends are: cpu, cuda, reference; use cpu" describe backend rocm
-expect 2 err "no backend for GPUs through OpenCL; an OpenCL loader .* on this machine; backends are: cpu, cuda, reference; use cpu" describe backend opencl
+expect 2 err "no backend for AMD GPUs; an AMD driver .* on this machine; backends are: cpu, cuda, onnxruntime, reference; use cpu" describe backend rocm
+expect 2 err "no backend for GPUs through OpenCL; an OpenCL loader .* on this machine; backends are: cpu, cuda, onnxruntime, reference; use cpu" describe backend opencl
 mkdir driver && cp "$QFW_BINARY_DIR/tests/plugins/good/libqfw_good.so" driver/libhsa-runtime64.so.1
 LD_LIBRARY_PATH=$PWD/driver expect 2 err "libhsa-runtime64.so.1\) was found on this machine" describe backend rocm
 expect 2 err "oneDNN is what the backend cpu" describe backend onednn

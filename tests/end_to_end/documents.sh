@@ -171,7 +171,7 @@ mentioned() {
   read -ra words <<< "$1"
   [ "${words[0]}" = qfw ] || { [ -e "${words[0]}" ]; return; }
   "$QFW" help "${words[1]}" > help.txt 2>&1 || return 1
-  for word in "${words[@]:2}"; do grep -qE -- "(^|[ |])${word%%=*}([ =|]|$)" help.txt || return 1; done
+  for word in "${words[@]:2}"; do grep -qE -- "(^|[ |])${word%%=*}([ =|[]|$)" help.txt || return 1; done
 }
 
 grep -vE '^(#|$)' "$exceptions" | sed 's/ : .*//' > patterns.txt

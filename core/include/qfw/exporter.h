@@ -44,6 +44,12 @@ class QFW_API Exporter {
   /// The file appears by rename. Throws as promise() does, and Error::Category::data where it cannot be written. Equal
   /// arguments give equal bytes.
   virtual void write(const FrozenModel& model, const Notes& notes, const std::filesystem::path& file) const = 0;
+
+  /// Images for programs on other devices to try the file with, and what they must get: written into `folder`, which is there,
+  /// in the way that users of the format know. `images` are prepared ones, f32 [n, H, W, C], `logits` qfw's, f32 [n, classes].
+  /// Throws Error::Category::usage where the format has no such way.
+  virtual void write_check(const FrozenModel& model, const HostView& images, const HostView& logits,
+                           const std::filesystem::path& folder) const;
 };
 
 }  // namespace qfw

@@ -143,6 +143,10 @@ class GuardedExporter final : public Guard<Exporter> {
   void write(const FrozenModel& model, const Notes& notes, const std::filesystem::path& file) const override {
     call("write()", [&] { inner().write(model, notes, file); });
   }
+  void write_check(const FrozenModel& model, const HostView& images, const HostView& logits,
+                   const std::filesystem::path& folder) const override {
+    call("write_check()", [&] { inner().write_check(model, images, logits, folder); });
+  }
 };
 
 class GuardedFormat final : public Guard<Format> {

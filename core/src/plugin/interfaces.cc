@@ -103,6 +103,11 @@ bool Format::is_incidental(std::string_view) const { return false; }
 
 Exporter::Runtime Exporter::runtime() const { return {}; }
 
+void Exporter::write_check(const FrozenModel&, const HostView&, const HostView&, const std::filesystem::path&) const {
+  fail(Error::Category::usage, "export", "files of this exporter have no form for images to try them with", {},
+       "leave out --check");
+}
+
 std::optional<image::Preparation> Augment::preparation(const Shape&) const { return {}; }
 
 template struct Factory<Augment>;

@@ -3,6 +3,7 @@
 #include "qfw/atomic_file.h"
 #include "qfw/error.h"
 #include "qfw/exporter.h"
+#include "qfw/onnx/check.h"
 #include "qfw/onnx/write.h"
 #include "qfw/plugin.h"
 
@@ -65,6 +66,11 @@ class Onnx final : public Exporter {
 
   void write(const FrozenModel& model, const Notes& notes, const std::filesystem::path& file) const override {
     write_text_atomically(file, onnx::write(model, notes, options_));
+  }
+
+  void write_check(const FrozenModel& model, const HostView& images, const HostView& logits,
+                   const std::filesystem::path& folder) const override {
+    onnx::write_check(model, options_, images, logits, folder);
   }
 
  private:

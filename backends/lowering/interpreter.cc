@@ -1,4 +1,4 @@
-#include "executable.h"
+#include "qfw/lowering/interpreter.h"
 
 #include <algorithm>
 #include <chrono>
@@ -9,7 +9,7 @@
 #include "qfw/lowering/constants.h"
 #include "qfw/random.h"
 
-namespace qfw::reference {
+namespace qfw::lowering {
 
 namespace {
 
@@ -21,8 +21,12 @@ void copy(const HostView& from, std::span<std::byte> to) {
 
 }  // namespace
 
-Interpreter::Interpreter(const Graph& graph, std::shared_ptr<lowering::Variables> variables, Communicator& replicas)
-    : graph_(graph), variables_(std::move(variables)), exchange_(graph, "reference"), replicas_(replicas) {
+Interpreter::Interpreter(const Graph& graph, std::shared_ptr<Variables> variables, Communicator& replicas, std::string backend)
+    : backend_(std::move(backend)),
+      graph_(graph),
+      variables_(std::move(variables)),
+      exchange_(graph, backend_),
+      replicas_(replicas) {
   slots_ = variables_->declare(graph_.variables);
   for (const Node& node : graph_.nodes) {
     if (node.op == Op::variable) read_.push_back(slots_[node.as<Slot>().index]);
@@ -71,7 +75,7 @@ void Interpreter::compute(int number) {
   const Node& node = graph_.nodes[number];
   const OpDefinition& rules = definition(node.op);
   if (rules.evaluate == nullptr) {
-    fail(Error::Category::internal, "reference", std::string(rules.name) + " has no kernel", place(node),
+    fail(Error::Category::internal, backend_, std::string(rules.name) + " has no kernel", place(node),
          "expand the graph before compiling");
   }
   std::vector<HostView> inputs;
@@ -94,7 +98,7 @@ void Interpreter::evaluate(int number, const Step& step, std::span<const HostVie
       value = {feeds[node.as<Slot>().index]};
       return;
     case Op::variable: {
-      const lowering::Variables::Entry& stored = *slots_[node.as<Slot>().index];
+      const Variables::Entry& stored = *slots_[node.as<Slot>().index];
       value = {HostView(stored.type, {stored.data, stored.type.bytes()})};
       return;
     }
@@ -105,13 +109,13 @@ void Interpreter::evaluate(int number, const Step& step, std::span<const HostVie
     }
     case Op::constant: {
       const HostTensor out = allocate(number, 0);
-      lowering::fill_constant(out.type, node.as<Number>().value, out.bytes.data());
+      fill_constant(out.type, node.as<Number>().value, out.bytes.data());
       value = {out};
       return;
     }
     case Op::step: {
       const HostTensor out = allocate(number, 0);
-      lowering::fill_constant(out.type, static_cast<double>(step.index), out.bytes.data());
+      fill_constant(out.type, static_cast<double>(step.index), out.bytes.data());
       value = {out};
       return;
     }
@@ -139,7 +143,7 @@ void Interpreter::evaluate(int number, const Step& step, std::span<const HostVie
 
 void Interpreter::run(Step step, std::span<const HostView> feeds, std::span<const HostTensor> fetches) {
   exchange_.check(feeds, fetches);
-  lowering::require_written(read_);
+  require_written(read_);
   const FlushDenormals flush;
   intervals_.clear();
   for (int i = 0; i < static_cast<int>(graph_.nodes.size()); ++i) {
@@ -157,7 +161,7 @@ void Interpreter::run(Step step, std::span<const HostView> feeds, std::span<cons
     next.emplace_back(value.bytes.begin(), value.bytes.end());
   }
   for (std::size_t i = 0; i < next.size(); ++i) {
-    lowering::Variables::Entry& stored = *slots_[graph_.updates[i].first];
+    Variables::Entry& stored = *slots_[graph_.updates[i].first];
     std::ranges::copy(next[i], stored.data);
     stored.written = true;
   }
@@ -183,4 +187,4 @@ std::vector<Executable::Task> Interpreter::tasks() const {
   return tasks;
 }
 
-}  // namespace qfw::reference
+}  // namespace qfw::lowering

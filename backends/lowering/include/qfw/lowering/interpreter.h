@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "qfw/backend.h"
@@ -8,12 +9,14 @@
 #include "qfw/lowering/variables.h"
 #include "qfw/op_definition.h"
 
-namespace qfw::reference {
+namespace qfw::lowering {
 
-/// Evaluates the nodes one after another with the kernels of the op table. A buffer lives from its node to its last use.
+/// Evaluates the nodes one after another with the kernels of the op table, on the calling thread, subnormal numbers flushed. A
+/// buffer lives from its node to its last use. For variables in host memory.
 class Interpreter final : public Executable {
  public:
-  Interpreter(const Graph& graph, std::shared_ptr<lowering::Variables> variables, Communicator& replicas);
+  /// `backend` names who complains.
+  Interpreter(const Graph& graph, std::shared_ptr<Variables> variables, Communicator& replicas, std::string backend);
 
   void run(Step step, std::span<const HostView> feeds, std::span<const HostTensor> fetches) override;
   void profile(bool on) override;
@@ -28,13 +31,14 @@ class Interpreter final : public Executable {
   HostTensor allocate(int node, int output);
   HostView view(Use use) const { return values_[use.node][use.output]; }
 
+  std::string backend_;
   Graph graph_;
-  std::shared_ptr<lowering::Variables> variables_;
-  lowering::Exchange exchange_;
+  std::shared_ptr<Variables> variables_;
+  Exchange exchange_;
   Communicator& replicas_;
-  std::vector<lowering::Variables::Entry*> slots_;       // by index in Graph::variables
-  std::vector<const lowering::Variables::Entry*> read_;  // those that the graph reads
-  std::vector<std::vector<int>> dies_after_;             // by node: the nodes whose buffers it uses last
+  std::vector<Variables::Entry*> slots_;       // by index in Graph::variables
+  std::vector<const Variables::Entry*> read_;  // those that the graph reads
+  std::vector<std::vector<int>> dies_after_;   // by node: the nodes whose buffers it uses last
   std::int64_t arena_bytes_ = 0;
 
   std::vector<std::vector<HostView>> values_;                // by node and output, of the running step
@@ -43,4 +47,4 @@ class Interpreter final : public Executable {
   std::vector<Interval> intervals_;  // of the last run, if it was profiled
 };
 
-}  // namespace qfw::reference
+}  // namespace qfw::lowering
