@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -23,6 +24,12 @@ constexpr std::size_t longest_path = 200;
 constexpr double smallest_normal = 0x1p-126;
 
 std::string shown(const Dims& dims) { return fmt::format("[{}]", fmt::join(dims, ", ")); }
+
+/// Of a value of `rank`: the graph's axis that the file's is. NCHW there is NHWC here.
+int axis_here(int rank, int axis) {
+  constexpr std::array<int, 4> to_nhwc{0, 3, 1, 2};
+  return rank == 4 ? to_nhwc[static_cast<std::size_t>(axis)] : axis;
+}
 
 bool ends_with_sums(std::string_view name) { return name.ends_with("/sums"); }
 
@@ -164,7 +171,6 @@ void Reader::translate(const pb::NodeProto& node) {
       {"Sqrt", [](Reader& r) { return r.unary(Op::sqrt); }},
       {"Sub", [](Reader& r) { return r.binary(Op::subtract); }},
       {"Transpose", [](Reader& r) { return r.transpose(); }},
-      {"Unsqueeze", [](Reader& r) { return r.insert_axis(); }},
       {"Where", [](Reader& r) { return r.where(); }},
   };
   const auto known = operators.find(node.op_type());
@@ -250,8 +256,8 @@ std::vector<std::int64_t> Reader::attributes(const char* name, std::vector<std::
   return otherwise;
 }
 
-void Reader::expect(const char* name, std::int64_t only) {
-  if (const std::int64_t found = attribute(name, only); found != only) refuse(fmt::format("its {} is {}, not {}", name, found, only));
+void Reader::expect(const char* name, std::int64_t only, std::int64_t otherwise) {
+  if (const std::int64_t found = attribute(name, otherwise); found != only) refuse(fmt::format("its {} is {}, not {}", name, found, only));
 }
 
 void Reader::expect_no_more_attributes() {
@@ -374,17 +380,21 @@ Reader::Any Reader::compare(Op op) {
   return result;
 }
 
+/// 0 * x, of the same sign.
+bool Reader::is_zero_of(Use zero, Use x) const {
+  const Node& product = maker_.node(zero);
+  if (product.op != Op::multiply || !(product.inputs[0] == x)) return false;
+  const Node& factor = maker_.node(product.inputs[1]);
+  return factor.op == Op::constant && factor.as<Number>().value == 0;
+}
+
 /// Zero in place of subnormal numbers, which are zero here anyway; or a choice.
 Reader::Any Reader::where() {
   expect_operands(3, 3);
   const Value condition = value(0);
   if (condition.is != Value::Is::truth) refuse(fmt::format("its operand {} is no condition", quoted(node_->input(0))));
   const Use chosen = number(1, condition), otherwise = number(2, condition);
-  const Node& zero = maker_.node(chosen);
-  if (condition.subnormal_in.node >= 0 && condition.subnormal_in == otherwise && zero.op == Op::constant &&
-      zero.as<Number>().value == 0) {
-    return value(2);
-  }
+  if (condition.subnormal_in.node >= 0 && condition.subnormal_in == otherwise && is_zero_of(chosen, otherwise)) return value(2);
   return Value{.use = maker_.add(Op::select, {condition.use, chosen, otherwise}, {}, path()),
                .nhwc = condition.nhwc,
                .rank = condition.rank};
@@ -416,6 +426,7 @@ Reader::Any Reader::cast() {
   };
   if (x.is == Value::Is::number && to == Type::FLOAT) return convert(DType::f32);
   if (x.is == Value::Is::number && to == Type::BFLOAT16) return convert(DType::bf16);
+  if (x.is == Value::Is::number && to == Type::FLOAT16) return convert(DType::f16);
   if (x.is == Value::Is::sum && to == Type::FLOAT) return convert(DType::f32);
   if (x.is == Value::Is::truth && to == Type::FLOAT) return convert(DType::f32);
   if (x.is == Value::Is::number && to == Type::BOOL) {
@@ -426,7 +437,7 @@ Reader::Any Reader::cast() {
     x.is = Value::Is::code;
     return x;
   }
-  if (x.is == Value::Is::number && to == Type::DOUBLE && dtype == DType::f32 && x.rank == 4 && !x.nhwc) {
+  if (x.is == Value::Is::number && to == Type::DOUBLE && dtype == DType::f32 && !x.nhwc) {
     x.is = Value::Is::doubled;
     return x;
   }
@@ -435,11 +446,8 @@ Reader::Any Reader::cast() {
     return x;
   }
   if (x.is == Value::Is::total && to == Type::FLOAT) {
-    const Shape& from = maker_.type(x.use).shape;
-    x.use = maker_.add(Op::sum, {x.use}, Reduce{{from[0], 1, 1, from[3]}}, path());
-    if (x.rank == 2) x.use = maker_.add(Op::reshape, {x.use}, Shape{from[0], from[3]}, path());
-    if (x.rank == 3) refuse("its operand has three dimensions");
-    x.is = Value::Is::number;
+    x.use = maker_.add(Op::sum, {x.use}, Reduce{x.to}, path());
+    x.is = Value::Is::summed;
     return x;
   }
   refuse(fmt::format("a cast to type {} of {}", to, quoted(node_->input(0))));
@@ -465,8 +473,8 @@ Reader::Any Reader::cast_constant(const Constant& constant, std::int64_t to) {
 
 Reader::Any Reader::dequantize() {
   expect_operands(2, 3);
-  expect("axis", 1);
-  expect("block_size", 0);
+  expect("axis", 1, 1);
+  expect("block_size", 0, 0);
   const std::vector<int> codes = constant(0).codes();
   const std::vector<float> scale = constant(1).floats();
   const std::vector<int> zero = operands() == 3 ? constant(2).codes() : std::vector<int>{0};
@@ -519,8 +527,8 @@ Reader::Any Reader::max_pool() {
   const Dims window = attributes("kernel_shape", {0, 0}), stride = attributes("strides", {1, 1}),
              pads = attributes("pads", {0, 0, 0, 0});
   if (attributes("dilations", {1, 1}) != Dims{1, 1}) refuse("its dilations are not 1");
-  expect("ceil_mode", 0);
-  expect("storage_order", 0);
+  expect("ceil_mode", 0, 0);
+  expect("storage_order", 0, 0);
   if (std::min({window[0], window[1], stride[0], stride[1]}) < 1) refuse("a window or stride of 0");
   const Pool pool{.window = {window[0], window[1]}, .stride = {stride[0], stride[1]}, .padding = {{pads[0], pads[1]}, {pads[2], pads[3]}}};
   return Value{.use = maker_.add(Op::max_pool, {x.use}, pool, path()), .rank = 4};
@@ -529,17 +537,16 @@ Reader::Any Reader::max_pool() {
 /// [0, C, ...]: the images' axis stays as it is.
 Reader::Any Reader::reshape() {
   expect_operands(2, 2);
-  expect("allowzero", 0);
+  expect("allowzero", 0, 0);
   Value x = value(0);
   const Dims dims = constant(1).integers();
-  if (x.is == Value::Is::doubled && dims == Dims{0, 0, -1}) {
-    x.is = Value::Is::rows;
-    x.rank = 3;
-    return x;
-  }
-  const bool ones = dims.size() >= 2 && std::all_of(dims.begin() + 2, dims.end(), [](std::int64_t extent) { return extent == 1; });
-  if (x.is == Value::Is::total && ones && dims.size() <= 4 && dims[0] == 0) {
-    x.rank = static_cast<int>(dims.size());
+  if (x.is == Value::Is::doubled) return reshape_doubled(dims);
+  if (x.is == Value::Is::summed) {
+    Dims expected{0};
+    for (int axis = 1; axis < x.to.rank(); ++axis) expected.push_back(x.to[axis_here(x.to.rank(), axis)]);
+    if (dims != expected) refuse(fmt::format("a sum of {} becomes {}", shown(expected), shown(dims)));
+    x.is = Value::Is::number;
+    x.rank = x.to.rank();
     return x;
   }
   if (x.is != Value::Is::number) refuse(fmt::format("its operand {} is no float", quoted(node_->input(0))));
@@ -567,23 +574,60 @@ Reader::Any Reader::reshape() {
   return x;
 }
 
+/// [0, what is kept..., -1]: the rest is summed up, in the order of the graph's elements.
+Reader::Any Reader::reshape_doubled(const Dims& dims) {
+  Value x = value(0);
+  const Shape& from = maker_.type(x.use).shape;
+  const int rank = from.rank();
+  if (x.order.empty()) {
+    for (int axis = 0; axis < rank; ++axis) x.order.push_back(axis);
+  }
+  Dims to(from.begin(), from.end());
+  const int kept = static_cast<int>(dims.size()) - 1;
+  bool matches = kept >= 1 && kept < rank && dims.front() == 0 && dims.back() == -1;
+  int before = 0;
+  for (int place = 1; matches && place < rank; ++place) {
+    const int axis = axis_here(rank, static_cast<int>(x.order[static_cast<std::size_t>(place)]));
+    if (place < kept) {
+      matches = dims[static_cast<std::size_t>(place)] == from[axis];
+    } else {
+      matches = axis > before;
+      before = axis;
+      to[static_cast<std::size_t>(axis)] = 1;
+    }
+  }
+  if (!matches) refuse(fmt::format("a sum of {} by way of {}", from.str(), shown(dims)));
+  x.is = Value::Is::rows;
+  x.rank = kept + 1;
+  x.to = Shape(to);
+  return x;
+}
+
 /// From one layout of images to the other: nothing happens in the graph.
 Reader::Any Reader::transpose() {
   expect_operands(1, 1);
   Value x = value(0);
-  const Dims order = attributes("perm", {0, 0, 0, 0});
-  if (x.rank != 4 || order != (x.nhwc ? Dims{0, 3, 1, 2} : Dims{0, 2, 3, 1})) refuse(fmt::format("the order {}", shown(order)));
-  if (x.is == Value::Is::pixel) refuse("of pixels");
+  const Dims order = attributes("perm", Dims(static_cast<std::size_t>(x.rank), 0));
+  if (x.is == Value::Is::doubled && x.order.empty()) {
+    Dims sorted = order;
+    std::ranges::sort(sorted);
+    for (std::size_t axis = 0; axis < sorted.size(); ++axis) {
+      if (sorted[axis] != static_cast<std::int64_t>(axis) || order[0] != 0) refuse(fmt::format("the order {}", shown(order)));
+    }
+    x.order = order;
+    return x;
+  }
+  if (x.is != Value::Is::number || x.rank != 4 || order != (x.nhwc ? Dims{0, 3, 1, 2} : Dims{0, 2, 3, 1})) refuse(fmt::format("the order {}", shown(order)));
   x.nhwc = !x.nhwc;
   return x;
 }
 
 Reader::Any Reader::cumulate() {
   expect_operands(2, 2);
-  expect("exclusive", 0);
-  expect("reverse", 0);
+  expect("exclusive", 0, 0);
+  expect("reverse", 0, 0);
   Value x = value(0);
-  if (x.is != Value::Is::rows || constant(1).integers() != Dims{2}) refuse("only places of an image are added up");
+  if (x.is != Value::Is::rows || constant(1).integers() != Dims{x.rank - 1}) refuse("only the last axis of rows is added up");
   x.is = Value::Is::running;
   return x;
 }
@@ -593,23 +637,14 @@ Reader::Any Reader::gather() {
   if (is_constant(0)) return gather_pixels(value(1));
   Value x = value(0);
   if (x.is == Value::Is::pixel) {  // red, green, blue in the other order
-    expect("axis", 3);
+    expect("axis", 3, 0);
     if (x.step != 0 || constant(1).integers() != Dims{2, 1, 0} || image_[3] != 3) refuse("of pixels");
     x.below = x.use;
     return x;
   }
-  expect("axis", 2);
   if (x.is != Value::Is::running || constant(1).integers() != Dims{-1}) refuse("only the last of running sums is taken");
+  expect("axis", x.rank - 1, 0);
   x.is = Value::Is::total;
-  x.rank = constant(1).dims.empty() ? 2 : 3;
-  return x;
-}
-
-Reader::Any Reader::insert_axis() {
-  expect_operands(2, 2);
-  Value x = value(0);
-  if (x.is != Value::Is::total || x.rank != 3 || constant(1).integers() != Dims{3}) refuse("only sums over space get another axis");
-  x.rank = 4;
   return x;
 }
 
@@ -625,7 +660,7 @@ Reader::Any Reader::add_pixels(const Value& pixels, const Constant& starts) {
 
 /// What pixels become: it must be what the preparation says.
 Reader::Any Reader::gather_pixels(const Value& places) {
-  expect("axis", 0);
+  expect("axis", 0, 0);
   Value x = places;
   if (x.is != Value::Is::pixel || x.step == 0) refuse("only a table of pixels is read");
   if (!metadata_.preparation) refuse("the metadata do not say how pictures are prepared");

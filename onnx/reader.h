@@ -32,10 +32,11 @@ class Reader {
       sum,      ///< s32 of products of codes
       truth,    ///< a condition, `use` of 1 and 0
       pixel,    ///< input pixels, or what is made of them before the table
-      doubled,  ///< what ends in a sum over space: f64 of `use`,
-      rows,     ///< as [N, C, H W],
-      running,  ///< added up along the last axis,
-      total     ///< the last of them
+      doubled,  ///< what ends in a sum: f64 of `use`,
+      rows,     ///< with what is summed up as its last axis,
+      running,  ///< added up along that,
+      total,    ///< the last of them,
+      summed    ///< as f32
     };
     Is is = Is::number;
     Use use;              ///< in the graph, where images are NHWC
@@ -44,6 +45,8 @@ class Reader {
     Use below;            ///< of numbers that are 128 more than others: those
     Use subnormal_in{};   ///< of a truth: of whose elements it says that they count as 0
     int step = 0;         ///< of pixels: how far they came
+    std::vector<std::int64_t> order{};  ///< of doubled: the file's axes, where they were transposed
+    Shape to{};                         ///< from rows on: the sum's, in the graph
   };
   using Any = std::variant<Value, Constant>;
 
@@ -68,7 +71,7 @@ class Reader {
   Any cumulate();
   Any gather();
   Any gather_pixels(const Value& places);
-  Any insert_axis();
+  Any reshape_doubled(const std::vector<std::int64_t>& dims);
   Any add_pixels(const Value& pixels, const Constant& starts);
 
   /// Of the node at hand.
@@ -82,12 +85,13 @@ class Reader {
   void expect_operands(int least, int most);
   std::int64_t attribute(const char* name, std::int64_t otherwise);
   std::vector<std::int64_t> attributes(const char* name, std::vector<std::int64_t> otherwise);
-  void expect(const char* name, std::int64_t only);  ///< the attribute, if it is there, has this value
+  void expect(const char* name, std::int64_t only, std::int64_t otherwise);  ///< the attribute's value; its default
   void expect_no_more_attributes();
   std::string path() const;
 
   Use constant_beside(const Constant& constant, const Value& beside);
   Use weights(const Constant& codes, std::int64_t zero, bool convolution);
+  bool is_zero_of(Use zero, Use x) const;
   Use codes(const Value& value, std::int64_t zero);
   void check_sums(Use src, Use weights);
   std::vector<QuantizedSite> sites() const;
