@@ -2,7 +2,8 @@
  * recipes, training or data sets.
  *
  *   qfw_model* model = qfw_model_open("model.onnx", NULL, error, sizeof error);
- *   qfw_info info = {sizeof info};
+ *   qfw_info info = {0};
+ *   info.size = sizeof info;
  *   qfw_model_info(model, &info);
  *   float* logits = malloc(info.classes * sizeof *logits);
  *   if (qfw_predict_file(model, "boot.png", logits) != QFW_OK) puts(qfw_last_error());
