@@ -14,13 +14,13 @@ namespace qfw::onnx {
 namespace {
 
 // Beyond what any network of today has, and still far from exhausting a machine.
-constexpr double most_elements = double{1 << 28};      // of one value
-constexpr double most_in_all = double{1 << 30} * 4;    // of all values of one image
+constexpr double most_elements = double{1 << 28};    // of one value
+constexpr double most_in_all = double{1 << 30} * 4;  // of all values of one image
 constexpr double largest_grain = 1 << 16;
 
 std::vector<Use*> uses_of(QuantizedSite& site) {
-  return {&site.src.codes, &site.src.scale, &site.weights.codes, &site.weights.scale, &site.matmul, &site.sums, &site.factor,
-          &site.product,   &site.backward};
+  return {&site.src.codes, &site.src.scale, &site.weights.codes, &site.weights.scale, &site.matmul,
+          &site.sums,      &site.factor,    &site.product,       &site.backward};
 }
 
 }  // namespace

@@ -59,7 +59,8 @@ std::vector<std::byte> unpacked(const std::string& packed, std::int64_t count, i
 }
 
 [[noreturn]] void wrong_type(const Constant& constant, const char* expected) {
-  refuse(fmt::format("the constant {} has elements of type {}, {} are expected", quoted(constant.name), constant.type, expected));
+  refuse(
+      fmt::format("the constant {} has elements of type {}, {} are expected", quoted(constant.name), constant.type, expected));
 }
 
 }  // namespace

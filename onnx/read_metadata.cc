@@ -22,7 +22,8 @@ std::string numbers_as_strings(std::string_view text) {
   bool in_string = false, in_number = false;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
-    const bool digit = !in_string && ((c >= '0' && c <= '9') || c == '-' || (in_number && (c == '+' || c == '.' || c == 'e' || c == 'E')));
+    const bool digit =
+        !in_string && ((c >= '0' && c <= '9') || c == '-' || (in_number && (c == '+' || c == '.' || c == 'e' || c == 'E')));
     if (digit != in_number) result += '"';
     in_number = digit;
     result += c;
@@ -144,7 +145,8 @@ std::vector<std::string> labels_of(const Entry& entry) {
 }
 
 Grid grid_of(const Entry& entry, double low, double high) {
-  const bool halves = low * 2 == std::floor(low * 2) && high * 2 == std::floor(high * 2) && high - low == std::floor(high - low);
+  const bool halves =
+      low * 2 == std::floor(low * 2) && high * 2 == std::floor(high * 2) && high - low == std::floor(high - low);
   if (!halves || low < -256 || high > 256 || low > high) entry.wrong(fmt::format("codes from {} to {}", low, high));
   return {static_cast<float>(low), static_cast<float>(high)};
 }
@@ -179,9 +181,11 @@ Metadata metadata_of(const pb::ModelProto& model) {
   if (texts.contains("qfw.step")) {
     const std::string& text = texts["qfw.step"];
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), result.step);
-    if (error != std::errc() || end != text.data() + text.size() || result.step < 0) refuse("it is no number", "metadata qfw.step");
+    if (error != std::errc() || end != text.data() + text.size() || result.step < 0)
+      refuse("it is no number", "metadata qfw.step");
   }
-  if (texts.contains("qfw.preparation")) result.preparation = preparation_of(Entry("qfw.preparation", texts["qfw.preparation"]));
+  if (texts.contains("qfw.preparation"))
+    result.preparation = preparation_of(Entry("qfw.preparation", texts["qfw.preparation"]));
   if (texts.contains("qfw.labels")) result.labels = labels_of(Entry("qfw.labels", texts["qfw.labels"]));
   if (texts.contains("qfw.grids")) result.grids = grids_of(Entry("qfw.grids", texts["qfw.grids"]));
   return result;

@@ -45,7 +45,8 @@ FrozenModel Reader::read() {
   const pb::GraphProto& graph = model_.graph();
   for (const pb::OperatorSetIdProto& set : model_.opset_import()) {
     if (!set.domain().empty() && set.domain() != "ai.onnx") refuse("operators of " + quoted(set.domain()) + " are asked for");
-    if (set.version() < 13 || set.version() > 25) refuse(fmt::format("operators of version {}; 13 to 25 are known", set.version()));
+    if (set.version() < 13 || set.version() > 25)
+      refuse(fmt::format("operators of version {}; 13 to 25 are known", set.version()));
   }
   if (graph.node_size() > most_nodes) refuse(fmt::format("the network is too large: {} nodes", graph.node_size()));
   if (graph.output_size() != 1 || graph.output(0).name() != "logits") {
@@ -257,7 +258,8 @@ std::vector<std::int64_t> Reader::attributes(const char* name, std::vector<std::
 }
 
 void Reader::expect(const char* name, std::int64_t only, std::int64_t otherwise) {
-  if (const std::int64_t found = attribute(name, otherwise); found != only) refuse(fmt::format("its {} is {}, not {}", name, found, only));
+  if (const std::int64_t found = attribute(name, otherwise); found != only)
+    refuse(fmt::format("its {} is {}, not {}", name, found, only));
 }
 
 void Reader::expect_no_more_attributes() {
@@ -277,7 +279,8 @@ Use Reader::constant_beside(const Constant& constant, const Value& beside) {
   Dims dims = constant.dims;
   while (static_cast<int>(dims.size()) > beside.rank && dims.front() == 1) dims.erase(dims.begin());
   if (static_cast<int>(dims.size()) > beside.rank || (static_cast<int>(dims.size()) == beside.rank && dims.front() != 1)) {
-    refuse(fmt::format("the constant {} of {} meets values of rank {}", quoted(constant.name), shown(constant.dims), beside.rank));
+    refuse(
+        fmt::format("the constant {} of {} meets values of rank {}", quoted(constant.name), shown(constant.dims), beside.rank));
   }
   if (static_cast<int>(dims.size()) == beside.rank) dims.erase(dims.begin());
   Shape shape(dims);
@@ -372,7 +375,8 @@ Reader::Any Reader::compare(Op op) {
   expect_operands(2, 2);
   const Value& beside = is_constant(0) ? floats(1) : floats(0);
   const Use first = number(0, beside), second = number(1, beside);
-  Value result{.is = Value::Is::truth, .use = maker_.add(op, {first, second}, {}, path()), .nhwc = beside.nhwc, .rank = beside.rank};
+  Value result{
+      .is = Value::Is::truth, .use = maker_.add(op, {first, second}, {}, path()), .nhwc = beside.nhwc, .rank = beside.rank};
   const Node &magnitude = maker_.node(first), &limit = maker_.node(second);
   if (op == Op::less && magnitude.op == Op::abs && limit.op == Op::constant && limit.as<Number>().value == smallest_normal) {
     result.subnormal_in = magnitude.inputs[0];
@@ -504,7 +508,8 @@ Reader::Any Reader::product(bool convolution) {
   if (convolution) {
     const Shape& kernel = maker_.type(weight).shape;
     const Dims window = this->attributes("kernel_shape", {kernel[0], kernel[1]});
-    if (window != Dims{kernel[0], kernel[1]}) refuse(fmt::format("a window of {} and weights of {}", shown(window), kernel.str()));
+    if (window != Dims{kernel[0], kernel[1]})
+      refuse(fmt::format("a window of {} and weights of {}", shown(window), kernel.str()));
     const Dims stride = this->attributes("strides", {1, 1}), pads = this->attributes("pads", {0, 0, 0, 0});
     if (this->attributes("dilations", {1, 1}) != Dims{1, 1}) refuse("its dilations are not 1");
     const std::int64_t groups = attribute("group", 1);
@@ -530,7 +535,8 @@ Reader::Any Reader::max_pool() {
   expect("ceil_mode", 0, 0);
   expect("storage_order", 0, 0);
   if (std::min({window[0], window[1], stride[0], stride[1]}) < 1) refuse("a window or stride of 0");
-  const Pool pool{.window = {window[0], window[1]}, .stride = {stride[0], stride[1]}, .padding = {{pads[0], pads[1]}, {pads[2], pads[3]}}};
+  const Pool pool{
+      .window = {window[0], window[1]}, .stride = {stride[0], stride[1]}, .padding = {{pads[0], pads[1]}, {pads[2], pads[3]}}};
   return Value{.use = maker_.add(Op::max_pool, {x.use}, pool, path()), .rank = 4};
 }
 
@@ -617,7 +623,8 @@ Reader::Any Reader::transpose() {
     x.order = order;
     return x;
   }
-  if (x.is != Value::Is::number || x.rank != 4 || order != (x.nhwc ? Dims{0, 3, 1, 2} : Dims{0, 2, 3, 1})) refuse(fmt::format("the order {}", shown(order)));
+  if (x.is != Value::Is::number || x.rank != 4 || order != (x.nhwc ? Dims{0, 3, 1, 2} : Dims{0, 2, 3, 1}))
+    refuse(fmt::format("the order {}", shown(order)));
   x.nhwc = !x.nhwc;
   return x;
 }

@@ -39,12 +39,12 @@ class Reader {
       summed    ///< as f32
     };
     Is is = Is::number;
-    Use use;              ///< in the graph, where images are NHWC
-    bool nhwc = false;    ///< in the file, too; of rank 4
-    int rank = 0;         ///< in the file
-    Use below;            ///< of numbers that are 128 more than others: those
-    Use subnormal_in{};   ///< of a truth: of whose elements it says that they count as 0
-    int step = 0;         ///< of pixels: how far they came
+    Use use;                            ///< in the graph, where images are NHWC
+    bool nhwc = false;                  ///< in the file, too; of rank 4
+    int rank = 0;                       ///< in the file
+    Use below;                          ///< of numbers that are 128 more than others: those
+    Use subnormal_in{};                 ///< of a truth: of whose elements it says that they count as 0
+    int step = 0;                       ///< of pixels: how far they came
     std::vector<std::int64_t> order{};  ///< of doubled: the file's axes, where they were transposed
     Shape to{};                         ///< from rows on: the sum's, in the graph
   };
@@ -76,9 +76,9 @@ class Reader {
 
   /// Of the node at hand.
   const Any& operand(int index);
-  const Value& value(int index);        ///< one that images reach
-  const Value& floats(int index);       ///< the same, of numbers
-  const Constant& constant(int index);  ///< one that they do not
+  const Value& value(int index);               ///< one that images reach
+  const Value& floats(int index);              ///< the same, of numbers
+  const Constant& constant(int index);         ///< one that they do not
   Use number(int index, const Value& beside);  ///< either, as an operand beside another
   bool is_constant(int index);
   int operands() const;

@@ -36,8 +36,9 @@ class Lane {
   Lane(const Graph& graph, const Predictor::MakeBackend& make) : graph_(graph), backend_(make()) {
     for (const Node& node : graph_.nodes) {
       if (const auto support = backend_->supports(graph_, node); !support.yes) {
-        fail(Error::Category::device, "predict", fmt::format("the backend does not take {}: {}", name_of(node.op), support.reason),
-             "layer " + node.path, "choose another backend");
+        fail(Error::Category::device, "predict",
+             fmt::format("the backend does not take {}: {}", name_of(node.op), support.reason), "layer " + node.path,
+             "choose another backend");
       }
     }
     executable(1);
@@ -100,8 +101,8 @@ struct Predictor::Impl {
       const image::Preparation& found = *model.preparation;
       if (Shape{found.height, found.width, found.channels} != model.image()) {
         fail(Error::Category::data, "predict",
-             fmt::format("pictures are prepared as [{}, {}, {}], the network reads {}", found.height, found.width, found.channels,
-                         model.image().str()));
+             fmt::format("pictures are prepared as [{}, {}, {}], the network reads {}", found.height, found.width,
+                         found.channels, model.image().str()));
       }
       preparer.emplace(found);
     }
