@@ -56,6 +56,17 @@ Subnormals::Exponents Subnormals::of(Use use) const {
   return constants_.has(use) ? of_numbers(constants_.numbers(use)) : known_[static_cast<std::size_t>(use.node)];
 }
 
+/// What any number added to a constant is a multiple of. With 2^e the constant's size: a number of at least 2^(e - 1) has no
+/// digit below 2^(e - 24), and beside a smaller one the sum is at least 2^(e - 1).
+int Subnormals::beside_constant(Use use) const {
+  if (!constants_.has(use)) return smallest;
+  int least = none;
+  for (const float number : constants_.numbers(use)) {
+    least = std::min(least, number == 0 || !std::isfinite(number) ? smallest : exponent_of(number));
+  }
+  return std::max(least - digits, smallest);
+}
+
 Subnormals::Exponents Subnormals::result(const Node& node) const {
   const auto operand = [&](int i) { return of(node.inputs[static_cast<std::size_t>(i)]); };
   if (!is_float(node.outputs[0].dtype)) return {0, 0};
@@ -81,8 +92,11 @@ Subnormals::Exponents Subnormals::result(const Node& node) const {
     case Op::maximum: {
       const Exponents a = operand(0), b = operand(1);
       const int grain = std::min(a.grain, b.grain);
-      const bool sums = node.op == Op::add || node.op == Op::subtract;
-      return {sums && a.grain < none && b.grain < none ? grain : std::min(a.least, b.least), grain};
+      if (node.op == Op::minimum || node.op == Op::maximum || a.grain == none || b.grain == none) {
+        return {std::min(a.least, b.least), grain};
+      }
+      const int beside = std::max(beside_constant(node.inputs[0]), beside_constant(node.inputs[1]));
+      return {std::max(grain, beside), std::max(grain, beside)};
     }
     case Op::select: {
       const Exponents a = operand(1), b = operand(2);

@@ -29,6 +29,7 @@ class Subnormals {
   };
   static Exponents of_numbers(const std::vector<float>& numbers);
   Exponents of(Use use) const;
+  int beside_constant(Use use) const;
   Exponents result(const Node& node) const;
   bool is_fetched(Use use) const;
   /// Whether elements below 2^bound in magnitude give the same bits of the fetches if each is any number below that.
