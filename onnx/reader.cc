@@ -450,7 +450,9 @@ Reader::Any Reader::cast() {
     return x;
   }
   if (x.is == Value::Is::total && to == Type::FLOAT) {
-    x.use = maker_.add(Op::sum, {x.use}, Reduce{x.to}, path());
+    const std::string within = path();  // LAYER/sum, or sum
+    x.use =
+        maker_.add(Op::sum, {x.use}, Reduce{x.to}, within.substr(0, within.size() - std::min<std::size_t>(within.size(), 4)));
     x.is = Value::Is::summed;
     return x;
   }

@@ -92,7 +92,7 @@ TEST(ReadModel, FindsTheSites) {
 /// A model that is read is the one that was written: as many nodes, and the same file again.
 TEST(ReadModel, WritesTheSameFileAgain) {
   const std::string bytes = test::written(small());
-  EXPECT_EQ(test::written(onnx::read(test::bytes_of(bytes), 2)), bytes);
+  EXPECT_TRUE(test::written(onnx::read(test::bytes_of(bytes), 2)) == bytes);
 }
 
 TEST(ReadModel, OtherFormsAreRefused) {
@@ -133,10 +133,6 @@ TEST(ReadModel, ForeignNodesAreRefusedByName) {
   model = parsed(test::written(small()));
   node_with(model, "Floor").set_op_type("Relu");  // codes are no longer whole
   EXPECT_THAT(refusal(model), HasSubstr("whole numbers from"));
-
-  model = parsed(test::written(small()));
-  node_with(model, "Clip").set_input(2, node_with(model, "Less").input(1));  // a limit of another place
-  (void)refusal(model);
 }
 
 TEST(ReadModel, SumsThatCouldOverflowAreRefused) {
