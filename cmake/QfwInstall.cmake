@@ -26,6 +26,18 @@ write_basic_package_version_file(${CMAKE_BINARY_DIR}/qfw-config-version.cmake CO
 install(FILES ${CMAKE_BINARY_DIR}/qfw-config.cmake ${CMAKE_BINARY_DIR}/qfw-config-version.cmake cmake/QfwPlugin.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/qfw)
 
+# For programs that predict and know nothing of the rest: find_package(qfw_predict), pkg-config qfw_predict.
+install(TARGETS qfw_predict EXPORT qfw_predict_targets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(EXPORT qfw_predict_targets NAMESPACE qfw_predict:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/qfw_predict)
+install(FILES predict/include/qfw_predict.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+configure_package_config_file(cmake/qfw_predict-config.cmake.in ${CMAKE_BINARY_DIR}/qfw_predict-config.cmake
+                              INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/qfw_predict)
+write_basic_package_version_file(${CMAKE_BINARY_DIR}/qfw_predict-config-version.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_BINARY_DIR}/qfw_predict-config.cmake ${CMAKE_BINARY_DIR}/qfw_predict-config-version.cmake
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/qfw_predict)
+configure_file(cmake/qfw_predict.pc.in ${CMAKE_BINARY_DIR}/qfw_predict.pc @ONLY)
+install(FILES ${CMAKE_BINARY_DIR}/qfw_predict.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
 # A oneDNN from .deps would be left behind by a move, so it comes along, among the plugins, where no other program finds it, and
 # with its licences. One of the system stays where it is.
 cmake_path(IS_PREFIX CMAKE_CURRENT_SOURCE_DIR "${dnnl_DIR}" NORMALIZE QFW_BUNDLES_ONEDNN)

@@ -6,6 +6,7 @@
 #   plugins/, backends/, datasets/   "qfw/..." and their own folder; never core/src, never each other
 #   backends/lowering  is shared by the other backends, and by nothing else ("qfw/lowering/...")
 #   onnx/          "qfw/..." and its own folder; is shared by exporters, backends and predict/ ("qfw/onnx/...")
+#   predict/       "qfw/..." and itself; backends.cc also backends/; its parts are the program's, too (core/cli)
 # Usage: check_layering.sh [ROOT]. Prints every offending line, then what each folder depends on.
 set -euo pipefail
 root=$(realpath "${1:-$(dirname "$0")/..}")
@@ -57,9 +58,13 @@ check_folder() {
         if [[ $target == plugins/* || $target == backends/* || $target == datasets/* || $included =~ (^|/)(plugins|backends|datasets)/ ]]; then
           complain "$file:$line" "$included" "the core knows no plugin"
         fi
-        if [[ $target == viewer/* || $included == viewer/* ]] && [[ $file != core/cli/* ]]; then
-          complain "$file:$line" "$included" "the core knows no viewer; the program alone does"
+        if [[ $target == viewer/* || $included == viewer/* || $included == predict/* ]] && [[ $file != core/cli/* ]]; then
+          complain "$file:$line" "$included" "the core knows neither viewer/ nor predict/; the program alone does"
         fi
+        ;;
+      predict)
+        [[ $included == qfw/* || $included == qfw_predict.h || $target == predict/* || $file:$target == predict/backends.cc:backends/* ]] ||
+          complain "$file:$line" "$included" "predict/ includes qfw/ and itself only; backends.cc makes the backends"
         ;;
       viewer)
         [[ $included == qfw/* || $target == viewer/* || $target == core/src/* ]] ||
@@ -81,6 +86,7 @@ check_folder core/include core/include
 check_folder core core/include core/src core/cli .
 check_folder viewer core/include core/src .
 check_folder onnx onnx core/include
+check_folder predict core/include .
 for home in plugins/*/*/ backends/*/ datasets/*/; do
   [ -d "$home" ] && check_folder "${home%/}" "$home" core/include
 done
@@ -89,7 +95,7 @@ done
 while IFS= read -r hit; do
   echo "$hit: plugins link qfw::core only"
   offences=$((offences + 1))
-done < <(grep -rnE --include=CMakeLists.txt 'qfw_core_internal|core/src|qfw_viewer' plugins backends datasets onnx 2> /dev/null || true)
+done < <(grep -rnE --include=CMakeLists.txt 'qfw_core_internal|core/src|qfw_viewer' plugins backends datasets onnx predict 2> /dev/null || true)
 
 if [ "$offences" -gt 0 ]; then
   echo "$offences offences against the layering"

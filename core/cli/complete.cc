@@ -151,7 +151,7 @@ class Completer {
     if (word == "RECIPE") return paths(Files::recipes);
     if (word == "RUN" || word == "FOLDER") return paths(Files::runs);
     if (word == "CHECKPOINT") return paths(Files::checkpoints);
-    if (word.starts_with("FILE")) return paths(Files::all);
+    if (word.starts_with("FILE") || word.starts_with("MODEL") || word == "PICTURE") return paths(Files::all);
     if (word != "KIND") return;
     for (const std::string& kind : catalog_.kinds()) candidates_.add(kind);
   }

@@ -19,6 +19,7 @@ Verb help_verb();
 Verb hparams_verb();
 Verb import_verb();
 Verb list_verb();
+Verb predict_verb();
 Verb report_verb();
 Verb run_verb();
 Verb runs_verb();

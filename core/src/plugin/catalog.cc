@@ -18,9 +18,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// A build folder has the libraries of qfw itself beside the plugins.
 bool looks_like_a_plugin(const fs::path& file) {
   const std::string name = file.filename().string();
-  return name.starts_with("libqfw_") && name.ends_with(".so") && name != "libqfw_core.so";
+  return name.starts_with("libqfw_") && name.ends_with(".so") && name != "libqfw_core.so" && name != "libqfw_predict.so";
 }
 
 /// libqfw_*.so of a folder by name, so that a listing does not depend on the file system.

@@ -16,7 +16,6 @@
 #include "qfw/optimizer.h"
 #include "qfw/quantizer.h"
 #include "qfw/random.h"
-#include "qfw/registry.h"
 #include "qfw/schedule.h"
 
 // The destructors stand here so that the core alone holds each interface's type information; and what an interface does where
@@ -109,18 +108,5 @@ void Exporter::write_check(const FrozenModel&, const HostView&, const HostView&,
 }
 
 std::optional<image::Preparation> Augment::preparation(const Shape&) const { return {}; }
-
-template struct Factory<Augment>;
-template struct Factory<Backend>;
-template struct Factory<Calibrator>;
-template struct Factory<Communicator>;
-template struct Factory<Dataset>;
-template struct Factory<DatasetWriter>;
-template struct Factory<Exporter>;
-template struct Factory<Format>;
-template struct Factory<Layer>;
-template struct Factory<Optimizer>;
-template struct Factory<Quantizer>;
-template struct Factory<Schedule>;
 
 }  // namespace qfw

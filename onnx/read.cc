@@ -1,0 +1,39 @@
+#include "qfw/onnx/read.h"
+
+#include <fmt/format.h>
+
+#include <limits>
+
+#include "qfw/error.h"
+#include "read_refuse.h"
+#include "reader.h"
+
+namespace qfw::onnx {
+
+namespace {
+
+pb::ModelProto parsed(std::span<const std::byte> bytes) {
+  pb::ModelProto model;
+  const bool fits = bytes.size() <= static_cast<std::size_t>(std::numeric_limits<int>::max());
+  if (bytes.empty() || !fits || !model.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    refuse(fmt::format("the {} bytes are no ONNX file, or only a part of one", bytes.size()));
+  }
+  return model;
+}
+
+}  // namespace
+
+FrozenModel read(std::span<const std::byte> bytes, std::int64_t batch) {
+  if (batch < 1) fail(Error::Category::usage, "onnx", fmt::format("a batch of {} images", batch));
+  const pb::ModelProto model = parsed(bytes);
+  return Reader(model, batch).read();
+}
+
+Exporter::Notes metadata(std::span<const std::byte> bytes) {
+  const pb::ModelProto model = parsed(bytes);
+  Exporter::Notes notes;
+  for (const pb::StringStringEntryProto& entry : model.metadata_props()) notes.emplace_back(entry.key(), entry.value());
+  return notes;
+}
+
+}  // namespace qfw::onnx
