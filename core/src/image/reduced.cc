@@ -30,7 +30,11 @@ std::uint8_t rounded(std::int32_t sum) { return static_cast<std::uint8_t>(std::c
 
 void ReducingResizer::Axis::prepare(int new_from, int new_to, int new_first, int new_count, Preparation::Filter new_filter) {
   if (from == new_from && to == new_to && first == new_first && count == new_count && filter == new_filter) return;
-  from = new_from, to = new_to, first = new_first, count = new_count, filter = new_filter;
+  from = new_from;
+  to = new_to;
+  first = new_first;
+  count = new_count;
+  filter = new_filter;
   const bool is_cubic = filter == Preparation::Filter::bicubic_reduced;
   const double scale = static_cast<double>(from) / to, stretch = std::max(scale, 1.0);
   const double reach = (is_cubic ? 2 : 1) * stretch, shrink = 1 / stretch;

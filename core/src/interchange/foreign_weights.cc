@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <iterator>
 #include <numeric>
 #include <set>
 
@@ -252,9 +253,10 @@ class Fitting {
     for (const std::string& part : absent_) {
       logger().warn("{} is not in the file; its variables keep their initial values", part);
     }
-    for (const std::string& part : parts_there_) {
-      if (!parts_known_.contains(part)) logger().info("not imported: {}", part);
-    }
+    std::vector<std::string> others;
+    std::ranges::copy_if(parts_there_, std::back_inserter(others),
+                         [&](const auto& part) { return !parts_known_.contains(part); });
+    if (!others.empty()) logger().info("not imported: {}", first_of(others));
     return std::move(values_);
   }
 

@@ -11,17 +11,22 @@ namespace qfw {
 
 namespace {
 
-// Fields of the messages of onnx.proto that lead to a model's weights.
-namespace model {
-constexpr std::uint32_t graph = 7;
-}
-namespace graph {
-constexpr std::uint32_t initializer = 5, sparse_initializer = 15;
-}
-namespace tensor {
-constexpr std::uint32_t dims = 1, data_type = 2, segment = 3, float_data = 4, int32_data = 5, int64_data = 7, name = 8,
-                        raw_data = 9, double_data = 10, uint64_data = 11, external_data = 13, data_location = 14;
-}
+/// Fields of the messages of onnx.proto that lead to a model's weights.
+constexpr std::uint32_t model_graph = 7;
+constexpr std::uint32_t graph_initializer = 5;
+constexpr std::uint32_t graph_sparse_initializer = 15;
+constexpr std::uint32_t tensor_dims = 1;
+constexpr std::uint32_t tensor_data_type = 2;
+constexpr std::uint32_t tensor_segment = 3;
+constexpr std::uint32_t tensor_float_data = 4;
+constexpr std::uint32_t tensor_int32_data = 5;
+constexpr std::uint32_t tensor_int64_data = 7;
+constexpr std::uint32_t tensor_name = 8;
+constexpr std::uint32_t tensor_raw_data = 9;
+constexpr std::uint32_t tensor_double_data = 10;
+constexpr std::uint32_t tensor_uint64_data = 11;
+constexpr std::uint32_t tensor_external_data = 13;
+constexpr std::uint32_t tensor_data_location = 14;
 
 std::optional<Number> number_of(std::uint64_t type) {
   static const std::map<std::uint64_t, Number> known = {
@@ -40,7 +45,7 @@ class OnnxWeights final : public DescribedReader {
     file.read(0, bytes_);
     bool any = false;
     each(bytes_, [&](const WireReader::Field& field) {
-      if (field.number != model::graph || field.kind != WireReader::Kind::bytes) return;
+      if (field.number != model_graph || field.kind != WireReader::Kind::bytes) return;
       any = true;
       read_graph(field.bytes);
     });
@@ -66,8 +71,8 @@ class OnnxWeights final : public DescribedReader {
   void read_graph(std::span<const std::byte> message) {
     each(message, [&](const WireReader::Field& field) {
       if (field.kind != WireReader::Kind::bytes) return;
-      if (field.number == graph::initializer) read_tensor(field.bytes);
-      if (field.number == graph::sparse_initializer) damaged("this ONNX model has sparse weights, which cannot be read");
+      if (field.number == graph_initializer) read_tensor(field.bytes);
+      if (field.number == graph_sparse_initializer) damaged("this ONNX model has sparse weights, which cannot be read");
     });
   }
 
@@ -79,23 +84,23 @@ class OnnxWeights final : public DescribedReader {
     Initializer found;
     each(message, [&](const WireReader::Field& field) {
       switch (field.number) {
-        case tensor::dims:
+        case tensor_dims:
           integers(field, [&](std::uint64_t value) { extents.push_back(static_cast<std::int64_t>(value)); });
           break;
-        case tensor::data_type:
+        case tensor_data_type:
           type = field.integer;
           break;
-        case tensor::name:
+        case tensor_name:
           name = field.text();
           break;
-        case tensor::raw_data:
+        case tensor_raw_data:
           found.raw = field.bytes;
           break;
-        case tensor::data_location:
+        case tensor_data_location:
           elsewhere = elsewhere || field.integer != 0;
           break;
-        case tensor::external_data:
-        case tensor::segment:
+        case tensor_external_data:
+        case tensor_segment:
           elsewhere = true;
           break;
         default:
@@ -115,11 +120,10 @@ class OnnxWeights final : public DescribedReader {
   void read_values(std::span<const std::byte> message, Initializer& to) const {
     const std::size_t size = size_of(to.number);
     each(message, [&](const WireReader::Field& field) {
-      if (field.number == tensor::float_data || field.number == tensor::double_data) {
+      if (field.number == tensor_float_data || field.number == tensor_double_data) {
         to.values.insert(to.values.end(), field.bytes.begin(), field.bytes.end());
       }
-      if (field.number != tensor::int32_data && field.number != tensor::int64_data && field.number != tensor::uint64_data)
-        return;
+      if (field.number != tensor_int32_data && field.number != tensor_int64_data && field.number != tensor_uint64_data) return;
       integers(field, [&](std::uint64_t value) {
         const auto* bytes = reinterpret_cast<const std::byte*>(&value);
         to.values.insert(to.values.end(), bytes, bytes + size);

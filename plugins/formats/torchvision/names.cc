@@ -66,13 +66,15 @@ std::string transformers_layer(int stage, int block, const Part& part) {
                      part.is_norm ? "normalization" : "convolution");
 }
 
-/// What stands before `end` in the shortest name that ends so, of those in which no layer of a block does.
+/// What stands before `end` in the shortest name that ends so, of those in which neither a layer of a block nor a group does.
 std::optional<std::string> prefix_before(std::span<const std::string> names, std::string_view end) {
   std::optional<std::string> shortest;
   for (const std::string& name : names) {
     if (!name.ends_with(end)) continue;
     std::string prefix = name.substr(0, name.size() - end.size());
-    if ((!prefix.empty() && !prefix.ends_with('.')) || prefix.find("layer") != std::string::npos) continue;
+    if ((!prefix.empty() && !prefix.ends_with('.')) || prefix.find("layer") != std::string::npos ||
+        prefix.find('/') != std::string::npos)
+      continue;
     if (!shortest || prefix.size() < shortest->size()) shortest = std::move(prefix);
   }
   return shortest;

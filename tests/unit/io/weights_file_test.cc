@@ -34,15 +34,15 @@ std::string bytes_of(std::initializer_list<T> values) {
   return {reinterpret_cast<const char*>(values.begin()), values.size() * sizeof(T)};
 }
 
+struct ZipStyle {
+  std::uint16_t method = 0;
+  std::uint32_t checksum_off = 0;
+  std::int64_t place = -1;  ///< of the local header, for an entry that has none of its own
+};
 /// A zip archive, of entries that are stored, if not said otherwise; in every detail as asked.
 class Zip {
  public:
-  struct Style {
-    std::uint16_t method = 0;
-    std::uint32_t checksum_off = 0;
-    std::int64_t place = -1;  ///< of the local header, for an entry that has none of its own
-  };
-  void add(const std::string& name, const std::string& content, Style style = {}) {
+  void add(const std::string& name, const std::string& content, ZipStyle style = {}) {
     const auto crc = static_cast<std::uint32_t>(
                          crc32(0, reinterpret_cast<const Bytef*>(content.data()), static_cast<uInt>(content.size()))) ^
                      style.checksum_off;
@@ -71,7 +71,7 @@ class Zip {
 };
 
 /// A file as torch.save() makes it, of one tensor `w`.
-std::string torch_zip(const PickleText& pickle, const std::string& storage, const Zip::Style& style = {}) {
+std::string torch_zip(const PickleText& pickle, const std::string& storage, const ZipStyle& style = {}) {
   Zip zip;
   zip.add("archive/data.pkl", pickle.str());
   zip.add("archive/byteorder", "little");
@@ -132,7 +132,7 @@ std::map<std::string, std::vector<float>> all_of(const fs::path& file, const std
 
 TEST_F(WeightsFile, OneNetworkInEveryContainerIsTheSame) {
   const auto expected = all_of(golden / "tiny.pth", "");
-  EXPECT_EQ(expected.size(), 72u);
+  EXPECT_EQ(expected.size(), 62u);
   EXPECT_EQ(expected.at("conv1.weight").size(), 4u * 3 * 7 * 7);
   EXPECT_EQ(all_of(golden / "tiny_legacy.pth", "state_dict"), expected);
   EXPECT_EQ(all_of(golden / "tiny.onnx", ""), expected);
@@ -282,7 +282,7 @@ TEST_F(WeightsFile, HostileOnnxModelsAreErrors) {
   EXPECT_THAT(values(model(field(5, head + field(4, floats))), "w", type), ElementsAre(1.5f, -2.f)) << "a packed list";
   EXPECT_THAT(
       values(model(field(5, field(1, "\x02") + "\x10\x0a" + field(8, "w") + field(5, "\x80\x7c\x80\x80\x03"))), "w", type),
-      ElementsAre(1.f, -2.f))
+      ElementsAre(1.5f, -2.f))
       << "halves as integers";
   EXPECT_THAT(error(model(field(5, head + field(9, "abc")))), HasSubstr("w has 3 bytes, its 2 numbers take 8"));
   EXPECT_THAT(error(model(field(5, head + field(13, "x")))), HasSubstr("lie in another file"));
