@@ -58,7 +58,7 @@ theirs, ours = (np.fromfile(name, "<f4") for name in sys.argv[1:3])
 assert theirs.shape == ours.shape, (theirs.shape, ours.shape)
 difference = np.abs(theirs - ours).max() / np.abs(theirs).max()
 print(f"{sys.argv[1]}: largest difference {difference:.2g} of the largest logit, {np.abs(theirs).max():.3g}")
-sys.exit(difference > 1e-5)
+sys.exit(int(difference > 1e-5))
 PYTHON
 "$python" theirs.py
 
