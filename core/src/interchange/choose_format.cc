@@ -4,7 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <set>
+#include <map>
 #include <vector>
 
 #include "io/log.h"
@@ -26,26 +26,18 @@ std::vector<std::string> candidates(const Catalog& catalog, const std::string& n
   return all;
 }
 
-/// Groups so many levels deep.
-std::set<std::string> groups_at(std::span<const std::string> names, int depth) {
-  std::set<std::string> groups;
-  if (depth == 0) groups.insert("");
+/// The names below each group that is so many levels deep.
+std::map<std::string, std::vector<std::string>> groups_at(std::span<const std::string> names, int depth) {
+  std::map<std::string, std::vector<std::string>> groups;
   for (const std::string& name : names) {
-    std::size_t slash = 0;
-    for (int level = 0; level < depth && slash != std::string::npos; ++level)
-      slash = name.find('/', slash + (level > 0 ? 1 : 0));
-    if (depth > 0 && slash != std::string::npos) groups.insert(name.substr(0, slash));
+    std::size_t begin = 0;  // of what is below the group
+    for (int level = 0; level < depth && begin != std::string::npos; ++level) {
+      const std::size_t slash = name.find('/', begin);
+      begin = slash == std::string::npos ? slash : slash + 1;
+    }
+    if (begin != std::string::npos) groups[name.substr(0, begin > 0 ? begin - 1 : 0)].push_back(name.substr(begin));
   }
   return groups;
-}
-
-std::vector<std::string> names_in(std::span<const std::string> names, const std::string& group) {
-  std::vector<std::string> below;
-  const std::string prefix = group.empty() ? "" : group + "/";
-  for (const std::string& name : names) {
-    if (name.starts_with(prefix)) below.push_back(name.substr(prefix.size()));
-  }
-  return below;
 }
 
 }  // namespace
@@ -64,9 +56,9 @@ ChosenFormat choose_format(const Catalog& catalog, const std::string& named, con
   for (int depth = 0; depth <= (group.empty() ? deepest_group : 0); ++depth) {
     std::vector<std::string> found;
     ChosenFormat* chosen = nullptr;
-    for (const std::string& inner : groups_at(names, depth)) {
-      const std::vector<std::string> below = names_in(names, inner);
-      const auto format = std::ranges::find_if(formats, [&](const auto& each) { return each.format->recognizes(below); });
+    for (const auto& [inner, below] : groups_at(names, depth)) {
+      const auto format = std::ranges::find_if(
+          formats, [&names_below = below](const auto& each) { return each.format->recognizes(names_below); });
       if (format == formats.end()) continue;
       found.push_back(inner);
       if (chosen == nullptr) chosen = &*format;

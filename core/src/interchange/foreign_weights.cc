@@ -317,7 +317,7 @@ void write_foreign_weights(const std::filesystem::path& file, const std::string&
   const auto tensors = format.tensors(variables, {});
   std::vector<std::vector<std::byte>> values;
   std::vector<NamedTensor> named;
-  values.reserve(tensors.size());
+  values.reserve(2 * tensors.size());
   for (const Format::Tensor& tensor : tensors) {
     const TensorType& type = find(variables, tensor.variable).type;
     std::vector<float> ours(static_cast<std::size_t>(type.shape.count()));
@@ -327,6 +327,9 @@ void write_foreign_weights(const std::filesystem::path& file, const std::string&
     auto& bytes = values.emplace_back(theirs.bytes());
     for (std::size_t i = 0; i < from.size(); ++i) set_number(bytes, tensor.dtype, i, ours[from[i]]);
     named.push_back({joined(group, tensor.path), {theirs, bytes}});
+    if (tensor.minus.empty()) continue;
+    named.push_back(
+        {joined(group, tensor.minus), {theirs, values.emplace_back(theirs.bytes())}});  // nothing is to be subtracted
   }
   write_tensors(file, named);
 }

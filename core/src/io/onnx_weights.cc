@@ -140,7 +140,7 @@ class OnnxWeights final : public DescribedReader {
     if (!list.good()) damaged("this ONNX model is damaged");
   }
 
-  std::vector<std::byte> bytes_of(const std::string& name) const override {
+  std::vector<std::byte> bytes_of(const std::string& name) override {
     const Initializer& found = initializers_.at(name);
     return found.raw.empty() ? found.values : std::vector<std::byte>(found.raw.begin(), found.raw.end());
   }

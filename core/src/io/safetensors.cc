@@ -101,7 +101,7 @@ class Safetensors final : public DescribedReader {
       damaged(fmt::format("its tensors end at byte {}, the file has {}", begin_ + at, file_.size()));
   }
 
-  std::vector<std::byte> bytes_of(const std::string& name) const override {
+  std::vector<std::byte> bytes_of(const std::string& name) override {
     const Range& range = ranges_.at(name);
     std::vector<std::byte> bytes(static_cast<std::size_t>(range.end - range.begin));
     file_.read(begin_ + range.begin, bytes);

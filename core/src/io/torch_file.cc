@@ -74,19 +74,24 @@ class TorchZip final : public TorchReader {
     }
   }
 
-  std::vector<std::byte> bytes_of(const std::string& name) const override {
+  std::vector<std::byte> bytes_of(const std::string& name) override {
     const TorchTensor& asked = tensor(name);
-    const auto storage = archive_.read(fmt::format("{}data/{}", top_, asked.storage.key), size_);
-    if (storage.size() != asked.storage.bytes()) {
-      damaged(fmt::format("the storage of {} has {} bytes, its {} numbers take {}", name, storage.size(), asked.storage.count,
+    if (read_ != asked.storage.key || storage_.empty()) {  // several tensors may be parts of one
+      storage_ = archive_.read(fmt::format("{}data/{}", top_, asked.storage.key), size_);
+      read_ = asked.storage.key;
+    }
+    if (storage_.size() != asked.storage.bytes()) {
+      damaged(fmt::format("the storage of {} has {} bytes, its {} numbers take {}", name, storage_.size(), asked.storage.count,
                           asked.storage.bytes()));
     }
-    return dense_bytes(asked, storage);
+    return dense_bytes(asked, storage_);
   }
 
   ZipArchive archive_;
   std::uint64_t size_;
   std::string top_;
+  std::string read_;  ///< the storage that was read last
+  std::vector<std::byte> storage_;
 };
 
 /// The form before: pickles of a number by which it is known, a version, the machine, what was saved, and the keys of all
@@ -146,7 +151,7 @@ class TorchLegacy final : public TorchReader {
     }
   }
 
-  std::vector<std::byte> bytes_of(const std::string& name) const override {
+  std::vector<std::byte> bytes_of(const std::string& name) override {
     const TorchTensor& asked = tensor(name);
     const auto place = places_.find(asked.storage.key);
     if (place == places_.end()) damaged(fmt::format("the storage of {} is not there", name));

@@ -49,7 +49,7 @@ class DescribedReader : public WeightsReader {
   void select(const std::string& group);  ///< of what was described, what lies below a group; throws if nothing does
   std::size_t described() const { return tensors_.size(); }
   /// The numbers of a tensor, dense, the last axis first.
-  virtual std::vector<std::byte> bytes_of(const std::string& name) const = 0;
+  virtual std::vector<std::byte> bytes_of(const std::string& name) = 0;
   /// Throws: the file is not as its kind has to be.
   [[noreturn]] void damaged(std::string_view what) const;
   const std::string& place() const { return place_; }

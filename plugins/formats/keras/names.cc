@@ -108,7 +108,9 @@ Names::Names(std::span<const Variable> variables, std::span<const std::string> n
   }
   for (const std::string& name : names) {
     const auto parts = parts_of(name);
-    for (std::size_t i = 0; i + 1 < parts.size(); ++i) places_.emplace(Key{parts[i], without_number(parts.back())}, name);
+    constexpr std::size_t deepest = 4;  // a layer's name is among the last parts
+    for (std::size_t i = parts.size() - std::min(parts.size(), deepest); i + 1 < parts.size(); ++i)
+      places_.emplace(Key{parts[i], without_number(parts.back())}, name);
   }
   const auto inner = prefix_before(names, first_numbered);
   numbered_ = inner.has_value();

@@ -55,9 +55,12 @@ TEST(Pickles, TensorsOfNestedDictionaries) {
   whole.protocol().raw("}(").text("model").global("collections", "OrderedDict").raw(")R(").text("a.weight");
   whole.tensor("HalfStorage", "0", 10, {2, 3}, {3, 1}, 4).raw("u}b");
   whole.text("state").raw("}(").integer(0).raw("}(").text("exp_avg").tensor("FloatStorage", "1", 1, {}, {}).raw("uu");
+  whole.text("parameter").global("torch._utils", "_rebuild_parameter").mark().tensor("FloatStorage", "2", 3, {3}, {1});
+  whole.raw("\x89").raw("Nt").call();
   whole.raw("u.");
   const auto tensors = torch_tensors(read(whole), "good.pth");
-  ASSERT_EQ(tensors.size(), 2u);
+  ASSERT_EQ(tensors.size(), 3u);
+  EXPECT_THAT(tensors.at("parameter").extents, ElementsAre(3));
   const TorchTensor& tensor = tensors.at("model/a.weight");
   EXPECT_THAT(tensor.extents, ElementsAre(2, 3));
   EXPECT_THAT(tensor.strides, ElementsAre(3, 1));
