@@ -12,6 +12,7 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(WEBP REQUIRED IMPORTED_TARGET libwebp)
+pkg_check_modules(ZIP REQUIRED IMPORTED_TARGET libzip)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   find_path(XBYAK_INCLUDE_DIR xbyak/xbyak.h REQUIRED)  # headers only; not every version has a CMake package
   add_library(xbyak::xbyak INTERFACE IMPORTED)

@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 for_run=(
   build-essential cmake ninja-build ccache pkg-config
   libhdf5-dev libhwy-dev libxxhash-dev libfmt-dev libspdlog-dev libprotobuf-dev protobuf-compiler zlib1g-dev
-  libjpeg-dev libpng-dev libwebp-dev libjs-chart.js
+  libjpeg-dev libpng-dev libwebp-dev libzip-dev libjs-chart.js
   dataset-fashion-mnist
 )
 [ "$(uname -m)" != x86_64 ] || for_run+=(libxbyak-dev)

@@ -28,7 +28,8 @@ head -c 3000 first.h5 > cut.h5
 expect 1 "damaged" "$QFW" import tiny.ini cut.h5 --run.dir=third
 mkfifo pipe.h5
 expect 1 "a pipe" "$QFW" import tiny.ini pipe.h5 --run.dir=third
-expect 1 "none of the .* tensors .*the file holds: labels, logits" "$QFW" import tiny.ini first_logits.h5 --run.dir=third
+expect 1 "no format knows the names in the file \(labels, logits\)" "$QFW" import tiny.ini first_logits.h5 --run.dir=third
+expect 1 "none of the .* tensors .*the file holds: labels, logits" "$QFW" import tiny.ini first_logits.h5 --format=aqt --run.dir=third
 [ ! -e third ] || fail "a refused import leaves a folder"
 expect 0 "variables imported$" "$QFW" import tiny.ini first.h5 --quantizer.name=none --run.dir=float
 

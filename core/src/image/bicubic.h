@@ -16,6 +16,7 @@ struct Taps {
 /// Keys' kernel with a = -0.5, half-pixel centres, weights of inputs beyond the border 0 and the others renormalised. As in the
 /// original, the kernel is a table of 1024 steps.
 std::vector<Taps> bicubic_taps(int from, int to);
+std::vector<Taps> bicubic_taps(int from, int to, int first, int count);  ///< of `count` outputs from `first` on
 
 /// The two passes for three channels. `columns` are already mirrored where that is asked for; `row` has room for
 /// 3 * from.width + 4 floats, `line` for 3 * columns.size() + 4.

@@ -67,14 +67,13 @@ bool is_cmyk(const jpeg_decompress_struct& codec) {
   return codec.jpeg_color_space == JCS_CMYK || codec.jpeg_color_space == JCS_YCCK;
 }
 
-/// The header, and the decoder's settings: those of TensorFlow's.
+/// The header, and the decoder's settings.
 bool begin(jpeg_decompress_struct& codec, Errors& errors, std::span<const std::byte> bytes) {
   if (setjmp(errors.way_out) != 0) return false;
   jpeg_create_decompress(&codec);
   open_source(codec, bytes);
   jpeg_read_header(&codec, TRUE);
   codec.out_color_space = is_cmyk(codec) ? JCS_CMYK : JCS_RGB;
-  codec.dct_method = JDCT_IFAST;
   codec.do_fancy_upsampling = TRUE;
   return true;
 }
@@ -146,7 +145,8 @@ class Codec {
       bad("it is too short for its size");
     return {static_cast<int>(codec_.image_height), static_cast<int>(codec_.image_width)};
   }
-  void read(const Window& window, std::uint8_t* to, std::vector<std::uint8_t>& row) {
+  void read(const Window& window, JpegTransform transform, std::uint8_t* to, std::vector<std::uint8_t>& row) {
+    codec_.dct_method = transform == JpegTransform::fast ? JDCT_IFAST : JDCT_ISLOW;
     row.resize(std::size_t{4} * codec_.image_width + 64);
     std::uint8_t* line = row.data() + (past_caches(row.data()) ? 8 : 0);
     if (!read_rows(codec_, errors_, window, {to, window.width, window.height}, line)) bad(errors_.message);
@@ -226,13 +226,14 @@ Size jpeg_size(std::span<const std::byte> bytes) {
   return *found;
 }
 
-Size decode_jpeg(std::span<const std::byte> bytes, const std::optional<Window>& window, std::vector<std::uint8_t>& pixels) {
+Size decode_jpeg(std::span<const std::byte> bytes, const std::optional<Window>& window, std::vector<std::uint8_t>& pixels,
+                 JpegTransform transform) {
   Codec codec(bytes);
   const Size whole = codec.size();
   const Window wanted = window.value_or(Window{0, 0, whole.height, whole.width});
   check_window(wanted, whole);
   pixels.resize(std::size_t{3} * static_cast<std::size_t>(wanted.height) * static_cast<std::size_t>(wanted.width));
-  codec.read(wanted, pixels.data(), line_buffer());
+  codec.read(wanted, transform, pixels.data(), line_buffer());
   return {wanted.height, wanted.width};
 }
 

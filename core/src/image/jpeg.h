@@ -15,8 +15,11 @@ namespace qfw::image {
 constexpr std::int64_t max_pixels = std::int64_t{1} << 28, max_webp_pixels = std::int64_t{1} << 26;
 
 Size jpeg_size(std::span<const std::byte> bytes);
+/// fast: TensorFlow's decoder; accurate: nearly all others, Pillow among them.
+enum class JpegTransform : std::uint8_t { fast, accurate };
 /// A window, or all of it, as [height, width, 3] into `pixels`, whose capacity is reused.
-Size decode_jpeg(std::span<const std::byte> bytes, const std::optional<Window>& window, std::vector<std::uint8_t>& pixels);
+Size decode_jpeg(std::span<const std::byte> bytes, const std::optional<Window>& window, std::vector<std::uint8_t>& pixels,
+                 JpegTransform transform = JpegTransform::fast);
 
 Size png_size(std::span<const std::byte> bytes);
 Size decode_png(std::span<const std::byte> bytes, std::vector<std::uint8_t>& pixels);  ///< all of it

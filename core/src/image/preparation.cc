@@ -4,7 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
+#include "image/bicubic.h"
+#include "image/jpeg.h"
+#include "image/reduced.h"
 #include "qfw/error.h"
 
 namespace qfw::image {
@@ -36,11 +40,44 @@ Normalize normalization(const Preparation& preparation) {
 struct Tools {
   Decoder decoder;
   Resizer resizer;
+  ReducingResizer reducing;
   std::vector<float> three;
+  std::vector<std::uint8_t> pixels;
 };
 Tools& tools() {
   thread_local Tools all;
   return all;
+}
+
+Window all_of(Size picture) { return {0, 0, picture.height, picture.width}; }
+
+/// As other readers of pictures than TensorFlow's see it: a JPEG by the accurate transform.
+Pixels decoded_accurately(const Example& example, const Window& window) {
+  if (example.encoding == Example::Encoding::pixels || encoding_of(example.bytes) != Example::Encoding::jpeg) {
+    return tools().decoder.decode(example, window);
+  }
+  std::vector<std::uint8_t>& pixels = tools().pixels;
+  const Size size = decode_jpeg(example.bytes, window, pixels, JpegTransform::accurate);
+  return {size.height, size.width, 3, pixels};
+}
+
+/// What a picture's shorter side resized to `shorter` makes of both: the longer one is rounded down.
+Size with_shorter_side(Size picture, int shorter) {
+  const int least = std::min(picture.height, picture.width), most = std::max(picture.height, picture.width);
+  const double exact = static_cast<double>(std::int64_t{shorter} * most) / least;
+  if (exact > std::numeric_limits<int>::max()) {
+    fail(Error::Category::data, "preparation",
+         fmt::format("a picture of {} x {} pixels is too narrow to resize its shorter side to {}", picture.height,
+                     picture.width, shorter));
+  }
+  const int longer = static_cast<int>(exact);
+  return picture.width <= picture.height ? Size{longer, shorter} : Size{shorter, longer};
+}
+
+/// Halves are rounded to even.
+Window middle_of(Size picture, int height, int width) {
+  const auto place = [](int room, int taken) { return static_cast<int>(std::lrint((room - taken) / 2.0)); };
+  return {place(picture.height, height), place(picture.width, width), height, width};
 }
 
 }  // namespace
@@ -121,16 +158,24 @@ std::vector<std::array<float, 256>> tables_of(const Preparation& preparation) {
 struct Preparer::Impl {
   explicit Impl(const Preparation& of) : preparation(of) {
     check(of);
-    normalize = normalization(of);
+    in_rgb = normalization(of);
+    if (of.bgr) {
+      std::swap(in_rgb.mean[0], in_rgb.mean[2]);
+      std::swap(in_rgb.factor[0], in_rgb.factor[2]);
+    }
     tables = tables_of(of);
   }
 
   void exact(const Example& example, std::span<float> image) const;
   void resized(const Example& example, const Window& window, bool mirrored, std::span<float> image) const;
+  void reduced(const Pixels& pixels, Size whole, const Window& part, bool mirrored, std::span<float> image) const;
+  void shorter_side(const Example& example, std::span<float> image) const;
   void check_room(std::span<float> image) const;
+  std::span<float> room_for_colours(std::span<float> image) const;
+  void reorder(std::span<float> image) const;
 
   Preparation preparation;
-  Normalize normalize;
+  Normalize in_rgb;  ///< of what a resizing made, whatever the network's order
   std::vector<std::array<float, 256>> tables;
 };
 
@@ -163,25 +208,60 @@ void Preparer::Impl::exact(const Example& example, std::span<float> image) const
   }
 }
 
-/// Resized in RGB, with each channel's own numbers, then put into the network's order.
 void Preparer::Impl::resized(const Example& example, const Window& window, bool mirrored, std::span<float> image) const {
+  const Size size{preparation.height, preparation.width};
+  if (preparation.filter != Preparation::Filter::bicubic) {
+    reduced(decoded_accurately(example, window), size, all_of(size), mirrored, image);
+    return;
+  }
   const Pixels pixels = tools().decoder.decode(example, window);
-  Normalize in_rgb = normalize;
-  if (preparation.bgr) {
-    std::swap(in_rgb.mean[0], in_rgb.mean[2]);
-    std::swap(in_rgb.factor[0], in_rgb.factor[2]);
-  }
-  std::span<float> to = image;
+  tools().resizer.bicubic(pixels, size, mirrored, in_rgb, room_for_colours(image));
+  reorder(image);
+}
+
+std::span<float> Preparer::Impl::room_for_colours(std::span<float> image) const {
+  if (preparation.channels == 3) return image;
+  tools().three.resize(3 * image.size());
+  return tools().three;
+}
+
+/// What lies in room_for_colours(), resized and normalised as RGB, into the network's order.
+void Preparer::Impl::reorder(std::span<float> image) const {
   if (preparation.channels == 1) {
-    tools().three.resize(3 * image.size());
-    to = tools().three;
-  }
-  tools().resizer.bicubic(pixels, {preparation.height, preparation.width}, mirrored, in_rgb, to);
-  if (preparation.channels == 1) {
-    for (std::size_t i = 0; i < image.size(); ++i) image[i] = to[3 * i];
+    for (std::size_t i = 0; i < image.size(); ++i) image[i] = tools().three[3 * i];
   } else if (preparation.bgr) {
     for (std::size_t i = 0; i < image.size(); i += 3) std::swap(image[i], image[i + 2]);
   }
+}
+
+/// `part` of the pixels resized to `whole`; its pixels are 8 bits, so that the tables have all there is.
+void Preparer::Impl::reduced(const Pixels& pixels, Size whole, const Window& part, bool mirrored,
+                             std::span<float> image) const {
+  const auto bytes = tools().reducing(pixels, preparation.filter, whole, part);
+  const auto width = static_cast<std::size_t>(part.width), channels = tables.size();
+  float* to = image.data();
+  for (std::size_t y = 0; y < static_cast<std::size_t>(part.height); ++y) {
+    for (std::size_t x = 0; x < width; ++x) {
+      const std::uint8_t* pixel = &bytes[3 * (y * width + (mirrored ? width - 1 - x : x))];
+      for (std::size_t c = 0; c < channels; ++c) *to++ = tables[c][pixel[preparation.bgr ? 2 - c : c]];
+    }
+  }
+}
+
+void Preparer::Impl::shorter_side(const Example& example, std::span<float> image) const {
+  const Size size = tools().decoder.size(example);
+  const Size whole = with_shorter_side(size, preparation.height + preparation.margin);
+  const Window part = middle_of(whole, preparation.height, preparation.width);
+  if (preparation.filter != Preparation::Filter::bicubic) {
+    reduced(decoded_accurately(example, all_of(size)), whole, part, false, image);
+    return;
+  }
+  const Pixels pixels = tools().decoder.decode(example);
+  const auto rows = bicubic_taps(size.height, whole.height, part.y, part.height);
+  const auto columns = bicubic_taps(size.width, whole.width, part.x, part.width);
+  std::vector<float> row(3 * static_cast<std::size_t>(size.width) + 4), line(3 * columns.size() + 4);
+  resize_rgb(pixels, rows, columns, in_rgb, row.data(), line.data(), room_for_colours(image).data());
+  reorder(image);
 }
 
 Preparer::Preparer(const Preparation& preparation) : impl_(std::make_unique<Impl>(preparation)) {}
@@ -200,6 +280,9 @@ void Preparer::operator()(const Example& example, std::span<float> image) const 
   if (of.fit == Preparation::Fit::exact) {
     impl_->check_room(image);
     impl_->exact(example, image);
+  } else if (of.fit == Preparation::Fit::shorter_side) {
+    impl_->check_room(image);
+    impl_->shorter_side(example, image);
   } else {
     apply(example, centre_square(size(example), of.height, of.margin), false, image);
   }

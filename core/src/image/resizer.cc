@@ -35,16 +35,18 @@ const Kernel& kernel() {
 
 }  // namespace
 
-std::vector<Taps> bicubic_taps(int from, int to) {
+std::vector<Taps> bicubic_taps(int from, int to) { return bicubic_taps(from, to, 0, to); }
+
+std::vector<Taps> bicubic_taps(int from, int to, int first, int count) {
   const float scale = static_cast<float>(from) / static_cast<float>(to);
-  std::vector<Taps> all(static_cast<std::size_t>(to));
-  for (int out = 0; out < to; ++out) {
+  std::vector<Taps> all(static_cast<std::size_t>(count));
+  for (int out = first; out < first + count; ++out) {
     const float place = (static_cast<float>(out) + 0.5f) * scale - 0.5f, floor = std::floor(place);
     const auto whole = static_cast<int>(floor);
     const auto step = static_cast<std::size_t>(std::lrint((place - floor) * steps));
     const float weights[4] = {kernel().outer[step], kernel().inner[step], kernel().inner[steps - step],
                               kernel().outer[steps - step]};
-    Taps& taps = all[static_cast<std::size_t>(out)];
+    Taps& taps = all[static_cast<std::size_t>(out - first)];
     float sum = 0;
     for (int k = 0; k < 4; ++k) {
       const int index = whole - 1 + k;

@@ -6,12 +6,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <iterator>
 #include <numeric>
 #include <set>
 
-#include "io/foreign_tensors.h"
 #include "io/log.h"
 #include "io/tensor_file.h"
+#include "io/weights_file.h"
 #include "qfw/error.h"
 
 namespace qfw {
@@ -109,91 +110,206 @@ const Variable& find(const std::vector<Variable>& variables, const std::string& 
   return *std::ranges::find(variables, name, &Variable::name);
 }
 
+bool is_of_layer(const std::string& variable, const std::string& layer) { return variable.starts_with(layer + "/"); }
+std::string layer_of(const std::string& variable) { return variable.substr(0, variable.rfind('/')); }
+
+/// Sums over one axis, in double.
+std::vector<float> summed(std::span<const float> values, const Shape& shape, int axis) {
+  std::int64_t inner = 1, outer = 1;
+  for (int k = 0; k < shape.rank(); ++k) (k < axis ? outer : inner) *= k == axis ? 1 : shape[k];
+  const std::int64_t count = shape[axis];
+  std::vector<float> result(static_cast<std::size_t>(outer * inner));
+  for (std::int64_t i = 0; i < outer * inner; ++i) {
+    double sum = 0;
+    for (std::int64_t k = 0; k < count; ++k) {
+      sum += static_cast<double>(values[static_cast<std::size_t>((i / inner * count + k) * inner + i % inner)]);
+    }
+    result[static_cast<std::size_t>(i)] = static_cast<float>(sum);
+  }
+  return result;
+}
+
+/// A tensor that is asked for, and how it becomes a variable.
+struct Wanted {
+  Format::Tensor tensor;
+  AskedTensor asked, minus;  ///< minus.name is empty where nothing is subtracted
+  int summed_axis = -1;      ///< of theirs; -1: none
+};
+
+/// What to ask a file for.
+class Wishes {
+ public:
+  Wishes(const Format& format, const std::vector<Variable>& variables, const std::vector<ListedTensor>& listed,
+         const Adaptation& adaptation) {
+    for (const ListedTensor& tensor : listed) {
+      names_.push_back(tensor.name);
+      there_.emplace(tensor.name, &tensor);
+    }
+    for (Format::Tensor& tensor : format.tensors(variables, names_)) {
+      if (!tensor.minus.empty() && !there_.contains(tensor.minus)) tensor.minus.clear();
+      if (std::ranges::any_of(adaptation.fresh, [&](const auto& layer) { return is_of_layer(tensor.variable, layer); })) {
+        passed_over_.insert(tensor.path);
+        passed_over_.insert(tensor.minus);
+      } else {
+        add(std::move(tensor), variables, adaptation.grey);
+      }
+    }
+  }
+
+  const std::vector<Wanted>& all() const { return wanted_; }
+  const std::vector<std::string>& names() const { return names_; }
+  bool passes_over(const std::string& name) const { return passed_over_.contains(name); }
+  std::vector<AskedTensor> asked() const {
+    std::vector<AskedTensor> all;
+    for (const Wanted& wanted : wanted_) {
+      all.push_back(wanted.asked);
+      if (!wanted.minus.name.empty()) all.push_back(wanted.minus);
+    }
+    return all;
+  }
+
+ private:
+  void add(Format::Tensor tensor, const std::vector<Variable>& variables, const std::string& grey) {
+    const Shape& ours = find(variables, tensor.variable).type.shape;
+    const Shape theirs = their_shape(ours, tensor.axes);
+    Wanted wanted{std::move(tensor), {}, {}};
+    const Format::Tensor& of = wanted.tensor;
+    wanted.asked = {of.path, {theirs, of.dtype}};
+    if (!of.minus.empty()) wanted.minus = {of.minus, {theirs, of.dtype}};
+    if (of.variable == grey) ask_for_colours(wanted, ours);
+    wanted_.push_back(std::move(wanted));
+  }
+
+  /// With as many input channels as the file has.
+  void ask_for_colours(Wanted& wanted, const Shape& ours) const {
+    if (ours.rank() != 4 || ours[2] != 1) {
+      fail(Error::Category::usage, "weights",
+           fmt::format("--grey is for a network that reads one channel; {} is {}", wanted.tensor.variable, ours.str()), {},
+           "leave it out, or choose data of one channel");
+    }
+    const auto& axes = wanted.tensor.axes;
+    const auto axis = axes.empty() ? 2 : std::ranges::find(axes, 2) - axes.begin();
+    const auto found = there_.find(wanted.tensor.path);
+    if (found == there_.end() || static_cast<std::int64_t>(found->second->extents.size()) != wanted.asked.type.shape.rank())
+      return;  // which is told as it is of every tensor
+    std::vector<std::int64_t> extents(wanted.asked.type.shape.begin(), wanted.asked.type.shape.end());
+    extents[static_cast<std::size_t>(axis)] = std::max<std::int64_t>(1, found->second->extents[static_cast<std::size_t>(axis)]);
+    wanted.asked.type.shape = Shape(extents);
+    wanted.summed_axis = static_cast<int>(axis);
+  }
+
+  std::vector<Wanted> wanted_;
+  std::vector<std::string> names_;
+  std::map<std::string, const ListedTensor*, std::less<>> there_;
+  std::set<std::string> passed_over_;
+};
+
 /// Puts their tensors into our variables, and keeps what does not fit for one message of each kind.
 class Fitting {
  public:
-  explicit Fitting(ForeignTensors there) : there_(std::move(there)) {
-    for (const std::string& name : there_.names) parts_there_.insert(first_part(name));
-    for (const auto& [name, found] : there_.found) parts_there_.insert(first_part(name));
+  Fitting(const Wishes& wishes, std::map<std::string, FoundTensor> found) : wishes_(wishes), found_(std::move(found)) {
+    for (const std::string& name : wishes_.names()) parts_there_.insert(first_part(name));
+    for (const auto& [name, tensor] : found_) parts_there_.insert(first_part(name));
   }
 
-  void take(const Format::Tensor& tensor, const Variable& variable, const TensorType& expected) {
-    ++asked_;
+  void take(const Wanted& wanted, const Variable& variable) {
+    const Format::Tensor& tensor = wanted.tensor;
     const std::string part = first_part(tensor.path);
     parts_known_.insert(part);
-    const auto found = there_.found.find(tensor.path);
-    if (found == there_.found.end()) {
+    if (!found_.contains(tensor.path)) {
       if (is_quantizers(variable) && !parts_there_.contains(part)) {
         absent_.insert(part);
       } else {
         missing_.push_back(fmt::format("{} (for {})", tensor.path, tensor.variable));
+        odd_layers_.insert(layer_of(tensor.variable));
       }
       return;
     }
-    const auto& [otherwise, theirs] = found->second;
-    if (!otherwise.empty()) {
-      misshapen_.push_back(
-          fmt::format("{} is {}, expected {} (for {})", tensor.path, otherwise, expected.str(), tensor.variable));
-      return;
-    }
-    if (const std::string what = objection_to(theirs, is_quantizers(variable), tensor.not_negative); !what.empty()) {
-      wrong_.push_back(fmt::format("{}: {}", tensor.path, what));
-    }
+    const auto* values = fitting(wanted.asked, wanted, variable);
+    const auto* less = wanted.minus.name.empty() ? nullptr : fitting(wanted.minus, wanted, variable);
+    if (values == nullptr || (less == nullptr && !wanted.minus.name.empty())) return;
+    std::vector<float> theirs = wanted.summed_axis < 0 ? *values : summed(*values, wanted.asked.type.shape, wanted.summed_axis);
+    for (std::size_t i = 0; less != nullptr && i < theirs.size(); ++i) theirs[i] -= (*less)[i];
     const auto to = places(variable.type.shape, tensor.axes);
     std::vector<float> ours(to.size());
     for (std::size_t k = 0; k < to.size(); ++k) ours[to[k]] = theirs[k];
     values_.emplace(tensor.variable, std::move(ours));
   }
 
-  Values finish(const Place& place) {
+  Values finish(const Place& place, const Format& format) {
     constexpr const char* check_network = "check that the recipe describes this network";
-    if (there_.found.empty()) {
-      if (there_.names.empty()) there_.names.emplace_back("no data set");
-      place.refuse(fmt::format("none of the {} tensors that the recipe's network has is there; the file holds", asked_),
-                   there_.names, "name their group with --group");
+    if (found_.empty()) {
+      std::vector<std::string> names = wishes_.names();
+      if (names.empty()) names.emplace_back("no data set");
+      place.refuse(
+          fmt::format("none of the {} tensors that the recipe's network has is there; the file holds", wishes_.all().size()),
+          names, "name their group with --group");
     }
-    place.refuse("the file lacks", missing_, "check --group, and that the recipe describes this network");
-    place.refuse("tensors of another shape", misshapen_, check_network);
-    place.refuse("the recipe's network has no place for", left_over(), check_network);
+    place.refuse("the file lacks", missing_,
+                 fmt::format("check --group, and that the recipe describes this network{}", advice()));
+    place.refuse("tensors of another shape", misshapen_, check_network + advice());
+    place.refuse("the recipe's network has no place for", left_over(format), check_network);
     place.refuse("weights that no network can have", wrong_, "export them again, from a step before they went wrong");
     for (const std::string& part : absent_) {
       logger().warn("{} is not in the file; its variables keep their initial values", part);
     }
-    for (const std::string& part : parts_there_) {
-      if (!parts_known_.contains(part)) logger().info("not imported: {}", part);
-    }
+    std::vector<std::string> others;
+    std::ranges::copy_if(parts_there_, std::back_inserter(others),
+                         [&](const auto& part) { return !parts_known_.contains(part); });
+    if (!others.empty()) logger().info("not imported: {}", first_of(others));
     return std::move(values_);
   }
 
  private:
-  std::vector<std::string> left_over() const {
+  /// The values of a tensor that is there; none if they do not fit.
+  const std::vector<float>* fitting(const AskedTensor& asked, const Wanted& wanted, const Variable& variable) {
+    const FoundTensor& found = found_.at(asked.name);
+    if (!found.otherwise.empty()) {
+      misshapen_.push_back(
+          fmt::format("{} is {}, expected {} (for {})", asked.name, found.otherwise, asked.type.str(), wanted.tensor.variable));
+      odd_layers_.insert(layer_of(wanted.tensor.variable));
+      single_channel_ = single_channel_ || (variable.type.shape.rank() == 4 && variable.type.shape[2] == 1);
+      return nullptr;
+    }
+    const bool is_itself = &asked == &wanted.asked;
+    const std::string what = objection_to(found.values, is_quantizers(variable), is_itself && wanted.tensor.not_negative);
+    if (!what.empty()) wrong_.push_back(fmt::format("{}: {}", asked.name, what));
+    return &found.values;
+  }
+
+  /// Where one layer alone does not fit.
+  std::string advice() const {
+    if (single_channel_) return "; --grey sums the input channels of the first convolution";
+    if (odd_layers_.size() != 1) return {};
+    return fmt::format(", or let the layer keep initial values with --fresh={}", *odd_layers_.begin());
+  }
+
+  std::vector<std::string> left_over(const Format& format) const {
     std::vector<std::string> names;
-    for (const std::string& name : there_.names) {
-      if (parts_known_.contains(first_part(name)) && !there_.found.contains(name)) names.push_back(name);
+    for (const std::string& name : wishes_.names()) {
+      if (found_.contains(name) || wishes_.passes_over(name)) continue;
+      if (parts_known_.contains(first_part(name)) || !format.is_incidental(name)) names.push_back(name);
     }
     return names;
   }
 
-  ForeignTensors there_;
+  const Wishes& wishes_;
+  std::map<std::string, FoundTensor> found_;
   Values values_;
-  std::size_t asked_ = 0;
-  std::set<std::string> parts_there_, parts_known_, absent_;
+  std::set<std::string> parts_there_, parts_known_, absent_, odd_layers_;
   std::vector<std::string> missing_, misshapen_, wrong_;
+  bool single_channel_ = false;
 };
 
 }  // namespace
 
 Values read_foreign_weights(const std::filesystem::path& file, const std::string& group, const Format& format,
-                            const std::vector<Variable>& variables) {
-  const auto tensors = format.tensors(variables, {});
-  std::vector<AskedTensor> asked;
-  for (const Format::Tensor& tensor : tensors) {
-    asked.push_back({tensor.path, {their_shape(find(variables, tensor.variable).type.shape, tensor.axes), tensor.dtype}});
-  }
-  Fitting fitting(read_foreign_tensors(file, group, asked));
-  for (std::size_t i = 0; i < tensors.size(); ++i)
-    fitting.take(tensors[i], find(variables, tensors[i].variable), asked[i].type);
-  return fitting.finish(Place{group.empty() ? file.string() : fmt::format("{}:{}", file.string(), group)});
+                            const std::vector<Variable>& variables, const Adaptation& adaptation) {
+  const std::vector<ListedTensor> listed = list_tensors(file, group);
+  const Wishes wishes(format, variables, listed, adaptation);
+  Fitting fitting(wishes, read_tensors(file, group, wishes.asked()));
+  for (const Wanted& wanted : wishes.all()) fitting.take(wanted, find(variables, wanted.tensor.variable));
+  return fitting.finish(Place{group.empty() ? file.string() : fmt::format("{}:{}", file.string(), group)}, format);
 }
 
 void write_foreign_weights(const std::filesystem::path& file, const std::string& group, const Format& format,
@@ -201,7 +317,7 @@ void write_foreign_weights(const std::filesystem::path& file, const std::string&
   const auto tensors = format.tensors(variables, {});
   std::vector<std::vector<std::byte>> values;
   std::vector<NamedTensor> named;
-  values.reserve(tensors.size());
+  values.reserve(2 * tensors.size());
   for (const Format::Tensor& tensor : tensors) {
     const TensorType& type = find(variables, tensor.variable).type;
     std::vector<float> ours(static_cast<std::size_t>(type.shape.count()));
@@ -211,6 +327,9 @@ void write_foreign_weights(const std::filesystem::path& file, const std::string&
     auto& bytes = values.emplace_back(theirs.bytes());
     for (std::size_t i = 0; i < from.size(); ++i) set_number(bytes, tensor.dtype, i, ours[from[i]]);
     named.push_back({joined(group, tensor.path), {theirs, bytes}});
+    if (tensor.minus.empty()) continue;
+    named.push_back(
+        {joined(group, tensor.minus), {theirs, values.emplace_back(theirs.bytes())}});  // nothing is to be subtracted
   }
   write_tensors(file, named);
 }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <string>
 #include <vector>
 
 #include "crop.h"
@@ -14,13 +16,26 @@ namespace qfw::imagenet {
 
 struct EvalOptions {
   int image_size = 224, crop_padding = 32;
+  std::string fit = "centre_square", filter = "bicubic";
+  bool bgr = false;
   std::vector<double> mean{0.485, 0.456, 0.406}, stddev{0.229, 0.224, 0.225};
 
   template <class Options>
   static void declare(Declare<Options>& option) {
     option("image_size", &Options::image_size, "pixels: height and width of what the model sees", {.min = 1, .max = 16384});
     option("crop_padding", &Options::crop_padding,
-           "pixels: the centre crop is image_size / (image_size + crop_padding) of the shorter side", {.min = 0, .max = 16384});
+           "pixels: the centre crop is image_size / (image_size + crop_padding) of the shorter side; see fit",
+           {.min = 0, .max = 16384});
+    option("fit", &Options::fit,
+           "the centre crop: centre_square cuts a square out, then resizes it (TensorFlow's); shorter_side resizes the shorter "
+           "side to image_size + crop_padding, then cuts the middle out (torchvision's, timm's)",
+           {.choices = {"centre_square", "shorter_side"}});
+    option("filter", &Options::filter,
+           "resizing: bicubic (TensorFlow's, four pixels wide at any scale), or a filter as wide as the scale, on pixels of 8 "
+           "bits "
+           "as Pillow's to the bit: bilinear_reduced (torchvision's usual one) or bicubic_reduced (timm's)",
+           {.choices = {"bicubic", "bilinear_reduced", "bicubic_reduced"}});
+    option("bgr", &Options::bgr, "channels blue first, as Keras' ResNets and Caffe's take them; mean and stddev, too");
     option("mean", &Options::mean, "subtracted from pixel / 255; one number, or one for each channel");
     option("stddev", &Options::stddev, "divides the difference; one number, or one for each channel, above 0");
   }
@@ -46,13 +61,22 @@ struct TrainOptions : EvalOptions, CropOptions {
 
 namespace {
 
+/// The choice of this name.
+template <class Choice>
+Choice choice_of(const std::string& name, std::initializer_list<Choice> choices) {
+  return *std::ranges::find_if(choices, [&](Choice choice) { return name == image::name_of(choice); });
+}
+
 image::Preparation preparation_of(const EvalOptions& options) {
+  using Fit = image::Preparation::Fit;
+  using Filter = image::Preparation::Filter;
   return {.height = options.image_size,
           .width = options.image_size,
           .channels = 3,
-          .fit = image::Preparation::Fit::centre_square,
-          .filter = image::Preparation::Filter::bicubic,
+          .fit = choice_of(options.fit, {Fit::centre_square, Fit::shorter_side}),
+          .filter = choice_of(options.filter, {Filter::bicubic, Filter::bilinear_reduced, Filter::bicubic_reduced}),
           .margin = options.crop_padding,
+          .bgr = options.bgr,
           .mean = options.mean,
           .stddev = options.stddev};
 }
@@ -122,7 +146,7 @@ QFW_PLUGIN("augment:imagenet_train augment:imagenet_eval", .name = "imagenet", .
            .description = "crops of photographs, as ImageNet networks are trained and evaluated on")
 (qfw::Registry& registry) {
   registry.add<qfw::imagenet::ImagenetTrain>(
-      "imagenet_train", "a random crop, bicubic, mirrored at random, normalized; in evaluation the centre crop");
+      "imagenet_train", "a random crop, resized, mirrored at random, normalized; in evaluation the centre crop");
   registry.add<qfw::imagenet::ImagenetEval>("imagenet_eval",
-                                            "the centre crop, bicubic, normalized; nothing random in training either");
+                                            "the centre crop, resized, normalized; nothing random in training either");
 }

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <map>
 
 #include "from_run.h"
@@ -58,6 +59,13 @@ class AqtFormat final : public Format {
   }
   std::vector<Tensor> tensors(std::span<const qfw::Variable> variables, std::span<const std::string>) const override {
     return qfw::aqt::weights(variables);
+  }
+  bool recognizes(std::span<const std::string> names) const override {
+    return std::ranges::any_of(names, [](const std::string& name) { return name.starts_with("params/"); });
+  }
+  /// What lies beside a network: the optimizer's state.
+  bool is_incidental(std::string_view name) const override {
+    return !name.starts_with("params/") && !name.starts_with("batch_stats/");
   }
 
  private:

@@ -210,6 +210,8 @@ Hyperparameters hyperparameters_of(const Format::Run& run) {
   model.only("num_filters", {"64"});
   model.only("padding", {"same"});
   model.only("stem", {"imagenet"});
+  model.only("stride", {"3x3"});
+  model.only("bn_epsilon", {"1e-05"});
   for (const char* said_by_the_layers : {"depth", "stages"}) model.ignore(said_by_the_layers);
   model.finish();
   read_layers(run, h, problems);

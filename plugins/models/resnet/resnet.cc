@@ -15,15 +15,15 @@ namespace {
 
 using namespace qfw;
 
-/// ResNet v1 with bottleneck blocks (He et al., arXiv 1512.03385), the stride on the 3x3 convolution.
+/// ResNet v1 with bottleneck blocks (He et al., arXiv 1512.03385); unless told otherwise the stride is on the 3x3 convolution.
 class ResNet final : public Layer {
  public:
   struct Options {
     std::optional<int> depth = 50;
     std::vector<std::int64_t> stages;
     std::int64_t num_filters = 64;
-    double filter_multiplier = 1;
-    std::string padding = "same", stem = "imagenet";
+    double filter_multiplier = 1, bn_epsilon = 1e-5;
+    std::string padding = "same", stem = "imagenet", stride = "3x3";
 
     static void declare(Declare<Options>& option) {
       option("depth", &Options::depth,
@@ -46,6 +46,12 @@ class ResNet final : public Layer {
       option("stem", &Options::stem,
              "imagenet: 7x7 with stride 2 and max pool; small: 3x3 without either, for 28- or 32-pixel images",
              {.choices = {"imagenet", "small"}});
+      option(
+          "stride", &Options::stride,
+          "which convolution of a stage's first block has the stride of 2: 3x3, or the first 1x1 as in the paper and in Keras",
+          {.choices = {"3x3", "1x1"}});
+      option("bn_epsilon", &Options::bn_epsilon, "added to variances before batch normalization divides by their root",
+             {.max = 1, .above = 0});
     }
   };
 
@@ -75,7 +81,7 @@ class ResNet final : public Layer {
     }
     if (options_.stem == "small") {
       x = layers::conv(g, "init_conv", x, {.features = options_.num_filters, .kernel = {3, 3}, .src_signed = true});
-      return relu(layers::batch_norm(g, "init_bn", x));
+      return relu(norm(g, "init_bn", x));
     }
     require_two_pixels(x, "init_conv");
     x = layers::conv(g, "init_conv", x,
@@ -84,29 +90,34 @@ class ResNet final : public Layer {
                       .stride = {2, 2},
                       .padding = Padding{{3, 3}, {3, 3}},
                       .src_signed = true});
-    x = relu(layers::batch_norm(g, "init_bn", x));
+    x = relu(norm(g, "init_bn", x));
     require_two_pixels(x, "the max pool");
     return max_pool(x, {.window = {3, 3}, .stride = {2, 2}, .padding = padding(x, {2, 2})});
   }
 
   Value block(GraphBuilder& g, Value x, const Block& b) const {
-    const Extent stride{b.stride, b.stride};
+    const Extent stride{b.stride, b.stride}, one{1, 1};
+    const bool first = options_.stride == "1x1";
     if (b.stride > 1) require_two_pixels(x, g.path());
     Value shortcut = x;
     if (b.project) {
       shortcut = layers::conv(g, "conv_proj", x, {.features = 4 * b.features, .stride = stride, .src_signed = false});
-      shortcut = layers::batch_norm(g, "bn_proj", shortcut);
+      shortcut = norm(g, "bn_proj", shortcut);
     }
     // The reference quantizes this input as signed where the block projects, although a ReLU precedes it.
     const std::optional<bool> is_signed = b.project ? std::optional(true) : std::nullopt;
-    Value y = layers::conv(g, "conv_1", x, {.features = b.features, .src_signed = is_signed});
-    y = relu(layers::batch_norm(g, "bn_1", y));
-    y = layers::conv(g, "conv_2", y,
-                     {.features = b.features, .kernel = {3, 3}, .stride = stride, .padding = padding(y, stride)});
-    y = relu(layers::batch_norm(g, "bn_2", y));
+    Value y = layers::conv(g, "conv_1", x, {.features = b.features, .stride = first ? stride : one, .src_signed = is_signed});
+    y = relu(norm(g, "bn_1", y));
+    const Extent inner = first ? one : stride;
+    y = layers::conv(g, "conv_2", y, {.features = b.features, .kernel = {3, 3}, .stride = inner, .padding = padding(y, inner)});
+    y = relu(norm(g, "bn_2", y));
     y = layers::conv(g, "conv_3", y, {.features = 4 * b.features});
-    y = layers::batch_norm(g, "bn_3", y, {.gamma = 0});  // the block starts as its shortcut
+    y = norm(g, "bn_3", y, 0);  // the block starts as its shortcut
     return relu(y + shortcut);
+  }
+
+  Value norm(GraphBuilder& g, std::string_view name, Value x, float gamma = 1) const {
+    return layers::batch_norm(g, name, x, {.epsilon = static_cast<float>(options_.bn_epsilon), .gamma = gamma});
   }
 
   /// Of the 3x3 windows.

@@ -168,6 +168,33 @@ TEST(ResNet, paddings) {
   EXPECT_EQ(padding("torch", "init_conv"), (Padding{{3, 3}, {3, 3}}));
 }
 
+TEST(ResNet, the_stride_is_where_it_is_asked_for) {
+  for (const auto& [place, first, second] :
+       {std::tuple("3x3", Extent{1, 1}, Extent{2, 2}), std::tuple("1x1", Extent{2, 2}, Extent{1, 1})}) {
+    const auto sites = by_path({{"stages", Integers{1, 1}}, {"stride", std::string(place)}}, {2, 66, 66, 3});
+    EXPECT_EQ(sites.at("stage2/block0/conv_1").conv.stride, first) << place;
+    EXPECT_EQ(sites.at("stage2/block0/conv_2").conv.stride, second) << place;
+    EXPECT_EQ(sites.at("stage2/block0/conv_proj").conv.stride, (Extent{2, 2})) << place;
+    EXPECT_EQ(sites.at("stage2/block0/conv_3").src, (Shape{2, 9, 9, 128})) << place;
+    EXPECT_EQ(sites.at("stage1/block0/conv_1").conv.stride, (Extent{1, 1})) << place;
+  }
+}
+
+TEST(ResNet, every_norm_has_the_epsilon_asked_for) {
+  for (const auto& [settings, expected] :
+       {std::pair(Settings{}, 1e-5f), std::pair(Settings{{"bn_epsilon", 1.001e-5}}, 1.001e-5f)}) {
+    Settings all = settings;
+    all.emplace_back("stages", Integers{1, 1});
+    int norms = 0;
+    for (const Node& node : graph_of(all, {2, 32, 32, 3}).nodes) {
+      if (node.op != Op::normalize) continue;
+      EXPECT_EQ(node.as<Epsilon>().value, expected);
+      ++norms;
+    }
+    EXPECT_EQ(norms, 9);
+  }
+}
+
 TEST(ResNet, small_stem_keeps_the_extent) {
   const auto sites = by_path({{"stages", Integers{1}}, {"stem", std::string("small")}}, {2, 28, 28, 1});
   EXPECT_EQ(sites.at("init_conv").weights, (Shape{3, 3, 1, 64}));

@@ -34,6 +34,7 @@ class SameNames final : public Format {
     }
     return all;
   }
+  bool is_incidental(std::string_view name) const override { return name == "pool"; }
 };
 
 class ForeignWeights : public testing::Test {
@@ -188,7 +189,7 @@ TEST_F(ForeignWeights, DeepGroupsAndStrangeFilesAreErrors) {
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
   H5Fclose(std::exchange(file_, -1));
   std::ofstream(path()) << "not HDF5";
-  EXPECT_THAT(test::message_of(Error::Category::data, [&] { values(); }), HasSubstr("no HDF5 file"));
+  EXPECT_THAT(test::message_of(Error::Category::data, [&] { values(); }), HasSubstr("no file of weights"));
   fs::remove(path());
   ASSERT_EQ(mkfifo(path().c_str(), 0600), 0);
   EXPECT_THAT(test::message_of(Error::Category::data, [&] { values(); }), HasSubstr("pipe"));
@@ -250,6 +251,87 @@ TEST_F(ForeignWeights, StateOfQuantizersIsToldByItsRole) {
   H5Gclose(H5Gcreate2(file_, "seen", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
   put("seen/least", {2}, {INFINITY, 1});
   EXPECT_THAT(error(), HasSubstr("seen/least: 1 of 2 values are not finite"));
+}
+
+/// Subtracts what the file has under the name of a bias.
+class Biased final : public Format {
+ public:
+  std::vector<Setting> to_recipe(std::string_view) const override { return {}; }
+  std::vector<Tensor> tensors(std::span<const Variable> variables, std::span<const std::string>) const override {
+    std::vector<Tensor> all;
+    for (const Variable& variable : variables) {
+      Tensor tensor{.variable = variable.name, .path = variable.name, .axes = {}};
+      if (variable.name == "conv/kernel") tensor.axes = {3, 2, 0, 1};
+      if (variable.name == "bn/mean") tensor.minus = "conv/bias";
+      all.push_back(tensor);
+    }
+    return all;
+  }
+};
+
+class AdaptedWeights : public ForeignWeights {
+ protected:
+  AdaptedWeights() {
+    H5Gclose(H5Gcreate2(file_, "conv", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+    variables_ = {{.name = "conv/kernel", .type = {{1, 2, 1, 2}, DType::f32}, .init = {}, .training = {}},
+                  {.name = "bn/mean", .type = {{2}, DType::f32}, .init = {}, .training = {}},
+                  {.name = "dense/kernel", .type = {{2, 3}, DType::f32}, .init = {}, .training = {}}};
+  }
+  Values adapted(const Adaptation& adaptation) {
+    H5Fclose(std::exchange(file_, -1));
+    return read_foreign_weights(path(), {}, Biased(), variables_, adaptation);
+  }
+  std::string complaint(Error::Category category, const Adaptation& adaptation) {
+    return test::message_of(category, [&] { adapted(adaptation); });
+  }
+};
+
+/// Two outputs of three channels and two columns: theirs is [O, I, H, W].
+TEST_F(AdaptedWeights, GreyIsTheSumOverInputChannels) {
+  put("conv/kernel", {2, 3, 1, 2}, {1, 2, 10, 20, 100, 200, 3, 4, 30, 40, 300, 400});
+  put("bn/mean", {2}, {5, 6});
+  kernel();
+  EXPECT_THAT(adapted({.fresh = {}, .grey = "conv/kernel"}).at("conv/kernel"), ElementsAre(111, 333, 222, 444));
+}
+
+TEST_F(AdaptedWeights, GreyIsOfferedWhereItWouldHelp) {
+  put("conv/kernel", {2, 3, 1, 2}, std::vector<double>(12, 1));
+  put("bn/mean", {2}, {5, 6});
+  kernel();
+  EXPECT_THAT(complaint(Error::Category::data, {}),
+              AllOf(HasSubstr("conv/kernel is 32-bit float [2, 3, 1, 2]"), HasSubstr("--grey")));
+}
+
+TEST_F(AdaptedWeights, BiasesAreSubtractedWhereTheyAre) {
+  put("conv/kernel", {2, 1, 1, 2}, {1, 2, 3, 4});
+  put("bn/mean", {2}, {5, 6});
+  put("conv/bias", {2}, {0.5, -2});
+  kernel();
+  EXPECT_THAT(adapted({}).at("bn/mean"), ElementsAre(4.5, 8));
+  begin();
+  H5Gclose(H5Gcreate2(file_, "conv", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+  put("conv/kernel", {2, 1, 1, 2}, {1, 2, 3, 4});
+  put("bn/mean", {2}, {5, 6});
+  put("conv/bias", {3}, {0.5, -2, 1});
+  kernel();
+  EXPECT_THAT(complaint(Error::Category::data, {}), HasSubstr("conv/bias is 32-bit float [3], expected f32[2] (for bn/mean)"));
+}
+
+TEST_F(AdaptedWeights, FreshLayersTakeNothing) {
+  put("conv/kernel", {2, 1, 1, 2}, {1, 2, 3, 4});
+  put("bn/mean", {2}, {5, 6});
+  put("dense/kernel", {7, 7}, std::vector<double>(49, 1));
+  const Values found = adapted({.fresh = {"dense"}, .grey = {}});
+  EXPECT_EQ(found.size(), 2u);
+  EXPECT_FALSE(found.contains("dense/kernel"));
+}
+
+TEST_F(AdaptedWeights, WhatIsLeftOverIsAnErrorUnlessIncidental) {
+  put("conv/kernel", {2, 1, 1, 2}, {1, 2, 3, 4});
+  put("bn/mean", {2}, {5, 6});
+  put("elsewhere", {1}, {1});
+  kernel();
+  EXPECT_THAT(complaint(Error::Category::data, {}), HasSubstr("no place for: elsewhere"));
 }
 
 TEST(HasAllBounds, LooksAtWhatClipsOperands) {
