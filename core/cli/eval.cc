@@ -8,6 +8,7 @@
 #include "io/log.h"
 #include "layout.h"
 #include "run/evaluate.h"
+#include "run/idle_overrides.h"
 #include "run/same_run.h"
 #include "run_source.h"
 #include "util/counted.h"
@@ -27,6 +28,7 @@ int run(const Arguments& arguments, const Catalog& catalog) {
   say_how_runs_differ(checkpoint.info().recipe, recipe, source.path);
   const std::int64_t completed = checkpoint.info().step;
   session.continue_from(checkpoint.info());
+  say_idle_overrides(session, completed, source.recipe, arguments.overrides, catalog);
   session.restore(checkpoint, session.evaluation(completed).graph.variables);
   logger().info("evaluating {} on {}", source.path.string(), session.backend().describe());
 

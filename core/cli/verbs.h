@@ -8,6 +8,7 @@ namespace qfw {
 
 // One function and one file per verb; to add one, declare it here and name it in verbs.cc.
 Verb bench_verb();
+Verb calibrate_verb();
 Verb complete_verb();
 Verb completion_verb();
 Verb data_verb();

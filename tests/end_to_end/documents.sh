@@ -57,6 +57,7 @@ substitute() {
     -e 's/\bqfw describe augment NAME\b/qfw describe augment shift_flip/' \
     -e 's/\bqfw describe quantizer NAME\b/qfw describe quantizer none/' \
     -e 's/\bimport RECIPE FILE\b/import RECIPE weights.h5 --run.dir=runs\/imported$RANDOM/' \
+    -e 's/\bqfw calibrate RUN\b/& --run.dir=runs\/calibrated$RANDOM/' \
     -e 's/--to=NAME\b/--to=tfds/' -e 's/(name=imagenet_tfds .*data_dir=)DIR\b/\1tfds/' \
     -e 's/\bhparams convert FILE\b/hparams convert hparams.json/' \
     -e 's/(--[a-z-]+=)DIR\b/\1made_$RANDOM/' -e 's/\bFILE\.h5\b/made_$RANDOM.h5/' \

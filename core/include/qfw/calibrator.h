@@ -26,9 +26,15 @@ class QFW_API Calibrator {
     std::uint64_t zeros = 0;
     float largest = 0;  ///< |x|, exact
   };
-  /// The magnitude, above 0, that the grid's last level stands for. `grid` is that of codes of x times a scale (see Grid);
-  /// without negative levels x has none either.
-  virtual double bound(const Histogram& histogram, const Grid& grid) const = 0;
+  /// What a quantizer makes of x under a bound: the place x * scale / bound on its grid, `rounding` added, becomes the level at
+  /// or next below it, within the grid's ends.
+  struct Levels {
+    Grid grid;
+    double scale = 1;
+    double rounding = 0.5;  ///< 0.5: the nearest level; 0: the one below
+  };
+  /// The bound, above 0 and finite. A grid without negative levels is that of an x that is never below 0. Thread-safe.
+  virtual double bound(const Histogram& histogram, const Levels& levels) const = 0;
 };
 
 }  // namespace qfw

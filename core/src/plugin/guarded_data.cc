@@ -47,8 +47,8 @@ class GuardedAugment final : public Guard<Augment> {
 class GuardedCalibrator final : public Guard<Calibrator> {
  public:
   using Guard::Guard;
-  double bound(const Histogram& histogram, const Grid& grid) const override {
-    const double bound = call("bound()", [&] { return inner().bound(histogram, grid); });
+  double bound(const Histogram& histogram, const Levels& levels) const override {
+    const double bound = call("bound()", [&] { return inner().bound(histogram, levels); });
     if (bound > 0 && std::isfinite(bound)) return bound;
     fail(Error::Category::plugin, "calibrator",
          fmt::format("{} chose the bound {} for values up to {}", plugin()->name, bound, histogram.largest), {},

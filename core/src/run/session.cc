@@ -27,28 +27,6 @@ namespace qfw {
 
 namespace {
 
-Shape batch_of(std::int64_t batch, const Shape& image) { return {batch, image[0], image[1], image[2]}; }
-
-std::vector<std::string> paths_of(const Recipe& recipe, const Layer& model, const DataShape& data) {
-  StepDescription description;
-  description.model = &model;
-  description.model_name = recipe.name("model");
-  description.images = batch_of(1, data.image);
-  description.classes = data.classes;
-  std::vector<std::string> paths;
-  for (const bool training : {false, true}) {  // a model may have layers that only training needs
-    for (const Node& node : model_graph(description, training).nodes) {
-      const bool is_layer = node.op == Op::conv2d || node.op == Op::dense;
-      if (is_layer && std::ranges::find(paths, node.path) == paths.end()) paths.push_back(node.path);
-    }
-  }
-  return paths;
-}
-
-DType compute_type(const BackendSettings& backend) {
-  return backend.compute == "bf16" ? DType::bf16 : backend.compute == "f16" ? DType::f16 : DType::f32;
-}
-
 LossScaling loss_scaling_of(const Recipe& recipe) {
   const std::optional<double> chosen = recipe.train().loss_scale;
   if (!chosen) {
@@ -86,14 +64,13 @@ Session::Session(const Recipe& recipe, Data data)
     : recipe_(recipe),
       corrupt_(std::make_unique<CorruptExamples>(recipe.dataset().on_corrupt == "skip", recipe.dataset().max_corrupt)),
       augment_(recipe.make<Augment>()),
-      model_(recipe.make<Layer>()),
       schedule_(recipe.make<Schedule>()),
       optimizer_(recipe.make<Optimizer>()),
       replicas_(recipe) {
   open_data(data);
   data_ = shape_of(recipe_, dataset_.get(), *augment_);
   count_steps();
-  quantizers_ = std::make_unique<QuantizerSet>(recipe_, paths_of(recipe_, *model_, data_));
+  network_ = std::make_unique<Network>(recipe_, data_);
 }
 
 void Session::open_data(Data data) {
@@ -112,25 +89,8 @@ void Session::open_data(Data data) {
 }
 
 void Session::count_steps() {
-  const auto& train = recipe_.train();
-  if (const int replicas = replicas_.size(); train.batch_size % replicas != 0) {
-    fail(Error::Category::usage, "train",
-         fmt::format("a batch of {} cannot be shared evenly by {} replicas", train.batch_size, replicas), {},
-         "choose a multiple for train.batch_size");
-  }
-  train_batch_ = train.batch_size / replicas_.size();
-  if (data_.train_examples > 0) {
-    steps_per_epoch_ = qfw::steps_per_epoch(data_.train_examples, train_batch(), replicas_.size(), true);
-    if (steps_per_epoch_ == 0) {
-      fail(Error::Category::usage, "train",
-           fmt::format("a batch of {} is more than the {}", train.batch_size, counted(data_.train_examples, "training image")),
-           {}, "make train.batch_size smaller");
-    }
-  }
-  const double epochs = train.epochs.value_or(1);
-  total_steps_ = std::max<std::int64_t>(1, std::llround(epochs * static_cast<double>(steps_per_epoch_)));
-  if (train.steps) total_steps_ = std::min(total_steps_, *train.steps);
-  if (train.early_stop_steps && *train.early_stop_steps > 0) total_steps_ = std::min(total_steps_, *train.early_stop_steps);
+  length_ = run_length(recipe_, data_.train_examples, replicas_.size());
+  train_batch_ = recipe_.train().batch_size / replicas_.size();
 }
 
 const Dataset& Session::dataset(std::string_view split) {
@@ -170,20 +130,9 @@ double Session::bandwidth() {
   return sum * replicas_.size() / replicas_.count();
 }
 
-std::int64_t Session::eval_batch() const {
-  const std::int64_t together = recipe_.eval().batch_size.value_or(recipe_.train().batch_size);
-  return (together + replicas_.size() - 1) / replicas_.size();
-}
+std::int64_t Session::eval_batch() const { return eval_batch_of(recipe_, replicas_.size()); }
 
-Clock Session::clock(std::int64_t step, bool training) const {
-  return {.step = step,
-          .epoch = step / steps_per_epoch_,
-          .steps_per_epoch = steps_per_epoch_,
-          .total_steps = total_steps_,
-          .batch_size = recipe_.train().batch_size,
-          .training = training,
-          .warm_start = warm_start_};
-}
+Clock Session::clock(std::int64_t step, bool training) const { return clock_at(recipe_, length_, step, training, warm_start_); }
 
 double Session::rate(std::int64_t step) const {
   const double rate = schedule_->value(clock(step, true));
@@ -202,22 +151,7 @@ std::uint32_t Session::evaluation_phase(std::int64_t completed) const {
 }
 
 StepDescription Session::describe(const Clock& clock, std::int64_t batch) const {
-  StepDescription description;
-  description.model = model_.get();
-  description.model_name = recipe_.name("model");
-  description.images = batch_of(batch, data_.image);
-  description.classes = data_.classes;
-  description.quantizer_of = [this, clock](std::string_view path) {
-    const Quantizer& quantizer = quantizers_->quantizer_for(path);
-    return SiteQuantizer{&quantizer, quantizer.phase(clock)};
-  };
-  description.quantization = {.integer = recipe_.quantizer().arithmetic == "integer",
-                              .require_integer = recipe_.quantizer().require_integer,
-                              .integer_backward = recipe_.quantizer().backward == "int8",
-                              .compute = compute_type(recipe_.backend()),
-                              .quantizer = recipe_.name("quantizer")};
-  description.replicas = replicas_.size();
-  return description;
+  return network_->describe(recipe_, clock, batch, replicas_.size());
 }
 
 Graph Session::training_graph_at(std::int64_t step) const {
@@ -349,7 +283,7 @@ std::vector<Variable> Session::variables() { return training(0).graph.variables;
 
 std::vector<Session::Curve> Session::observed() {
   std::map<std::string, std::string, std::less<>> tags;
-  for (Quantizer::Observed& each : quantizers_->observed())
+  for (Quantizer::Observed& each : quantizers().observed())
     tags.insert_or_assign(std::move(each.variable), std::move(each.tag));
   std::vector<Curve> curves;
   for (const Variable& variable : variables()) {
@@ -395,7 +329,7 @@ std::vector<std::string> layer_paths(const Recipe& recipe) {
   const auto model = recipe.make<Layer>();
   std::unique_ptr<Dataset> dataset;
   if (!shape_without_data(recipe, *augment) || !recipe.dataset().classes) dataset = recipe.make<Dataset>();
-  return paths_of(recipe, *model, shape_of(recipe, dataset.get(), *augment));
+  return layer_paths(recipe, *model, shape_of(recipe, dataset.get(), *augment));
 }
 
 Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides, const Catalog& catalog,

@@ -19,9 +19,9 @@
 #include "qfw/dataset.h"
 #include "qfw/optimizer.h"
 #include "qfw/schedule.h"
-#include "recipe/quantizer_set.h"
 #include "recipe/recipe.h"
 #include "run/data_shape.h"
+#include "run/network.h"
 #include "run/replicas.h"
 
 namespace qfw {
@@ -56,9 +56,9 @@ class Session {
   void limit_train_batch(std::int64_t images) { train_batch_ = std::min(train_batch_, images); }
   std::int64_t eval_batch() const;                                   ///< of one replica
   static constexpr std::int64_t long_after = std::int64_t{1} << 40;  ///< more steps than any schedule waits for
-  std::int64_t steps_per_epoch() const { return steps_per_epoch_; }
+  std::int64_t steps_per_epoch() const { return length_.steps_per_epoch; }
   std::int64_t total_steps() const {
-    return total_steps_;
+    return length_.total_steps;
   }                     ///< train.epochs, unless train.steps or early_stop_steps come first
   int workers() const;  ///< decoding threads
   std::uint64_t seed() const { return static_cast<std::uint64_t>(recipe_.run().seed); }
@@ -122,9 +122,9 @@ class Session {
   Compiled compile_prepared(Graph graph);
   /// The step that training() would compile, but with this part of it computed again; kept nowhere.
   Compiled compile_training(std::int64_t step, Recompute how);
-  const QuantizerSet& quantizers() const { return *quantizers_; }
-  std::vector<Phase> phases(const Clock& clock) const { return quantizers_->phases(clock); }
-  std::string phase_text(const Clock& clock) const { return quantizers_->phase_text(clock); }
+  const QuantizerSet& quantizers() const { return network_->quantizers(); }
+  std::vector<Phase> phases(const Clock& clock) const { return quantizers().phases(clock); }
+  std::string phase_text(const Clock& clock) const { return quantizers().phase_text(clock); }
 
   /// A variable that quantizers want shown, under its tag; in the order of variables().
   struct Curve {
@@ -156,13 +156,12 @@ class Session {
   std::int64_t train_batch_ = 0;
   std::set<std::string> noted_;  ///< splits whose notes were logged
   std::unique_ptr<Augment> augment_;
-  std::unique_ptr<Layer> model_;
   std::unique_ptr<Schedule> schedule_;
   std::unique_ptr<Optimizer> optimizer_;
   Replicas replicas_;
   DataShape data_;
-  std::unique_ptr<QuantizerSet> quantizers_;
-  std::int64_t steps_per_epoch_ = 1, total_steps_ = 1;
+  std::unique_ptr<Network> network_;
+  RunLength length_;
   bool warm_start_ = false;
   std::map<std::vector<Phase>, Compiled> training_;
   std::map<std::vector<Phase>, Evaluation> evaluation_;
