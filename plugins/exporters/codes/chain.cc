@@ -115,8 +115,12 @@ class Cone {
   /// Why it does not come from one source; empty if it does.
   std::string obstacle() const {
     if (ends_.size() > 1) return meeting();
-    const int end = *ends_.begin();
-    return is_source(node(end)) ? "" : fmt::format("{} is no op of single elements", named(end));
+    int end = *ends_.begin();
+    if (is_source(node(end))) return "";
+    const auto viewed = [&] { return node(end).inputs[0]; };
+    while (class_of(node(end).op) == OpClass::view && class_of(node(viewed().node).op) == OpClass::reduction)
+      end = viewed().node;
+    return fmt::format("{} is no op of single elements", named(end));
   }
 
   std::string named(int number) const {

@@ -63,7 +63,7 @@ class Zip {
 
   void add(const std::string& name, std::string_view head, std::span<const std::byte> body) {
     const auto crc_of = [](uLong crc, const void* bytes, std::size_t size) {
-      return crc32_z(crc, static_cast<const Bytef*>(bytes), size);
+      return size == 0 ? crc : crc32_z(crc, static_cast<const Bytef*>(bytes), size);  // of a null pointer it would be 0
     };
     const std::uint64_t size = head.size() + body.size();
     const std::uint64_t crc = crc_of(crc_of(crc32_z(0, nullptr, 0), head.data(), head.size()), body.data(), body.size());
