@@ -1,0 +1,25 @@
+#pragma once
+
+#include "qfw/exporter.h"
+#include "qfw/options.h"
+
+namespace qfw::codes {
+
+/// A network of integer products for people who write C or logic: docs/deploy.md, "Integer codes for C and FPGA".
+class Codes final : public Exporter {
+ public:
+  struct Options {
+    bool thresholds = true, verbose = false;
+    static void declare(Declare<Options>& option);
+  };
+  explicit Codes(const Options& options) : options_(options) {}
+
+  std::vector<std::string> extensions() const override { return {"npz", "h5"}; }
+  Promise promise(const FrozenModel& model) const override;
+  void write(const FrozenModel& model, const Notes& notes, const std::filesystem::path& file) const override;
+
+ private:
+  Options options_;
+};
+
+}  // namespace qfw::codes

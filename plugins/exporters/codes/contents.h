@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "qfw/exporter.h"
+#include "qfw/tensor.h"
+
+namespace qfw::codes {
+
+/// An array of the file. bf16 is stored as 16-bit integers, the upper halves of floats.
+struct Array {
+  std::string name;  ///< "stage1/block0/conv_1/weights/codes"
+  TensorType type;
+  std::vector<std::byte> bytes;  ///< row-major, little-endian
+};
+
+/// What both forms of the file hold.
+struct Contents {
+  std::vector<Array> arrays;
+  std::string description;       ///< JSON (docs/deploy.md)
+  std::vector<std::string> log;  ///< a line for each tensor of activations: how it is made without floats, or why not
+};
+
+inline constexpr const char* description_name = "description.json";
+
+/// Throws Error::Category::usage, naming the layers and why, for a model with a product that is none of integers.
+void require_integers(const FrozenModel& model);
+
+Contents contents_of(const FrozenModel& model, const Exporter::Notes& notes, bool thresholds);
+
+}  // namespace qfw::codes
