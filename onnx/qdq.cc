@@ -6,8 +6,6 @@
 #include <cmath>
 #include <limits>
 
-#include "qfw/bounds.h"
-
 namespace qfw::onnx {
 
 namespace {
@@ -18,7 +16,7 @@ bool is_code(DType type) { return type == DType::u8 || type == DType::s8; }
 
 }  // namespace
 
-Qdq::Qdq(const FrozenModel& model, const WriteOptions& options, File& file) : Floating(model, options, file) {
+Qdq::Qdq(const FrozenModel& model, const WriteOptions& options, File& file) : Floating(model, options, file), bounds_(graph()) {
   for (int number = 0; number < static_cast<int>(graph().nodes.size()); ++number) {
     if (constants_.has({number, 0})) continue;
     const Node& made = node(number);
@@ -167,6 +165,17 @@ void Qdq::cast(int number) {
   add_pair(number, value(node(number).inputs[0]).name, 1);
 }
 
+/// Runtimes round a bias to whole multiples of the unit that the integer sums have. Codes of few levels leave room in INT8 to
+/// make that unit 2, 4, 8 or 16 times as fine, if two products still fit 16 bits, which is where AVX2 without VNNI adds them.
+int Qdq::finer_unit(Use source, std::span<const std::int8_t> weights) {
+  const Bounds bounds = bounds_.of(source);
+  const double activation = std::max({1.0, std::fabs(bounds.low), std::fabs(bounds.high)});
+  int weight = 1, finer = 1;
+  for (const std::int8_t code : weights) weight = std::max(weight, std::abs(static_cast<int>(code)));
+  while (finer < 16 && 2 * finer * weight <= 127 && 2 * activation * 2 * finer * weight <= 32767) finer *= 2;
+  return finer;
+}
+
 void Qdq::add_product(int end, const Product& product, std::string_view name) {
   const Node& matmul = node(product.matmul);
   const Use source = matmul.inputs[0], use = matmul.inputs[1];
@@ -176,20 +185,21 @@ void Qdq::add_product(int end, const Product& product, std::string_view name) {
   const auto given = view.as<std::int8_t>();
   std::vector<std::int8_t> codes(given.begin(), given.end());
   const auto step = steps_.find(source.node);
+  const int finer = finer_unit(source, codes);
   std::vector<float> scale(channels), bias(channels);
   for (std::size_t c = 0; c < channels; ++c) {
-    const double wanted = product.factor[c] / (step == steps_.end() ? 1 : step->second);
+    const double wanted = product.factor[c] / (step == steps_.end() ? 1 : step->second) / finer;
     scale[c] = static_cast<float>(std::fabs(wanted));
     bias[c] = static_cast<float>(product.bias[c]);
     const bool vanishes = scale[c] < std::numeric_limits<float>::min();
     if (vanishes) scale[c] = 1;
-    if (!vanishes && wanted > 0) continue;
-    for (std::size_t i = c; i < codes.size(); i += channels) {  // scales are above 0 in ONNX
-      if (codes[i] == -128 && !vanishes) {
+    const int times = vanishes ? 0 : wanted > 0 ? finer : -finer;  // scales are above 0 in ONNX
+    for (std::size_t i = c; i < codes.size(); i += channels) {
+      if (codes[i] == -128 && times < 0) {
         refuse(product.matmul, "form = qdq is asked for, and a weight of code -128 has a scale below 0",
                "write form = exact or form = float");
       }
-      codes[i] = static_cast<std::int8_t>(vanishes ? 0 : -codes[i]);
+      codes[i] = static_cast<std::int8_t>(times * codes[i]);
     }
   }
   const bool is_conv = matmul.op == Op::conv2d;
@@ -244,7 +254,7 @@ void Qdq::add_quantization(int cast, const Quantization& quantization) {
 }
 
 void Qdq::add_pair(int cast, const std::string& x, float step) {
-  const float high = static_cast<float>(ValueBounds(graph()).of(node(cast).inputs[0]).high);
+  const float high = static_cast<float>(bounds_.of(node(cast).inputs[0]).high);
   const std::string scale = file_.scalar(step);
   const std::string zero = type_of_codes(cast, high) == Type::INT8 ? file_.signed_code(0) : file_.code(0);
   const std::string codes = file_.add("QuantizeLinear", {x, scale, zero}, beside(cast, "src/codes"));
