@@ -99,7 +99,10 @@ Constant constant_of(const pb::TensorProto& tensor) {
   const int bits = bits_of(tensor.data_type());
   if (bits == 0) refuse(fmt::format("elements of type {}, which qfw does not write", tensor.data_type()), where);
   if (tensor.dims_size() > 6) refuse(fmt::format("{} dimensions", tensor.dims_size()), where);
-  Constant constant{.name = tensor.name(), .type = tensor.data_type(), .dims = {tensor.dims().begin(), tensor.dims().end()}};
+  Constant constant{.name = tensor.name(),
+                    .value = tensor.name(),
+                    .type = tensor.data_type(),
+                    .dims = {tensor.dims().begin(), tensor.dims().end()}};
   const std::string& raw = tensor.raw_data();
   const auto most = static_cast<std::int64_t>(raw.size()) * 8 / bits;  // elements that there can be
   std::int64_t count = 1;

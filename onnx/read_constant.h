@@ -10,8 +10,9 @@ namespace qfw::onnx {
 
 /// An initializer, checked; or what nodes make of one without an image. Elements of fewer than 8 bits have a byte each.
 struct Constant {
-  std::string name;  ///< of the initializer
-  int type = 0;      ///< a TensorProto::DataType
+  std::string name;   ///< of the initializer
+  std::string value;  ///< its own: that, or what a node made of it
+  int type = 0;       ///< a TensorProto::DataType
   std::vector<std::int64_t> dims;
   std::vector<std::byte> bytes;
 

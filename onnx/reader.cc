@@ -20,6 +20,8 @@ using Dims = std::vector<std::int64_t>;
 
 constexpr std::int64_t largest_extent = 1 << 14;  // of images, windows, strides and margins
 constexpr int most_nodes = 1 << 20;
+constexpr double constants_per_byte = 64;  // of the file; codes of 2 bits become floats on their way
+constexpr double least_constants = 1 << 24;
 constexpr std::size_t longest_path = 200;
 constexpr double smallest_normal = 0x1p-126;
 
@@ -31,11 +33,20 @@ int axis_here(int rank, int axis) {
   return rank == 4 ? to_nhwc[static_cast<std::size_t>(axis)] : axis;
 }
 
+bool is_to_nchw(const pb::NodeProto& transpose) {
+  constexpr std::array<std::int64_t, 4> order{0, 3, 1, 2};
+  return transpose.attribute_size() == 1 && std::ranges::equal(transpose.attribute(0).ints(), order);
+}
+
 bool ends_with_sums(std::string_view name) { return name.ends_with("/sums"); }
 
 }  // namespace
 
-Reader::Reader(const pb::ModelProto& model, std::int64_t batch) : model_(model), batch_(batch), metadata_(metadata_of(model)) {}
+Reader::Reader(const pb::ModelProto& model, std::int64_t batch)
+    : model_(model),
+      batch_(batch),
+      metadata_(metadata_of(model)),
+      most_constant_bytes_(constants_per_byte * static_cast<double>(model.ByteSizeLong()) + least_constants) {}
 
 FrozenModel Reader::read() {
   if (metadata_.form != "exact") {
@@ -114,7 +125,7 @@ void Reader::read_inputs() {
   // Of images in the file's layout: it is told by whether a transposition follows.
   bool nhwc = pixels;
   for (const pb::NodeProto& node : graph.node()) {
-    nhwc = nhwc || (node.op_type() == "Transpose" && node.input_size() == 1 && node.input(0) == "images");
+    nhwc = nhwc || (node.op_type() == "Transpose" && node.input_size() == 1 && node.input(0) == "images" && is_to_nchw(node));
   }
   image_ = nhwc ? Shape{batch_, dims[0], dims[1], dims[2]} : Shape{batch_, dims[1], dims[2], dims[0]};
   const Use images = maker_.input("images", {image_, DType::f32});
@@ -131,9 +142,15 @@ void Reader::read_initializers() {
 
 void Reader::record(const pb::NodeProto& node, Any result) {
   if (node.output_size() != 1) refuse(fmt::format("{} outputs, one is expected", node.output_size()));
+  if (auto* constant = std::get_if<Constant>(&result)) constant->value = node.output(0);
   if (!values_.emplace(node.output(0), std::move(result)).second) {
     refuse(fmt::format("the name {} stands for two values", quoted(node.output(0))));
   }
+}
+
+void Reader::account(std::size_t bytes) {
+  constant_bytes_ += static_cast<double>(bytes);
+  if (constant_bytes_ > most_constant_bytes_) refuse("its constants take too much memory");
 }
 
 void Reader::translate(const pb::NodeProto& node) {
@@ -295,8 +312,9 @@ Use Reader::constant_beside(const Constant& constant, const Value& beside) {
     }
     shape = area == 1 ? Shape{depth} : Shape{dims[1], dims[2], depth};
   }
-  const std::string key = constant.name + shape.str();
+  const std::string key = constant.value + shape.str();
   if (const auto found = constants_.find(key); found != constants_.end()) return found->second;
+  account(ordered.size() * sizeof(float));
   std::vector<std::byte> bytes(ordered.size() * sizeof(float));
   std::memcpy(bytes.data(), ordered.data(), bytes.size());
   return constants_[key] = maker_.tensor(constant.name, {shape, DType::f32}, std::move(bytes), path());
@@ -308,8 +326,9 @@ Use Reader::weights(const Constant& stored, std::int64_t zero, bool convolution)
   if (stored.dims.size() != rank) refuse(fmt::format("weights of {}", shown(stored.dims)));
   const Dims& d = stored.dims;
   const Shape shape = convolution ? Shape{d[2], d[3], d[1], d[0]} : Shape{d[0], d[1]};
-  const std::string key = fmt::format("{}{}-{}", stored.name, shape.str(), zero);
+  const std::string key = fmt::format("{}{}-{}", stored.value, shape.str(), zero);
   if (const auto found = constants_.find(key); found != constants_.end()) return found->second;
+  account(stored.bytes.size());
   const std::vector<int> codes = stored.codes();
   std::vector<std::byte> bytes(codes.size());
   for (std::size_t at = 0; at < codes.size(); ++at) {
@@ -462,6 +481,7 @@ Reader::Any Reader::cast() {
 /// Codes of weights, behind a DequantizeLinear with scale 1.
 Reader::Any Reader::cast_constant(const Constant& constant, std::int64_t to) {
   if (to != Type::UINT8) refuse(fmt::format("a cast of a constant to type {}", to));
+  account(static_cast<std::size_t>(constant.count()));
   Constant result{.name = constant.name, .type = Type::UINT8, .dims = constant.dims};
   if (!constant.is(Type::FLOAT)) {
     for (const int code : constant.codes()) {
@@ -485,6 +505,7 @@ Reader::Any Reader::dequantize() {
   const std::vector<float> scale = constant(1).floats();
   const std::vector<int> zero = operands() == 3 ? constant(2).codes() : std::vector<int>{0};
   if (scale.size() != 1 || zero.size() != 1) refuse("its scale is not one number");
+  account(codes.size() * sizeof(float));
   Constant result{.name = constant(0).name, .type = Type::FLOAT, .dims = constant(0).dims};
   result.bytes.resize(codes.size() * sizeof(float));
   for (std::size_t i = 0; i < codes.size(); ++i) {
@@ -704,6 +725,10 @@ std::vector<QuantizedSite> Reader::sites() const {
     const Node& cast = maker_.node(value->use);
     if (cast.op == Op::cast) paths[cast.inputs[0].node] = name.substr(0, name.rfind('/'));
   }
+  std::map<int, Use> factors;  // by node of what they are multiplied with
+  for (const Node& node : maker_.graph().nodes) {
+    if (node.op == Op::multiply) factors[node.inputs[0].node] = node.inputs[1];
+  }
   std::vector<QuantizedSite> sites;
   for (const Use matmul : products_) {
     const auto path = paths.find(matmul.node);
@@ -722,9 +747,7 @@ std::vector<QuantizedSite> Reader::sites() const {
     site.integer = true;
     site.sums = value_at(site.path + "/sums");
     site.product = value_at(site.path + "/product");
-    for (const Node& reader : maker_.graph().nodes) {
-      if (reader.op == Op::multiply && reader.inputs[0] == site.sums) site.factor = reader.inputs[1];
-    }
+    if (const auto factor = factors.find(site.sums.node); factor != factors.end()) site.factor = factor->second;
     if (const auto grids = metadata_.grids.find(site.path); grids != metadata_.grids.end()) {
       site.src.grid = grids->second.first;
       site.weights.grid = grids->second.second;

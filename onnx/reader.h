@@ -54,6 +54,7 @@ class Reader {
   void read_initializers();
   void translate(const pb::NodeProto& node);
   void record(const pb::NodeProto& node, Any result);
+  void account(std::size_t bytes);  ///< of a constant that is made: a file may name one of its own any number of times
 
   // One operator each; what it takes is checked, what its node says beside that is refused.
   Any binary(Op op);
@@ -101,7 +102,9 @@ class Reader {
   const Metadata metadata_;
   GraphMaker maker_;
   std::map<std::string, Any, std::less<>> values_;
-  std::map<std::string, Use> constants_;  ///< by name and shape in the graph
+  std::map<std::string, Use> constants_;  ///< by value and shape in the graph
+  const double most_constant_bytes_;
+  double constant_bytes_ = 0;
   Shape image_;
   const pb::NodeProto* node_ = nullptr;  ///< the one at hand
   std::vector<bool> read_;               ///< of its attributes

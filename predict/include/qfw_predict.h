@@ -37,7 +37,11 @@
 extern "C" {
 #endif
 
+#ifdef __GNUC__
 #define QFW_PREDICT_API __attribute__((visibility("default")))
+#else
+#define QFW_PREDICT_API
+#endif
 
 typedef enum qfw_status {
   QFW_OK = 0,

@@ -147,6 +147,24 @@ TEST(ReadModel, SumsThatCouldOverflowAreRefused) {
   EXPECT_THAT(refusal(model), HasSubstr("its sums do not fit in 32 bits"));
 }
 
+/// One constant, made into many: a small file must not fill the memory.
+TEST(ReadModel, ConstantsThatMultiplyAreRefused) {
+  pb::ModelProto model = parsed(test::written(small(), {.opset = 25}));
+  const pb::NodeProto widening = node_with(model, "DequantizeLinear");
+  pb::TensorProto& large = *model.mutable_graph()->add_initializer();
+  large.set_name("large");
+  large.set_data_type(pb::TensorProto::UINT2);
+  large.add_dims(4 << 18);
+  large.set_raw_data(std::string(1 << 18, '\1'));
+  for (int i = 0; i < 100; ++i) {
+    pb::NodeProto& node = *model.mutable_graph()->add_node();
+    node = widening;
+    node.set_input(0, "large");
+    node.set_output(0, "copy" + std::to_string(i));
+  }
+  EXPECT_THAT(refusal(model), HasSubstr("its constants take too much memory"));
+}
+
 TEST(ReadModel, ConstantsAreChecked) {
   const auto change = [](const std::function<void(pb::TensorProto&)>& how) {
     pb::ModelProto model = parsed(test::written(small()));
