@@ -3,7 +3,7 @@ source "$QFW_SOURCE_DIR/tests/end_to_end/support.bash"
 tiny_recipe > tiny.ini
 "$QFW" run tiny.ini --quantizer.name=none --train.steps=20 --run.dir=float > /dev/null 2>&1
 
-# As the brief user writes it: the run's recipe spells out `bounds = none`, and the new quantizer's default takes its place.
+# The run's recipe spells out `bounds = none`, and the new quantizer's default takes its place.
 to_four="--quantizer.name=weights_and_auto_acts --quantizer.act_prec=4"
 "$QFW" calibrate float $to_four --images=64 --batch-norm=3 --run.dir=mse > mse.txt 2> mse.log
 grep -q "quantizer.bounds=auto: as the plugin" mse.log || fail "the default that was taken is not told: $(cat mse.log)"
@@ -59,10 +59,14 @@ expect 1 'lacks|of another|f32' "$QFW" calibrate float $to_four --model.num_filt
 expect 2 '--images=0|at least 1' "$QFW" calibrate float $to_four --images=0 --run.dir=no
 [ ! -e no ] || fail "a refused calibration leaves a folder"
 "$QFW" calibrate float $to_four --images=60000 --eval.batch_size=8 --run.dir=no > /dev/null 2> interrupted.log &
-sleep 2
-kill -INT $!
+pid=$!
+for _ in $(seq 600); do
+  ! grep -q 'calibrating float' interrupted.log || break
+  sleep 0.05
+done
+kill -INT $pid
 status=0
-wait $! || status=$?
+wait $pid || status=$?
 [ $status = 130 ] || fail "interrupted with status $status: $(cat interrupted.log)"
 [ ! -e no ] || fail "an interrupted calibration leaves a folder"
 

@@ -12,6 +12,7 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 /// Runs of a recipe of which every key is spelled out, as in a run's folder.
 class IdleOverridesTest : public ::testing::Test {
@@ -39,7 +40,7 @@ class IdleOverridesTest : public ::testing::Test {
 TEST_F(IdleOverridesTest, AnotherQuantizerWhoseOptionsStayAsSpelledOut) {
   EXPECT_THAT(why("quantizer.name=weights_only"), AllOf(HasSubstr("quantizer.bounds = auto is spelled out in"),
                                                         HasSubstr("recipe.ini:"), HasSubstr("add --quantizer.bounds=none")));
-  EXPECT_THAT(idle({"quantizer.name=weights_only", "quantizer.bounds=none"}), testing::SizeIs(1)) << "the name is";
+  EXPECT_THAT(idle({"quantizer.name=weights_only", "quantizer.bounds=none"}), SizeIs(1)) << "the name is";
   EXPECT_THAT(idle({"quantizer.bounds=none"}), IsEmpty());
   EXPECT_THAT(idle({"quantizer.name=none"}), IsEmpty());
 }
