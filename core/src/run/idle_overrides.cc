@@ -58,7 +58,9 @@ class Comparison {
     std::vector<IdleOverride> idle;
     for (std::size_t i = 0; i < overrides_.size(); ++i) {
       try {
-        if (std::string why = why_idle(i); !why.empty()) idle.push_back({overrides_[i], std::move(why)});
+        IdleOverride each{.text = overrides_[i], .why = {}};
+        each.why = why_idle(i, each.same);
+        if (!each.why.empty()) idle.push_back(std::move(each));
       } catch (const Error&) {  // without it the recipe is none: it changes something
       }
     }
@@ -67,7 +69,7 @@ class Comparison {
 
  private:
   /// Empty: it is not, or that cannot be told.
-  std::string why_idle(std::size_t number) {
+  std::string why_idle(std::size_t number, bool& same) {
     const Key key(overrides_[number]);
     for (std::size_t later = number + 1; later < overrides_.size(); ++later) {
       if (Key(overrides_[later]) == key) return fmt::format("--{} follows, and the last one wins", overrides_[later]);
@@ -75,7 +77,8 @@ class Comparison {
     std::vector<std::string> others = overrides_;
     others.erase(others.begin() + static_cast<std::ptrdiff_t>(number));
     const Recipe without = read(others);
-    if (without.text() == session_.recipe().text()) return fmt::format("{} has that value without it", file_.string());
+    same = without.text() == session_.recipe().text();
+    if (same) return fmt::format("{} has that value without it", file_.string());
     const std::string& section = key.section;
     if (section == "augment") return prepares_alike(without) ? "pictures of evaluations are prepared the same way" : "";
     if (section == "eval" && key.key != "examples" && key.key != "batch_size")
@@ -169,7 +172,7 @@ void say_idle_overrides(const Session& session, std::int64_t completed, const st
                         const std::vector<std::string>& overrides, const Catalog& catalog) {
   if (!session.replicas().leads()) return;
   for (const IdleOverride& each : idle_overrides(session, completed, file, overrides, catalog)) {
-    logger().warn("--{} changes nothing: {}", each.text, each.why);
+    logger().log(each.same ? spdlog::level::info : spdlog::level::warn, "--{} changes nothing: {}", each.text, each.why);
   }
 }
 

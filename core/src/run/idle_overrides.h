@@ -10,8 +10,9 @@ namespace qfw {
 
 /// A recipe key of a command line that changes nothing of an evaluation.
 struct IdleOverride {
-  std::string text;  ///< "quantizer.name=weights_only"
-  std::string why;   ///< as far as it is known
+  std::string text;   ///< "quantizer.name=weights_only"
+  std::string why;    ///< as far as it is known
+  bool same = false;  ///< the recipe says so without it
 };
 
 /// Of `overrides`, with which the session's recipe was read from `file`, those without which an evaluation after `completed`
@@ -20,7 +21,7 @@ struct IdleOverride {
 std::vector<IdleOverride> idle_overrides(const Session& session, std::int64_t completed, const std::filesystem::path& file,
                                          const std::vector<std::string>& overrides, const Catalog& catalog);
 
-/// A warning for each.
+/// A warning for each; of those that only repeat what the recipe says a line.
 void say_idle_overrides(const Session& session, std::int64_t completed, const std::filesystem::path& file,
                         const std::vector<std::string>& overrides, const Catalog& catalog);
 

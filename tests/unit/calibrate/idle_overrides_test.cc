@@ -12,6 +12,7 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 /// Runs of a recipe of which every key is spelled out, as in a run's folder.
 class IdleOverridesTest : public ::testing::Test {
@@ -39,7 +40,10 @@ class IdleOverridesTest : public ::testing::Test {
 TEST_F(IdleOverridesTest, AnotherQuantizerWhoseOptionsStayAsSpelledOut) {
   EXPECT_THAT(why("quantizer.name=weights_only"), AllOf(HasSubstr("quantizer.bounds = auto is spelled out in"),
                                                         HasSubstr("recipe.ini:"), HasSubstr("add --quantizer.bounds=none")));
-  EXPECT_THAT(idle({"quantizer.name=weights_only", "quantizer.bounds=none"}), testing::SizeIs(1)) << "the name is";
+  const auto both = idle({"quantizer.name=weights_only", "quantizer.bounds=none"});
+  ASSERT_THAT(both, SizeIs(1)) << "the bounds suffice";
+  EXPECT_EQ(both[0].text, "quantizer.name=weights_only");
+  EXPECT_THAT(both[0].why, HasSubstr("the network that is evaluated is the same"));
   EXPECT_THAT(idle({"quantizer.bounds=none"}), IsEmpty());
   EXPECT_THAT(idle({"quantizer.name=none"}), IsEmpty());
 }
@@ -65,6 +69,8 @@ TEST_F(IdleOverridesTest, WhatIsAboutTrainingAlone) {
 TEST_F(IdleOverridesTest, WhatIsSoWithoutIt) {
   EXPECT_THAT(why("quantizer.weight_prec=4"), HasSubstr("has that value without it"));
   EXPECT_THAT(why("backend.threads=1"), HasSubstr("has that value without it"));
+  EXPECT_TRUE(idle({"backend.threads=1"}).at(0).same);
+  EXPECT_FALSE(idle({"run.seed=4"}).at(0).same);
 }
 
 TEST_F(IdleOverridesTest, TheLastOfEqualOnes) {
