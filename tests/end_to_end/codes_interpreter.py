@@ -185,12 +185,13 @@ def main(path, images, logits, mode, count):
     found = network.run(pixels.reshape(count, height, width, channels), about).astype("<f4")
     expected = np.fromfile(logits, "<f4").reshape(-1, found.shape[1])[:count]
     assert len(expected) == count and len(np.unique(expected)) > count
+    differing = int((found.view(np.uint32) != expected.view(np.uint32)).any(1).sum())
+    print(f"{count} images, {differing} differ; {network.by_thresholds} codes by thresholds, {network.floats} floats")
+    if differing:
+        sys.exit(1)
     for site in about["sites"]:
         sums = network.values[site["sums"]["value"]]
         assert (sums >= arrays[site["sums"]["least"]]).all() and (sums <= arrays[site["sums"]["greatest"]]).all()
-    differing = int((found.view(np.uint32) != expected.view(np.uint32)).any(1).sum())
-    print(f"{count} images, {differing} differ; {network.by_thresholds} codes by thresholds, {network.floats} floats")
-    sys.exit(differing > 0)
 
 
 main(sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4], int(sys.argv[5]))

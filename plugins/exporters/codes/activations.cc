@@ -78,9 +78,14 @@ class Activations {
         bytes.push_back(static_cast<std::byte>(codes[pixel * tables.size() + channel]));
     }
     const DType dtype = draft_.model.graph.type(codes_).dtype;
+    // Other resizings give floats.
+    const bool exact = draft_.model.preparation->fit == image::Preparation::Fit::exact ||
+                       draft_.model.preparation->filter != image::Preparation::Filter::bicubic;
     about_["table"] = json::object{{"codes", draft_.add(name("table"), {{chain.channels(), 256}, dtype}, std::move(bytes))},
+                                   {"exact", exact},
                                    {"then_pooled_by", pools(chain)}};
-    return "a code for each pixel's value";
+    return exact ? "a code for each pixel's value"
+                 : "a code for each pixel's value, where evaluations have floats between them";
   }
 
   std::string thresholds(const Chain& chain) {

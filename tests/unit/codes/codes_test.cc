@@ -283,6 +283,23 @@ TEST(Codes, TellsWhatIsKnownOfTheModel) {
   EXPECT_FALSE(without.arrays.contains("conv2/src/thresholds"));
 }
 
+TEST(Codes, TellsWhetherPixelsAreAllThatImagesAreMadeOf) {
+  const test::TemporaryFolder folder;
+  const auto file = folder.path() / "model.npz";
+  FrozenModel model = small();
+  const auto table = [&] {
+    Codes({}).write(model, {}, file);
+    return Npz(file).description.at("activations").at(0).as_object();
+  };
+  EXPECT_TRUE(table().at("table").at("exact").as_bool());
+  model.preparation->fit = image::Preparation::Fit::shorter_side;
+  EXPECT_FALSE(table().at("table").at("exact").as_bool()) << "a bicubic filter makes floats";
+  model.preparation->filter = image::Preparation::Filter::bilinear_reduced;
+  EXPECT_TRUE(table().at("table").at("exact").as_bool());
+  model.preparation.reset();
+  EXPECT_EQ(table().at("no_thresholds").as_string(), "it is not known what becomes of a pixel");
+}
+
 TEST(Codes, WritesTheSameInHdf5) {
   const test::TemporaryFolder folder;
   const auto npz_file = folder.path() / "model.npz", file = folder.path() / "model.h5";
