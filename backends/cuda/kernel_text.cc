@@ -229,7 +229,7 @@ EmittedLaunch KernelText::done(const LaunchShape& shape, std::string_view way, c
   const std::string rest = (alone ? parameters(besides) : members(shape.barriers)) + text_ + "}\n";
   const std::string name = fmt::format("{}_{:016x}", alone ? kind : "groups", hash_of(rest));
   return {
-      .source = {name, fmt::format("extern \"C\" __global__ void __launch_bounds__({}) {}{}", threads, name, rest), about(way)},
+      .source = {name, fmt::format("extern \"C\" __global__ void __launch_bounds__({}, 1) {}{}", threads, name, rest), about(way)},
       .shape = shape,
       .extents = extents_};
 }

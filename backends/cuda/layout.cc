@@ -19,6 +19,8 @@ constexpr int most_columns = 8;             // a thread
 constexpr double most_column_sums = 2;      // in double for each of so many columns: registers
 constexpr std::int64_t words_at_once = 32;  // that a thread has asked for
 constexpr std::int64_t most_unrolled = 4, most_dividing = 2;
+constexpr std::int64_t words_beside_sums = 40;  // of a product's tile; least on devices whose copies pass through registers
+constexpr int least_columns = 4;
 constexpr double most_work = 1024;            // in additions, that is written out for the rows unrolled
 constexpr std::int64_t enough_blocks = 4096;  // so that each has little to do beside its start
 constexpr std::int64_t enough_sums = 1024;    // each leaves partial results that others join
@@ -102,7 +104,8 @@ bool divides(const FusedProgram& program) {
   });
 }
 
-int unroll_of(const FusedProgram& program, int columns, int carried = -1) {
+/// That a thread asks memory for at once in each row of its columns, but for those of `carried`.
+std::int64_t words_of_row(const FusedProgram& program, int columns, int carried) {
   std::int64_t words = 0;
   for (const auto& load : program.loads) {
     if (load.input == carried) continue;
@@ -110,6 +113,11 @@ int unroll_of(const FusedProgram& program, int columns, int carried = -1) {
       words += quotient_up(columns * static_cast<std::int64_t>(size_of(load.dtype)), sizeof(float));
     }
   }
+  return words;
+}
+
+int unroll_of(const FusedProgram& program, int columns, int carried = -1) {
+  const std::int64_t words = words_of_row(program, columns, carried);
   auto rows = std::clamp<std::int64_t>(words_at_once / std::max<std::int64_t>(words, 1), 1, most_unrolled);
   rows = static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(rows)));
   // A division calls its slow path, around which sums of all columns are kept: more calls at once, and they spill.
@@ -117,6 +125,16 @@ int unroll_of(const FusedProgram& program, int columns, int carried = -1) {
   const double work = work_of(program) * columns;
   while (rows > 1 && work * static_cast<double>(rows) > most_work) rows /= 2;
   return static_cast<int>(rows);
+}
+
+/// Beside a tile's sums a thread has few registers left for what differs from column to column and for rows on their way.
+void share_registers(const FusedProgram& program, Layout& layout, int carried) {
+  const auto of_column = std::ranges::count(program.values, lowering::Fill::row, &FusedProgram::Value::fill);
+  const auto words = [&](int rows) { return of_column * layout.vector + rows * words_of_row(program, layout.vector, carried); };
+  while (layout.vector > least_columns && words(2) > words_beside_sums) layout.vector /= 2;
+  // What comes out of shared memory alone keeps no thread waiting.
+  layout.unroll = words_of_row(program, layout.vector, carried) == 0 ? 1 : unroll_of(program, layout.vector, carried);
+  while (layout.unroll > 1 && words(layout.unroll) > words_beside_sums) layout.unroll /= 2;
 }
 
 bool needs_wide(const FusedProgram& program) {
@@ -179,10 +197,7 @@ Layout layout_on_tiles(const FusedProgram& program, int carried, std::int64_t gr
   layout.by_tree.assign(program.reductions.size(), true);
   layout.wide = needs_wide(program);
   layout.vector = columns_of(program, layout, group_columns, carried);
-  const bool waits = std::ranges::any_of(program.loads, [&](const FusedProgram::Load& load) {
-    return load.input != carried && (load.pattern == Pattern::dense || load.pattern == Pattern::strided);
-  });
-  layout.unroll = waits ? unroll_of(program, layout.vector, carried) : 1;  // shared memory does not keep a thread waiting
+  share_registers(program, layout, carried);
   layout.cols = program.space.cols();
   layout.inner = program.space.rows();
   layout.pieces = down;

@@ -86,9 +86,22 @@ __device__ __forceinline__ float multiply(float a, float b) { return a * b; }
 __device__ __forceinline__ float divide(float a, float b) { return a / b; }
 __device__ __forceinline__ float minimum(float a, float b) { return a < b || a != a ? a : b; }
 __device__ __forceinline__ float maximum(float a, float b) { return a > b || a != a ? a : b; }
-// By their bits: the instructions would flush subnormal operands.
+// By their bits: the instructions for it would flush subnormal operands, and a compiler that sees what the bits mean takes them.
+#ifdef __CUDA_ARCH__
+__device__ __forceinline__ float negate(float a) {
+  unsigned bits = __float_as_uint(a);
+  asm("xor.b32 %0, %0, 0x80000000;" : "+r"(bits));
+  return __uint_as_float(bits);
+}
+__device__ __forceinline__ float abs(float a) {
+  unsigned bits = __float_as_uint(a);
+  asm("and.b32 %0, %0, 0x7fffffff;" : "+r"(bits));
+  return __uint_as_float(bits);
+}
+#else
 __device__ __forceinline__ float negate(float a) { return __uint_as_float(__float_as_uint(a) ^ 0x80000000u); }
 __device__ __forceinline__ float abs(float a) { return __uint_as_float(__float_as_uint(a) & 0x7fffffffu); }
+#endif
 __device__ __forceinline__ float relu(float a) { return a <= 0.0f ? 0.0f : a; }
 __device__ __forceinline__ float exp(float a) { return elementary::exp(a); }
 __device__ __forceinline__ float log(float a) { return elementary::log(a); }
