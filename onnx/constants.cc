@@ -1,6 +1,7 @@
 #include "constants.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 
 #include "qfw/denormals.h"
@@ -37,7 +38,10 @@ template <class T>
 std::vector<float> widened(const HostView& view) {
   const auto from = view.as<T>();
   std::vector<float> to(from.size());
-  std::ranges::transform(from, to.begin(), [](T value) { return static_cast<float>(value); });
+  std::ranges::transform(from, to.begin(), [](T value) {
+    const auto wide = static_cast<float>(value);
+    return std::fpclassify(wide) == FP_SUBNORMAL ? std::copysign(0.f, wide) : wide;
+  });
   return to;
 }
 

@@ -16,7 +16,7 @@ class Constants {
   bool has(Use use) const { return !of_images_[static_cast<std::size_t>(use.node)]; }
   /// Of one that has no image in it; stays valid.
   HostView of(Use use) const;
-  /// The same as numbers, whatever the dtype.
+  /// The same as numbers, whatever the dtype; subnormal ones, which variables may have, are the zeros that they count for.
   std::vector<float> numbers(Use use) const;
   /// Whether it is one number, whatever its shape.
   bool is_number(Use use) const { return has(use) && graph_.type(use).shape.count() == 1; }

@@ -26,8 +26,8 @@ void check_sites(const Graph& graph) {
        fmt::format("form = exact is asked for, and {} is computed with floats: {}{}", first->path, first->reason,
                    count > 1 ? fmt::format(" ({} layers of {} are)", count, graph.sites.size()) : ""),
        "layer " + first->path,
-       "runtimes add floats in orders of their own: write form = qdq or form = float, which are close, or train with "
-       "quantizer.arithmetic = integer (qfw explain says what each layer is)");
+       "runtimes add floats in orders of their own: write form = qdq or form = float, which are close; a network has an exact "
+       "form where each layer is a product of integers (qfw explain says what each is)");
 }
 
 std::vector<float> pixel_values(const FrozenModel& model, const WriteOptions& options) {

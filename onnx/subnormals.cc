@@ -167,6 +167,8 @@ bool Subnormals::is_absorbed_by(const Node& node, Use use, int bound) {
     case Op::add:
     case Op::subtract:  // half of the last digit of the other operand
       return all([&](float number) { return number != 0 && exponent_of(number) > bound + digits; });
+    case Op::round_even:
+      return bound <= -1;
     case Op::floor:
       return bound <= 0 && is_absorbed_by_floor(node, use);
     default:

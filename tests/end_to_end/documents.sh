@@ -111,6 +111,7 @@ filter_multiplier = 0.125
 [quantizer]
 name = weights_and_auto_acts
 arithmetic = integer
+activation_bound_start_step = 0
 [dataset]
 name = synthetic
 height = 32

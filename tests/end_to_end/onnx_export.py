@@ -1,7 +1,8 @@
 """Runs exported networks in ONNX Runtime and compares their logits with those of `qfw eval --logits`.
 
 Reads lines `MODEL LOGITS EXPECTED BATCH` from the standard input: EXPECTED is `equal` (every bit, at each optimization level,
-with one thread and with two) or the percentage of images on which the best class must be the same. Prints a line for each.
+with one thread and with two), the percentage of images on which the best class must be the same, or `altered`: with another
+code of one weight the bits must differ. Prints a line for each.
 Exit status 77: something is not installed.
 """
 import ctypes
@@ -81,6 +82,9 @@ def run(model, images, batch, level, threads):
 def compare(path, logits, expected, batch):
     model = onnx.load(path)
     onnx.checker.check_model(model, full_check=True)
+    if expected == "altered":
+        codes = next(t for t in model.graph.initializer if t.name.startswith("dense/weights/codes"))
+        codes.raw_data = bytes([codes.raw_data[0] ^ 1]) + codes.raw_data[1:]
     wanted = read_hdf5(logits, "logits")
     assert len(set(wanted.argmax(1))) > 1, f"the logits of {logits} say nothing"
     images = fed(model, len(wanted))
@@ -91,8 +95,12 @@ def compare(path, logits, expected, batch):
         equal = min(equal, int((found.view(np.uint32) == wanted.view(np.uint32)).all(1).sum()))
         agreeing = min(agreeing, int((found.argmax(1) == wanted.argmax(1)).sum()))
         largest = max(largest, float(np.abs(found - wanted).max()))
-    passed = equal == len(wanted) if expected == "equal" else 100 * agreeing >= float(expected) * len(wanted)
-    print(f"{'ok' if passed else 'FAILED'} {os.path.basename(path)}: opset {model.opset_import[0].version}, "
+    if expected in ("equal", "altered"):
+        passed = (equal == len(wanted)) == (expected == "equal")
+    else:
+        passed = 100 * agreeing >= float(expected) * len(wanted)
+    note = ", one code altered" if expected == "altered" else ""
+    print(f"{'ok' if passed else 'FAILED'} {os.path.basename(path)}{note}: opset {model.opset_import[0].version}, "
           f"{len(model.graph.node)} nodes, {os.path.getsize(path) // 1024} KiB, batch {batch}, {len(ways)} ways: equal bits on "
           f"{equal} of {len(wanted)} images, the same class on {agreeing}, max |d| {largest:.3g}", flush=True)
     return passed

@@ -183,6 +183,30 @@ TEST(OnnxExact, MakesSubnormalNumbersZeroOnlyWhereTheyCouldBeSeen) {
   EXPECT_EQ(parts_of(small_model(4, true), {.pixels = true}).count("Where"), 0);
 }
 
+TEST(OnnxExact, FindsSubnormalNumbersBehindConstantsThatAreTiny) {
+  FrozenModel model = small_model();
+  const auto set = [&](const std::string& name, float value) {
+    for (ConstantTensor& each : model.graph.tensors) {
+      if (each.name != name) continue;
+      auto bytes = std::make_shared<std::vector<std::byte>>(*each.bytes);
+      std::memcpy(bytes->data(), &value, sizeof value);
+      each.bytes = bytes;
+    }
+  };
+  set("bn/mean", 1e-40f);  // counts as zero
+  Parts file = parts_of(model);
+  EXPECT_EQ(file.count("Where"), 0);
+  EXPECT_EQ(file.floats("bn/mean").at(0), 0);
+
+  set("bn/mean", 0x1.000002p-110f);  // x - mean may be 2^-133, but all of beta takes that up
+  EXPECT_EQ(parts_of(model).count("Where"), 0);
+  set("bn/beta", 0);
+  file = parts_of(model);
+  EXPECT_EQ(file.count("Where"), 2);
+  EXPECT_EQ(file.node("bn/subtract_2").op_type(), "Where");
+  EXPECT_EQ(file.node("bn/multiply_3").op_type(), "Where") << "after the product of what is small";
+}
+
 TEST(OnnxExact, EqualArgumentsGiveEqualBytesAndAnyBatchTheSameFile) {
   const onnx::WriteOptions options{.opset = 25};
   EXPECT_EQ(onnx::write(small_model(2), {}, options), onnx::write(small_model(2), {}, options));
