@@ -28,7 +28,8 @@ fs::path folder_of(const fs::path& file) { return file.has_parent_path() ? file.
 class Unfinished {
  public:
   explicit Unfinished(const fs::path& file)
-      : path_(folder_of(file) / fmt::format(".{}.qfw-tmp.{}{}", file.stem().string(), getpid(), file.extension().string())) {}
+      : path_(file.parent_path() / fmt::format(".{}.qfw-tmp.{}{}", file.stem().string(), getpid(), file.extension().string())) {
+  }
   Unfinished(const Unfinished&) = delete;
   Unfinished& operator=(const Unfinished&) = delete;
   ~Unfinished() {
