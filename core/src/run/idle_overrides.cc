@@ -147,7 +147,7 @@ class Comparison {
 
   std::string graph_of(const Recipe& recipe) const {
     const int replicas = session_.replicas().size();
-    const Network network(recipe, session_.data());
+    const Network network(recipe, recipe.make<Layer>(), session_.data());
     const RunLength length = run_length(recipe, session_.data().train_examples, replicas);
     const Clock clock = clock_at(recipe, length, completed_, false, session_.warm_start());
     return to_string(evaluation_graph(network.describe(recipe, clock, eval_batch_of(recipe, replicas), replicas)));

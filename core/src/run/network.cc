@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "data/pipeline.h"
 #include "qfw/error.h"
@@ -60,8 +61,8 @@ std::int64_t eval_batch_of(const Recipe& recipe, int replicas) {
   return (together + replicas - 1) / replicas;
 }
 
-Network::Network(const Recipe& recipe, const DataShape& data)
-    : model_(recipe.make<Layer>()),
+Network::Network(const Recipe& recipe, std::shared_ptr<const Layer> model, const DataShape& data)
+    : model_(std::move(model)),
       data_(data),
       quantizers_(std::make_unique<QuantizerSet>(recipe, layer_paths(recipe, *model_, data))) {}
 

@@ -26,7 +26,7 @@ std::int64_t eval_batch_of(const Recipe& recipe, int replicas);
 /// A recipe's model and quantizers: what its graphs are described by.
 class Network {
  public:
-  Network(const Recipe& recipe, const DataShape& data);
+  Network(const Recipe& recipe, std::shared_ptr<const Layer> model, const DataShape& data);
 
   const Layer& model() const { return *model_; }
   const QuantizerSet& quantizers() const { return *quantizers_; }
@@ -34,7 +34,7 @@ class Network {
   StepDescription describe(const Recipe& recipe, const Clock& clock, std::int64_t batch, int replicas) const;
 
  private:
-  std::unique_ptr<Layer> model_;
+  std::shared_ptr<const Layer> model_;
   DataShape data_;
   std::unique_ptr<QuantizerSet> quantizers_;
 };

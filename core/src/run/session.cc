@@ -9,7 +9,6 @@
 #include <limits>
 #include <mutex>
 
-#include "data/pipeline.h"
 #include "graph/init.h"
 #include "io/log.h"
 #include "io/progress.h"
@@ -20,7 +19,6 @@
 #include "run/feeds.h"
 #include "run/open_dataset.h"
 #include "run/phase_check.h"
-#include "util/counted.h"
 #include "util/parallel.h"
 
 namespace qfw {
@@ -64,13 +62,14 @@ Session::Session(const Recipe& recipe, Data data)
     : recipe_(recipe),
       corrupt_(std::make_unique<CorruptExamples>(recipe.dataset().on_corrupt == "skip", recipe.dataset().max_corrupt)),
       augment_(recipe.make<Augment>()),
+      model_(recipe.make<Layer>()),
       schedule_(recipe.make<Schedule>()),
       optimizer_(recipe.make<Optimizer>()),
       replicas_(recipe) {
   open_data(data);
   data_ = shape_of(recipe_, dataset_.get(), *augment_);
   count_steps();
-  network_ = std::make_unique<Network>(recipe_, data_);
+  network_ = std::make_unique<Network>(recipe_, model_, data_);
 }
 
 void Session::open_data(Data data) {

@@ -156,6 +156,7 @@ class Session {
   std::int64_t train_batch_ = 0;
   std::set<std::string> noted_;  ///< splits whose notes were logged
   std::unique_ptr<Augment> augment_;
+  std::shared_ptr<const Layer> model_;
   std::unique_ptr<Schedule> schedule_;
   std::unique_ptr<Optimizer> optimizer_;
   Replicas replicas_;
