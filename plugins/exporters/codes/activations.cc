@@ -34,7 +34,7 @@ class Activations {
               {"shape", draft_.shape_of(codes_)},
               {"grid", {{"low", grid.low}, {"high", grid.high}}},
               {"integers", {{"low", levels_.low}, {"high", levels_.high}, {"step", levels_.step}}},
-              {"scale", draft_.constant(readers_[0]->src.scale, readers_[0]->path + "/src/scale")}};
+              {"scale", scale()}};
     const std::string how = thresholds ? without_floats() : "none were asked for";
     draft_.contents.log.push_back(fmt::format("{}, input: {}", fmt::join(layers, " and "), how));
     return std::move(about_);
@@ -51,6 +51,12 @@ class Activations {
   std::string refused(const std::string& why) {
     about_["no_thresholds"] = why;
     return "no thresholds: " + why;
+  }
+
+  /// Null where no computation has kept it: a quantizer may multiply by something else.
+  json::value scale() {
+    const Use scale = readers_[0]->src.scale;
+    return scale.node < 0 ? json::value(nullptr) : draft_.constant(scale, name("scale"));
   }
 
   std::string name(const std::string& role) const { return readers_[0]->path + "/src/" + role; }

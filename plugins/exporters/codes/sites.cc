@@ -15,6 +15,7 @@ namespace json = boost::json;
 /// What is known of a product's weights as real numbers.
 json::value scale_of_weights(Draft& draft, const QuantizedSite& site, const Levels& input, const Levels& weights) {
   if (site.weights.scale.node >= 0) return draft.constant(site.weights.scale, site.path + "/weights/scale");
+  if (site.src.scale.node < 0) return nullptr;
   // Only their product is left of both sides' scales: factor = 1 / (input.step * input scale * weights.step * weights scale).
   const HostView factor = draft.constants.value(site.factor);
   const double src_scale = draft.constants.value(site.src.scale).as<float>()[0];

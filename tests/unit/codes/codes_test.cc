@@ -283,6 +283,28 @@ TEST(Codes, TellsWhatIsKnownOfTheModel) {
   EXPECT_FALSE(without.arrays.contains("conv2/src/thresholds"));
 }
 
+/// Divides by steps, so that no scale of activations is left when it is frozen.
+struct Steps final : Quantizer {
+  Operand quantize(GraphBuilder& g, const MatmulSite&, Role role, Value x, Phase) const override {
+    if (role == Role::weights) return {clip(round_even(x * 7), -7, 7), 7, Grid{-7, 7}};
+    const Value step = g.state("step", {}, Init::constant(1)) * 0.25;
+    return {clip(round_even(x / step), -8, 7), 1 / step, Grid{-8, 7}};
+  }
+};
+
+TEST(Codes, DoesWithoutScalesThatNobodyMultipliesBy) {
+  const test::TemporaryFolder folder;
+  const auto file = folder.path() / "model.npz";
+  const Steps steps;
+  const FrozenModel model = freeze(Body(plain), {.images = {2, 9, 7, 3}, .own = &steps});
+  ASSERT_LT(model.graph.sites[0].src.scale.node, 0) << "or this tests nothing";
+  Codes({}).write(model, {}, file);
+  const json::value about = Npz(file).description;
+  EXPECT_TRUE(about.at("activations").at(1).at("scale").is_null());
+  EXPECT_TRUE(about.at("activations").at(2).as_object().contains("thresholds"));
+  EXPECT_EQ(about.at("sites").at(1).at("weights").at("scale").as_double(), 7);
+}
+
 TEST(Codes, TellsWhetherPixelsAreAllThatImagesAreMadeOf) {
   const test::TemporaryFolder folder;
   const auto file = folder.path() / "model.npz";

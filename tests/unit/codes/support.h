@@ -42,17 +42,19 @@ struct Setting {
   DType compute = DType::f32;
   Shape images{4, 9, 7, 1};
   std::int64_t classes = 5;
+  const Quantizer* own = nullptr;  ///< in the place of a plugin's
 };
 
 /// A model frozen with random variables.
 inline FrozenModel freeze(const Layer& model, const Setting& setting, std::uint64_t seed = 1) {
-  const auto quantizer = make<Quantizer>(setting.quantizer, setting.options);
+  const auto plugin = make<Quantizer>(setting.quantizer, setting.options);
+  const Quantizer* quantizer = setting.own == nullptr ? plugin.get() : setting.own;
   StepDescription step;
   step.model = &model;
   step.images = setting.images;
   step.classes = setting.classes;
   step.quantizer_of = [&](std::string_view) {
-    return SiteQuantizer{quantizer.get(), quantizer->phase({.step = 10000, .total_steps = 20000, .training = false})};
+    return SiteQuantizer{quantizer, quantizer->phase({.step = 10000, .total_steps = 20000, .training = false})};
   };
   step.quantization.quantizer = setting.quantizer;
   step.quantization.integer = setting.integer;
