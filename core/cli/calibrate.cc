@@ -126,7 +126,7 @@ int run(const Arguments& arguments, const Catalog& catalog) {
 
   const InterruptGuard guard("stopping, without a result");
   const auto [source, recipe] = request_of(arguments, std::move(overrides), catalog);
-  refuse_begun_run(recipe, "calibrate");
+  refuse_begun_run(recipe, "calibrate", "calibrated");
   Session session(recipe, Session::Data::required);
   logger().info("calibrating {} on {}", source.path.string(), session.backend().describe());
   const Calibration calibration = calibrate(session, *source.checkpoint, *calibrator, settings);
@@ -141,7 +141,7 @@ int run(const Arguments& arguments, const Catalog& catalog) {
                             .seed = recipe.run().seed,
                             .metrics = {}};
   if (InterruptGuard::requested()) fail(Error::Category::interrupted, "calibrate", "interrupted");
-  const fs::path checkpoint = begin_run(recipe, info, calibration.variables, calibration.values, "calibrate");
+  const fs::path checkpoint = begin_run(recipe, info, calibration.variables, calibration.values, "calibrate", "calibrated");
   if (arguments.has("json")) {
     fmt::print("{}\n", json_line(json_of(calibration, settings, factory.name, checkpoint)));
     return 0;

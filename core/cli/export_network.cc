@@ -11,6 +11,7 @@
 #include "qfw/atomic_file.h"
 #include "qfw/exporter.h"
 #include "run/deploy.h"
+#include "run/idle_overrides.h"
 #include "run/session.h"
 #include "run/verify_export.h"
 #include "util/counted.h"
@@ -61,7 +62,9 @@ class Export {
         session_(load_recipe(source.recipe, wanted.overrides, catalog, data_), data_),
         step_(source.checkpoint->info().step),
         model_(frozen_model(session_, *source.checkpoint)),
-        promise_(exporter_->promise(model_)) {}
+        promise_(exporter_->promise(model_)) {
+    say_idle_overrides(session_, step_, source.recipe, wanted.overrides, catalog);
+  }
 
   void write() {
     if (wanted_.proof.check) refuse_foreign_folder();

@@ -4,17 +4,14 @@
 #include <algorithm>
 #include <set>
 
-#include "graph/init.h"
 #include "interchange/choose_format.h"
 #include "interchange/foreign_weights.h"
 #include "interchange/requirements.h"
-#include "io/checkpoint_folder.h"
 #include "io/log.h"
-#include "io/run_folder.h"
 #include "io/weights_file.h"
 #include "layout.h"
-#include "qfw/atomic_file.h"
 #include "qfw/error.h"
+#include "run/new_run.h"
 #include "run/session.h"
 #include "util/nearest.h"
 #include "verbs.h"
@@ -82,12 +79,6 @@ int run(const Arguments& arguments, const Catalog& catalog) {
   const Values imported = read_foreign_weights(file, chosen.group, *chosen.format, variables, adaptation);
   const bool warm = has_all_bounds(imported, variables);
 
-  const RunFolder folder(recipe.run_dir(), RunFolder::Access::write);
-  if (!checkpoints_in(folder.checkpoints()).empty()) {
-    fail(Error::Category::usage, "import", "the run folder has checkpoints already", folder.path().string(),
-         "choose another --run.dir");
-  }
-  folder.prepare();
   const auto per_epoch = static_cast<std::uint64_t>(session.steps_per_epoch()), done = static_cast<std::uint64_t>(step);
   const CheckpointInfo info{.step = step,
                             .data_epoch = done / per_epoch,
@@ -97,29 +88,7 @@ int run(const Arguments& arguments, const Catalog& catalog) {
                             .warm_start = warm,
                             .seed = recipe.run().seed,
                             .metrics = {}};
-  std::vector<CheckpointVariable> stored;
-  std::map<std::string, const Variable*, std::less<>> by_name;
-  for (const Variable& variable : variables) {
-    stored.push_back({variable.name, variable.type});
-    by_name.emplace(variable.name, &variable);
-  }
-  write_text_atomically(folder.recipe(), recipe.text());  // first: the checkpoint makes it a run
-  const auto path = checkpoint_path(folder.checkpoints(), step);
-  const auto value_of = [&](std::string_view name, HostTensor to) {
-    const std::span<float> values(reinterpret_cast<float*>(to.bytes.data()), to.bytes.size() / sizeof(float));
-    if (const auto found = imported.find(name); found != imported.end()) {
-      std::ranges::copy(found->second, values.begin());
-    } else {
-      initialize(*by_name.find(name)->second, session.seed(), values);
-    }
-  };
-  try {
-    save_checkpoint(path, info, stored, value_of);
-  } catch (const Error&) {  // a recipe alone would pass for a run that has yet to begin
-    std::error_code ignored;
-    std::filesystem::remove(folder.recipe(), ignored);
-    throw;
-  }
+  const std::filesystem::path path = begin_run(recipe, info, variables, imported, "import", "imported");
   tell_initial(variables, imported);
   const std::string imported_text = fmt::format(
       "{}{}: {} of {} variables imported{}", chosen.name, chosen.group.empty() ? "" : fmt::format(", {}", chosen.group),
@@ -137,15 +106,15 @@ Verb import_verb() {
   verb.min_positional = verb.max_positional = 2;
   verb.summary = "start a run from another system's weights";
   verb.doc =
-      "Makes the recipe's run folder with a checkpoint of the imported values, which `qfw eval` evaluates and `qfw run` goes "
-      "on\n"
-      "from. The file is what PyTorch's torch.save() made of a state_dict() (.pth), safetensors, HDF5 (.h5) or ONNX, told by "
-      "its "
-      "first bytes;\n"
-      "nothing in it is run. Variables that the other system does not have (the optimizer's) get their initial values. A "
-      "recipe "
-      "with\n"
-      "which the network would compute something else than the other system's is refused, and the options to add are told.";
+      "Makes the recipe's run folder with a checkpoint of the imported values, which `qfw eval` evaluates and `qfw run` goes on
+      "
+      "from. The file is what PyTorch's torch.save() made of a state_dict() (.pth), safetensors, HDF5 (.h5) or ONNX, told by its
+      "
+      "first bytes; nothing in it is run. Variables that the other system does not have (the optimizer's) get their initial
+      "
+      "values. A recipe with which the network would compute something else than the other system's is refused, and the options
+      "
+      "to add are told.";
   verb.takes_overrides = true;
   verb.options = {
       {"format", "NAME", "whose names: a format plugin; if not given, the one that knows those in the file"},

@@ -17,6 +17,7 @@
 #include "predict/top.h"
 #include "qfw/error.h"
 #include "run/deploy.h"
+#include "run/idle_overrides.h"
 #include "run/session.h"
 #include "run_source.h"
 #include "util/counted.h"
@@ -63,6 +64,7 @@ std::unique_ptr<Predictor> of_run(const fs::path& given, const std::vector<std::
   const Recipe recipe = load_recipe(source.recipe, overrides, catalog, Session::Data::optional);
   Session session(recipe, Session::Data::optional);
   FrozenModel model = frozen_model(session, *source.checkpoint);
+  say_idle_overrides(session, source.checkpoint->info().step, source.recipe, overrides, catalog);
   if (!model.preparation) {
     fail(Error::Category::usage, "predict",
          fmt::format("augment {} has no words for what an evaluation does to a picture", recipe.name("augment")),

@@ -11,19 +11,19 @@
 
 namespace qfw {
 
-void refuse_begun_run(const Recipe& recipe, std::string_view verb) {
+void refuse_begun_run(const Recipe& recipe, std::string_view verb, const std::string& done) {
   const std::filesystem::path folder = recipe.run_dir();
   if (!checkpoints_in(folder / "checkpoints").empty()) {
     fail(Error::Category::usage, verb, "the run folder has checkpoints already", folder.string(),
-         "add " + own_folder_option(recipe, {std::string(verb) + "d"}));
+         "add " + own_folder_option(recipe, {done}));
   }
   refuse_run_without_checkpoint(folder, recipe);
 }
 
 std::filesystem::path begin_run(const Recipe& recipe, const CheckpointInfo& info, const std::vector<Variable>& variables,
-                                const VariableValues& values, std::string_view verb) {
+                                const VariableValues& values, std::string_view verb, const std::string& done) {
   const RunFolder folder(recipe.run_dir(), RunFolder::Access::write);
-  refuse_begun_run(recipe, verb);
+  refuse_begun_run(recipe, verb, done);
   folder.prepare();
   std::vector<CheckpointVariable> stored;
   std::map<std::string, const Variable*, std::less<>> by_name;

@@ -143,7 +143,7 @@ TEST_F(CalibrateTest, RunningMomentsAreThoseOfTheTrainingBatches) {
   const Calibration before = calibrated(made, "max", {.images = 16});
   const Calibration after = calibrated(made, "max", {.images = 16, .batches = 1});
   const CheckpointInfo info{.step = 0, .recipe = made.text(false), .data = {}, .warm_start = true, .seed = 0, .metrics = {}};
-  begin_run(made, info, before.variables, before.values, "calibrate");
+  begin_run(made, info, before.variables, before.values, "calibrate", "calibrated");
   Trainer(recipe({"train.steps=1"})).run();
   const Checkpoint trained(checkpoint_path(made.run_dir() / "checkpoints", 1));
   int compared = 0;
@@ -242,9 +242,9 @@ TEST_F(CalibrateTest, AnInterruptEndsIt) {
 }
 
 TEST_F(CalibrateTest, ABegunRunIsNotReplaced) {
-  EXPECT_THAT(test::message_of(Error::Category::usage, [&] { refuse_begun_run(floats_, "calibrate"); }),
+  EXPECT_THAT(test::message_of(Error::Category::usage, [&] { refuse_begun_run(floats_, "calibrate", "calibrated"); }),
               AllOf(HasSubstr("has checkpoints already"), HasSubstr("--run.dir=")));
-  refuse_begun_run(recipe(), "calibrate");
+  refuse_begun_run(recipe(), "calibrate", "calibrated");
 }
 
 }  // namespace
