@@ -106,15 +106,11 @@ Verb import_verb() {
   verb.min_positional = verb.max_positional = 2;
   verb.summary = "start a run from another system's weights";
   verb.doc =
-      "Makes the recipe's run folder with a checkpoint of the imported values, which `qfw eval` evaluates and `qfw run` goes on
-      "
-      "from. The file is what PyTorch's torch.save() made of a state_dict() (.pth), safetensors, HDF5 (.h5) or ONNX, told by its
-      "
-      "first bytes; nothing in it is run. Variables that the other system does not have (the optimizer's) get their initial
-      "
-      "values. A recipe with which the network would compute something else than the other system's is refused, and the options
-      "
-      "to add are told.";
+      "Makes the recipe's run folder with a checkpoint of the imported values, which `qfw eval` evaluates and `qfw run` goes\n"
+      "on from. The file is what PyTorch's torch.save() made of a state_dict() (.pth), safetensors, HDF5 (.h5) or ONNX, told\n"
+      "by its first bytes; nothing in it is run. Variables that the other system does not have (the optimizer's) get their\n"
+      "initial values. A recipe with which the network would compute something else than the other system's is refused, and\n"
+      "the options to add are told.";
   verb.takes_overrides = true;
   verb.options = {
       {"format", "NAME", "whose names: a format plugin; if not given, the one that knows those in the file"},
