@@ -70,7 +70,7 @@ install_programs() {
   cmake --install "$build" --prefix "$tree/qfw" --strip > "$folder/install.log" || give_up "cmake --install failed: $(tail -n 3 "$folder/install.log")"
   cmake --install "$build" --prefix "$tree/qfw" --strip --component device_check > "$folder/install.log" ||
     give_up "cmake --install of the tests failed: $(tail -n 3 "$folder/install.log")"
-  rm -rf "$tree/qfw/include" "$tree/qfw/lib/cmake" "$tree/qfw/share/bash-completion" "$tree"/qfw/lib/*.a
+  rm -rf "$tree/qfw/include" "$tree"/qfw/lib/{cmake,pkgconfig} "$tree"/qfw/lib/libqfw_predict.* "$tree/qfw/share/bash-completion" "$tree"/qfw/lib/*.a
   install -m 755 "$source_dir/bench/device/check.sh" "$tree/"
   install -m 644 "$source_dir"/bench/device/{peers.py,small.ini} "$tree/"
 }

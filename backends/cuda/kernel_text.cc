@@ -228,10 +228,9 @@ EmittedLaunch KernelText::done(const LaunchShape& shape, std::string_view way, c
   const bool alone = source_.form == Form::alone;
   const std::string rest = (alone ? parameters(besides) : members(shape.barriers)) + text_ + "}\n";
   const std::string name = fmt::format("{}_{:016x}", alone ? kind : "groups", hash_of(rest));
-  return {
-      .source = {name, fmt::format("extern \"C\" __global__ void __launch_bounds__({}, 1) {}{}", threads, name, rest), about(way)},
-      .shape = shape,
-      .extents = extents_};
+  // With a block's share of registers for bound: without one ptxas looks for more blocks at once, and spills for them.
+  const std::string head = fmt::format("extern \"C\" __global__ void __launch_bounds__({}, 1) ", threads);
+  return {.source = {name, head + name + rest, about(way)}, .shape = shape, .extents = extents_};
 }
 
 }  // namespace qfw::cuda

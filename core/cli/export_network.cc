@@ -227,7 +227,6 @@ Proof proof_of(const Arguments& arguments) {
 }
 
 int export_network(const NetworkExport& wanted, const RunSource& source, const Catalog& catalog) {
-  if (!wanted.proof.only) check_output(wanted.file, OutputKind::any);
   const InterruptGuard guard(wanted.proof.only ? "stopping, without a result" : "stopping, without a file");
   Export work(wanted, source, catalog);
   if (wanted.proof.only) {
