@@ -68,7 +68,6 @@ class Export {
 
   void write() {
     if (wanted_.proof.check) refuse_foreign_folder();
-    { const AtomicFile may_be_written(wanted_.file); }
     Unfinished file(wanted_.file), check(check_folder());
     const std::string proven =
         wanted_.proof.verify ? write_verified(file.path(), *wanted_.proof.verify) : write_promised(file.path());
@@ -84,12 +83,12 @@ class Export {
   }
 
   void verify_only() {
-    const Exporter::Runtime runtime = needed_runtime();
     std::error_code error;
     if (!fs::is_regular_file(wanted_.file, error)) {
       fail(Error::Category::usage, "export", "there is no such file to verify", wanted_.file.string(),
            "name one that `qfw export` wrote");
     }
+    const Exporter::Runtime runtime = needed_runtime();
     ExportReference reference(session_, model_, step_, *wanted_.proof.only);
     const auto outcome = compare(reference, runtime, wanted_.file);
     if (refused(outcome)) {

@@ -60,7 +60,8 @@ done
 expect 2 "would replace a file of a run" "$QFW" report whole --json --out=neighbour/series.csv
 [ "$(state whole | cut -d' ' -f1)" = "$(state neighbour | cut -d' ' -f1)" ] || fail "another run's files changed"
 echo mine > mine.ini
-expect 2 "no HDF5 file .*mine.ini" "$QFW" export whole mine.ini
+expect 2 "no HDF5 file .*mine.ini" "$QFW" export whole mine.ini --exporter=aqt
+expect 2 "no exporter writes files that end like mine.ini" "$QFW" export whole mine.ini
 expect 2 "no HDF5 file .*mine.ini" "$QFW" eval whole --logits=mine.ini
 expect 2 "no JSON .*mine.ini" "$QFW" report whole --json --out=mine.ini
 [ "$(cat mine.ini)" = mine ] || fail "a file of the user's was replaced"
