@@ -109,7 +109,7 @@ __device__ __forceinline__ float sqrt(float a) { return sqrtf(a); }
 __device__ __forceinline__ float tanh(float a) { return elementary::tanh(a); }
 __device__ __forceinline__ float floor(float a) { return floorf(a); }
 __device__ __forceinline__ float round_even(float a) { return rintf(a); }
-__device__ __forceinline__ bool finite(float a) { return (__float_as_uint(a) & 0x7f800000u) != 0x7f800000u; }
+__device__ __forceinline__ bool finite(float a) { return (__float_as_uint(a) << 1) < 0xff000000u; }
 __device__ __forceinline__ float is_finite(float a) { return finite(a) ? 1.0f : 0.0f; }
 __device__ __forceinline__ float less(float a, float b) { return a < b ? 1.0f : 0.0f; }
 __device__ __forceinline__ float less_equal(float a, float b) { return a <= b ? 1.0f : 0.0f; }
