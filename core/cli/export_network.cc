@@ -163,12 +163,30 @@ class Export {
   fs::path check_folder() const { return wanted_.file.parent_path() / (wanted_.file.stem().string() + "_check"); }
   fs::path model_name() const { return "model" + wanted_.file.extension().string(); }
 
+  /// Something that an earlier --check did not write; empty: there is none.
+  fs::path foreign_in_check_folder() const {
+    std::error_code error;
+    const fs::path folder = check_folder();
+    if (!fs::is_directory(fs::symlink_status(folder, error)) || !fs::is_regular_file(folder / model_name(), error))
+      return folder;
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      if (entry.path().filename() == model_name()) continue;
+      if (!entry.is_directory() || !entry.path().filename().string().starts_with("test_data_set_")) return entry.path();
+      for (const auto& part : fs::directory_iterator(entry.path())) {
+        const std::string name = part.path().filename().string();
+        if (!part.is_regular_file() || (name != "input_0.pb" && name != "output_0.pb")) return part.path();
+      }
+    }
+    return {};
+  }
+
   void refuse_foreign_folder() const {
     std::error_code error;
-    const bool there = fs::exists(fs::symlink_status(check_folder(), error));
-    if (!there || fs::is_regular_file(check_folder() / model_name(), error)) return;
-    fail(Error::Category::usage, "export", "there is something of that name that is no folder of images to try a model with",
-         check_folder().string(), "move it away");
+    if (!fs::exists(fs::symlink_status(check_folder(), error))) return;
+    if (const fs::path foreign = foreign_in_check_folder(); !foreign.empty()) {
+      fail(Error::Category::usage, "export", "what is there would be replaced, and holds something that --check does not write",
+           foreign.string(), "move it away");
+    }
   }
 
   /// That writing it again with what was proven changed nothing but that, by a batch.

@@ -31,14 +31,14 @@ namespace {
 namespace fs = std::filesystem;
 using predict::Predictor;
 
-/// A file that is no checkpoint is taken for a model: what it lacks of one is told then.
+/// A file that does not begin as a checkpoint is taken for a model: what it lacks of one is told then.
 bool is_model_file(const fs::path& given) {
   std::error_code unseen;
   if (!fs::is_regular_file(given, unseen)) return given.extension() == ".onnx";
   std::ifstream stream(given, std::ios::binary);
-  char first[4] = {};
-  stream.read(first, sizeof first);
-  return std::string_view(first, static_cast<std::size_t>(stream.gcount())) != "\x89HDF";
+  std::string begin(16, '\0');
+  stream.read(begin.data(), static_cast<std::streamsize>(begin.size()));
+  return !begin.starts_with("qfw checkpoint\n") && !begin.starts_with("\x89HDF");
 }
 
 std::unique_ptr<Predictor> of_model_file(const fs::path& file, std::vector<std::string> overrides, const Catalog& catalog) {

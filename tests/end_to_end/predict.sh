@@ -57,6 +57,8 @@ grep -q "guarantee\|equal" by_pkg_config.log || fail "the example does not tell 
 "$prefix/bin/qfw" predict model.onnx $some --json --top=10 > model.json
 "$QFW" predict model.onnx $some --json --top=10 --backend.name=reference > reference.json
 cmp run.json model.json || fail "run and model differ"
+"$QFW" predict "$(ls run/checkpoints/*.h5 | tail -n 1)" $some --json --top=10 > checkpoint.json 2> /dev/null || fail "a checkpoint is no run"
+cmp run.json checkpoint.json || fail "run and checkpoint differ"
 cmp model.json reference.json || fail "backends differ"
 [ "$(wc -l < run.json)" -eq 7 ] || fail "not a line for each picture: $(cat run.json)"
 od -A n -t f4 -w4 -v -N 280 logits.bin | sort -g > expected.txt

@@ -35,6 +35,8 @@ for run in w4 w8; do
 done
 expect 0 "^equal: .* 7 images$" "$QFW" export w4 w4.onnx --verify-only=7
 expect 0 "^equal: .* 130 images$" "$QFW" export w4 w4.onnx --verify=130
+# The last batch of these is not full, and zeros need be no pixels.
+expect 0 "^equal: .* 21 images$" "$QFW" export w4 seen.onnx --verify=21 --exporter.input=pixels --augment.mean=0.3 --augment.stddev=0.4
 
 # What an evaluation gives, ONNX Runtime gives; it trains nothing.
 "$QFW" eval w4 --logits=cpu.h5 --json > cpu.json 2> /dev/null
@@ -78,7 +80,11 @@ cmp many.onnx many_check/model.onnx || fail "the folder has another model"
 expect 0 "many_check: 3 images" "$QFW" export w4 many.onnx --check=3
 mkdir other_check
 touch other_check/mine
-expect 2 "no folder of images" "$QFW" export w4 other.onnx --check=3
+expect 2 "does not write.*other_check" "$QFW" export w4 other.onnx --check=3
+touch many_check/test_data_set_0/mine
+expect 2 "does not write.*many_check/test_data_set_0/mine" "$QFW" export w4 many.onnx --check=3
+[ -e many_check/test_data_set_0/mine ] || fail "a file of the user's is gone"
+rm many_check/test_data_set_0/mine
 [ ! -e other.onnx ] || fail "written in spite of a folder in the way"
 
 find . -name '*qfw-tmp*' | grep . && fail "temporary files are left"

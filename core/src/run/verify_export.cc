@@ -84,6 +84,16 @@ std::string text_of(const ExportReference::Way& way) {
   return fmt::format("{}", fmt::join(texts, ", "));
 }
 
+/// A batch of `rows` images. Where it is not full, its last image again: zeros in its place need not be what pixels become.
+std::vector<float> whole_batch(const Batch& batch, std::int64_t rows) {
+  std::vector<float> images(batch.images.begin(), batch.images.end());
+  const std::int64_t size = static_cast<std::int64_t>(images.size()) / rows;
+  for (std::int64_t row = batch.count; row < rows && batch.count > 0; ++row) {
+    std::copy_n(images.begin() + (batch.count - 1) * size, size, images.begin() + row * size);
+  }
+  return images;
+}
+
 std::int64_t greatest(std::span<const float> logits) { return std::ranges::max_element(logits) - logits.begin(); }
 
 double distance(float a, float b) {
@@ -214,7 +224,8 @@ bool ExportReference::compare(Backend& runtime, const Way& way, bool to_the_firs
   std::int64_t done = 0, agreeing = 0;
   while (const auto batch = pipeline.next()) {
     stop_if_interrupted();
-    executable->run({.index = step_}, feeds_of(model_.graph, {{step_names::images, batch->images}}), fetched.tensors);
+    const std::vector<float> images = whole_batch(*batch, model_.batch());
+    executable->run({.index = step_}, feeds_of(model_.graph, {{step_names::images, images}}), fetched.tensors);
     std::int64_t different = 0, first = -1;
     double largest = 0;
     for (std::int64_t row = 0; row < batch->count; ++row) {
@@ -232,7 +243,7 @@ bool ExportReference::compare(Backend& runtime, const Way& way, bool to_the_firs
       outcome.difference =
           fmt::format("{}{}of images {} to {}, {} have other logits, first image {}, by at most {:.3g}", text_of(way),
                       way.empty() ? "" : ": ", done, done + batch->count - 1, different, done + first, largest);
-      if (to_the_first) outcome.difference += "; " + first_layer(runtime, batch->images, batch->count);
+      if (to_the_first) outcome.difference += "; " + first_layer(runtime, images, batch->count);
     }
     if (!outcome.equal && to_the_first) return false;
     done += batch->count;
