@@ -121,6 +121,11 @@ class Export {
            fmt::format("nothing here runs what exporter {} writes, so it cannot be verified", wanted_.exporter), {},
            "leave out --verify and --verify-only");
     }
+    if (session_.recipe().name("backend") == runtime.backend) {
+      fail(Error::Category::usage, "export",
+           fmt::format("the run's backend is {}, too, so that it would be compared with itself", runtime.backend), {},
+           "choose another one, as --backend.name=cpu");
+    }
     make_runtime(runtime.backend, {}, {});  // if it is not here, before anything is computed
     return runtime;
   }

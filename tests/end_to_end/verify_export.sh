@@ -35,6 +35,8 @@ for run in w4 w8; do
 done
 expect 0 "^equal: .* 7 images$" "$QFW" export w4 w4.onnx --verify-only=7
 expect 0 "^equal: .* 130 images$" "$QFW" export w4 w4.onnx --verify=130
+expect 2 "it would be compared with itself" "$QFW" export w4 itself.onnx --verify=7 --backend.name=onnxruntime
+expect 2 "batch" "$QFW" export w4 huge.onnx --exporter.batch=1000000000
 # The last batch of these is not full, and zeros need be no pixels.
 expect 0 "^equal: .* 21 images$" "$QFW" export w4 seen.onnx --verify=21 --exporter.input=pixels --augment.mean=0.3 --augment.stddev=0.4
 

@@ -35,7 +35,7 @@ class Onnx final : public Exporter {
              {.choices = {"normalized", "pixels"}});
       option("layout", &Options::layout, "axes of normalized images: nchw, or nhwc as qfw's own",
              {.choices = {"nchw", "nhwc"}});
-      option("batch", &Options::batch, "images at a time; 0: any number", {.min = 0});
+      option("batch", &Options::batch, "images at a time; 0: any number", {.min = 0, .max = 65536});
       option("int8_only", &Options::int8_only,
              "form = qdq: all codes are INT8 with zero point 0, as TensorRT wants them; codes of activations must end at 127 "
              "(act_prec = 7)");
