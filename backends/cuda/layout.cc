@@ -19,7 +19,7 @@ constexpr int most_columns = 8;             // a thread
 constexpr double most_column_sums = 2;      // in double for each of so many columns: registers
 constexpr std::int64_t words_at_once = 32;  // that a thread has asked for
 constexpr std::int64_t most_unrolled = 4, most_dividing = 2;
-constexpr std::int64_t words_beside_sums = 40;  // of a product's tile; least on devices whose copies pass through registers
+constexpr std::int64_t words_beside_sums = 28;  // of a product's tile; least on devices whose copies pass through registers
 constexpr int least_columns = 4;
 constexpr double most_work = 1024;            // in additions, that is written out for the rows unrolled
 constexpr std::int64_t enough_blocks = 4096;  // so that each has little to do beside its start

@@ -51,16 +51,15 @@ TEST_P(Resources, OfRecipesKernelsLieInRegisters) {
     return std::tuple(kernel.spilled_bytes, kernel.stack_bytes, kernel.registers);
   });
   // Divisions call their slow path, whose registers are fixed: around that, up to four words are put aside. Few elements take
-  // it. Before sm_80 copies to shared memory pass through registers, too, which the product of a ride then lacks.
+  // it.
   constexpr int most_stack = 16;
-  const auto may_spill = [&](const test::KernelResources& kernel) {
+  const auto divides = [&](const test::KernelResources& kernel) {
     const std::string& ops = sources.at(kernel.name).about;
-    const bool divides = ops.find("divide") != ops.npos || ops.find("moments") != ops.npos;
-    return divides || (architecture < 80 && kernel.name.starts_with("riding"));
+    return ops.find("divide") != ops.npos || ops.find("moments") != ops.npos;
   };
   for (const test::KernelResources& kernel : kernels) {
-    EXPECT_LE(kernel.stack_bytes, may_spill(kernel) ? most_stack : 0) << kernel.name << ": " << sources.at(kernel.name).about;
-    EXPECT_TRUE(may_spill(kernel) || kernel.spilled_bytes == 0) << kernel.name << ": " << sources.at(kernel.name).about;
+    EXPECT_LE(kernel.stack_bytes, divides(kernel) ? most_stack : 0) << kernel.name << ": " << sources.at(kernel.name).about;
+    EXPECT_TRUE(divides(kernel) || kernel.spilled_bytes == 0) << kernel.name << ": " << sources.at(kernel.name).about;
     EXPECT_LE(kernel.shared_bytes, 48 << 10) << kernel.name;
   }
   constexpr std::size_t shown = 12;
