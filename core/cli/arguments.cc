@@ -39,8 +39,12 @@ void check_value(const Verb& verb, const Verb::Option& option, const std::string
           fmt::format("Leave --{} out, or for a file of that name write ./-.", option.name));
 }
 
-/// A dash alone stands for standard input or output elsewhere.
-void check_is_no_stream(const Verb& verb, const std::string& word) {
+/// Likewise. A dash alone stands for standard input or output elsewhere. A shell that completes a line passes on what it has.
+void check_argument(const Verb& verb, const std::string& word) {
+  if (word.empty() && !verb.hidden) {
+    misused(verb, fmt::format("an argument is empty: {} {}", verb.name,
+                              verb.positional.empty() ? "takes none" : "wants " + verb.positional));
+  }
   if (word == "-")
     misused(verb, "'-' is no argument: there is no reading from or writing to a stream", "For a file of that name write ./-.");
 }
@@ -70,7 +74,7 @@ Arguments parse(const Verb& verb, const std::vector<std::string>& words) {
   for (std::size_t i = 0; i < words.size(); ++i) {
     const std::string& word = words[i];
     if (options_ended || !word.starts_with("-") || word == "-") {
-      if (!options_ended) check_is_no_stream(verb, word);
+      if (!options_ended) check_argument(verb, word);
       arguments.positional.push_back(word);
       continue;
     }

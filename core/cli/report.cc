@@ -27,7 +27,7 @@ constexpr std::string_view page_of_several = "compare.html";
 void check_run(const fs::path& folder) {
   std::error_code error;
   if (!fs::exists(folder, error)) {
-    fail(Error::Category::usage, "report", "there is no such run", folder.string(), "give the folder of a run");
+    fail(Error::Category::usage, "report", "there is nothing at this path", folder.string(), "give the folder of a run");
   }
   if (!fs::is_directory(folder, error)) {
     fail(Error::Category::usage, "report", "this is a file, not the folder of a run", folder.string(),

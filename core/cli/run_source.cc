@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "io/checkpoint_folder.h"
+#include "io/open_fault.h"
 #include "qfw/error.h"
 
 namespace qfw {
@@ -27,6 +28,16 @@ bool is_there(const fs::path& path) {
        "make the folders of its path accessible to this user");
 }
 
+/// What neither a folder nor a file can be found behind.
+void check_is_there(const fs::path& given) {
+  constexpr const char* remedy = "name a run folder, or a checkpoint file in one";
+  if (!is_there(given)) fail(Error::Category::usage, "run", "there is nothing at this path", given.string(), remedy);
+  std::error_code error;
+  const fs::file_type type = fs::status(given, error).type();
+  if (type == fs::file_type::directory || type == fs::file_type::regular) return;
+  fail(Error::Category::usage, "run", "this is no run: " + open_fault(given, error.value()), given.string(), remedy);
+}
+
 }  // namespace
 
 void check_accessible(const fs::path& folder, std::string_view tag) {
@@ -35,8 +46,9 @@ void check_accessible(const fs::path& folder, std::string_view tag) {
 }
 
 RunSource find_run(const fs::path& given) {
+  check_is_there(given);
   std::error_code unseen;
-  if (is_there(given) && fs::is_regular_file(given, unseen)) {
+  if (fs::is_regular_file(given, unseen)) {
     const auto folder = fs::absolute(given).parent_path();
     for (const auto& candidate : {folder, folder.parent_path()}) {
       if (is_there(candidate / "recipe.ini")) return {candidate / "recipe.ini", given, std::make_unique<Checkpoint>(given)};

@@ -41,6 +41,20 @@ expect 2 err '^qfw eval: error: .*--logits has an empty value' eval run --logits
 expect 2 err '^qfw hparams: error: .*--output=- names no file' hparams print recipe.ini --output -
 expect 2 err '^qfw data: error: .*--output=- names no file' data show recipe.ini --output=-
 expect 2 err "^qfw export: error: .*'-' is no argument" export run -
+for arguments in "export run" "predict model.onnx" "import recipe.ini" "calibrate" "eval" "data info" "runs"; do
+  # shellcheck disable=SC2086
+  expect 2 err "^qfw ${arguments%% *}: error: .*an argument is empty: ${arguments%% *} wants " $arguments ""
+done
+
+# A name that nothing has, or something that is no run.
+ln -s absent dangling
+for verb in eval calibrate "export absent" "predict absent" report; do
+  # shellcheck disable=SC2086
+  expect 2 err 'there is nothing at this path \(absent\)' ${verb% absent} absent $([ "$verb" = "${verb% absent}" ] || echo x.onnx)
+done
+expect 2 err 'this is no run: it is a link to absent, which is not there \(dangling\)' eval dangling
+expect 2 err 'this is no run: it is a device, not a file \(/dev/null\)' eval /dev/null
+expect 2 err 'this is no run folder: it has no recipe.ini \(.\)' eval .
 
 expect 0 out '^quantizer +weights_and_auto_acts .*libqfw_' list
 expect 0 out '^quantizer +weights_and_auto_acts .*libqfw_' list QUANTIZER

@@ -82,7 +82,7 @@ expect 1 "no ONNX file" "$QFW" predict text.png pictures/000.png
 head -c 5000 model.onnx > cut.onnx
 expect 1 "only a part of one" "$QFW" predict cut.onnx pictures/000.png
 expect 1 "cannot read nothing.onnx" "$QFW" predict nothing.onnx pictures/000.png
-expect 2 "no run folder" "$QFW" predict nothing pictures/000.png
+expect 2 "there is nothing at this path .*nothing" "$QFW" predict nothing pictures/000.png
 expect 2 "a model, which has no recipe" "$QFW" predict model.onnx pictures/000.png --train.batch_size=4
 expect 2 "no option colour" "$QFW" predict model.onnx pictures/000.png --backend.colour=red
 expect 1 "only .exact. can be read back" sh -c "'$QFW' export run qdq.onnx --exporter.form=qdq > /dev/null && '$QFW' predict qdq.onnx pictures/000.png"

@@ -70,7 +70,7 @@ PYTHON
 fi
 
 # Errors.
-expect 2 'there is no such run .*nowhere' "$QFW" report nowhere
+expect 2 'there is nothing at this path .*nowhere' "$QFW" report nowhere
 expect 2 'this is a file, not the folder of a run' "$QFW" report run/recipe.ini
 expect 2 'this is no run folder' "$QFW" report .
 expect 2 'is given twice' "$QFW" report run ./run
