@@ -20,27 +20,36 @@ namespace qfw {
 
 namespace {
 
-/// The layers named by --fresh, which must be there.
-std::vector<std::string> fresh_layers(const std::string& asked, const std::vector<Variable>& variables) {
+/// The layers named by --fresh.
+std::vector<std::string> names_of_fresh(const Arguments& arguments) {
+  std::vector<std::string> names;
+  if (!arguments.has("fresh")) return names;
+  const std::string asked = arguments.get("fresh");
+  for (std::size_t begin = 0, end = 0; begin <= asked.size(); begin = end + 1) {
+    end = std::min(asked.find(',', begin), asked.size());
+    names.push_back(asked.substr(begin, end - begin));
+    if (names.back().empty()) {
+      fail(Error::Category::usage, "import", "a name is empty, before, behind or between commas", "--fresh=" + asked,
+           "part the names of layers by one comma each");
+    }
+  }
+  return names;
+}
+
+/// They must be there.
+void check_layers(const std::vector<std::string>& fresh, const std::vector<Variable>& variables) {
   std::set<std::string> layers;
   for (const Variable& variable : variables) {
     for (std::size_t slash = variable.name.find('/'); slash != std::string::npos; slash = variable.name.find('/', slash + 1))
       layers.insert(variable.name.substr(0, slash));
   }
-  std::vector<std::string> fresh;
-  for (std::size_t begin = 0; begin < asked.size();) {
-    const std::size_t end = std::min(asked.find(',', begin), asked.size());
-    const std::string layer = asked.substr(begin, end - begin);
-    if (!layers.contains(layer)) {
-      const std::vector<std::string> known(layers.begin(), layers.end());
-      const std::string meant = did_you_mean(layer, known);
-      fail(Error::Category::usage, "import", fmt::format("the network has no layer {}", layer), "--fresh",
-           meant.empty() ? "`qfw explain RECIPE` lists its layers" : meant);
-    }
-    fresh.push_back(layer);
-    begin = end + 1;
+  for (const std::string& layer : fresh) {
+    if (layers.contains(layer)) continue;
+    const std::vector<std::string> known(layers.begin(), layers.end());
+    const std::string meant = did_you_mean(layer, known);
+    fail(Error::Category::usage, "import", fmt::format("the network has no layer {}", layer), "--fresh",
+         meant.empty() ? "`qfw explain RECIPE` lists its layers" : meant);
   }
-  return fresh;
 }
 
 /// The kernel of the network's first layer.
@@ -54,18 +63,23 @@ std::string first_kernel(const Session& session, const std::vector<Variable>& va
   return name;
 }
 
-/// What decides what an evaluation computes and does not come from the file.
-void tell_initial(const std::vector<Variable>& variables, const Values& imported) {
+/// What decides what an evaluation computes and does not come from the file, though nobody asked for that.
+void tell_initial(const std::vector<Variable>& variables, const Values& imported, const std::vector<std::string>& fresh) {
+  const auto asked = [&](const Variable& variable) {
+    return std::ranges::any_of(fresh, [&](const std::string& layer) { return variable.name.starts_with(layer + "/"); });
+  };
   std::vector<std::string> initial;
   for (const Variable& variable : variables) {
     const bool counts = variable.kind == Variable::Kind::parameter || variable.role == Variable::Role::batch_statistics;
-    if (counts && !imported.contains(variable.name)) initial.push_back(variable.name);
+    if (counts && !imported.contains(variable.name) && !asked(variable)) initial.push_back(variable.name);
   }
   if (!initial.empty()) logger().warn("not in the file, and at their initial values: {}", fmt::join(initial, ", "));
 }
 
 int run(const Arguments& arguments, const Catalog& catalog) {
+  const std::vector<std::string> fresh = names_of_fresh(arguments);
   const Recipe recipe = load_recipe(arguments.positional.at(0), arguments.overrides, catalog, Session::Data::optional);
+  refuse_begun_run(recipe, "import", "imported");  // before a file is read that may be large
   const std::filesystem::path file = arguments.positional.at(1);
   std::vector<std::string> names;
   for (const ListedTensor& tensor : list_tensors(file, arguments.get("group"))) names.push_back(tensor.name);
@@ -74,8 +88,8 @@ int run(const Arguments& arguments, const Catalog& catalog) {
   const Session session(recipe, Session::Data::optional);
   const std::int64_t step = arguments.number("step", 0);
   const std::vector<Variable> variables = session.training_graph_at(step).variables;
-  const Adaptation adaptation{.fresh = fresh_layers(arguments.get("fresh"), variables),
-                              .grey = arguments.has("grey") ? first_kernel(session, variables) : ""};
+  check_layers(fresh, variables);
+  const Adaptation adaptation{.fresh = fresh, .grey = arguments.has("grey") ? first_kernel(session, variables) : ""};
   const Values imported = read_foreign_weights(file, chosen.group, *chosen.format, variables, adaptation);
   const bool warm = has_all_bounds(imported, variables);
 
@@ -89,10 +103,11 @@ int run(const Arguments& arguments, const Catalog& catalog) {
                             .seed = recipe.run().seed,
                             .metrics = {}};
   const std::filesystem::path path = begin_run(recipe, info, variables, imported, "import", "imported");
-  tell_initial(variables, imported);
+  tell_initial(variables, imported, fresh);
   const std::string imported_text = fmt::format(
-      "{}{}: {} of {} variables imported{}", chosen.name, chosen.group.empty() ? "" : fmt::format(", {}", chosen.group),
-      imported.size(), variables.size(), warm ? "; bounds are set, so activations are quantized from the first step on" : "");
+      "{}{}: {} of {} variables imported{}{}", chosen.name, chosen.group.empty() ? "" : fmt::format(", {}", chosen.group),
+      imported.size(), variables.size(), warm ? "; bounds are set, so activations are quantized from the first step on" : "",
+      fresh.empty() ? "" : fmt::format("; at initial values, as asked: {}", fmt::join(fresh, ", ")));
   print_text(wrapped(imported_text, output_width(unlimited), 0) + path.string() + "\n");
   return 0;
 }

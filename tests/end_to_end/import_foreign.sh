@@ -65,7 +65,12 @@ expect 2 "model.padding = torch in place of same .*; add --model.padding=torch" 
 # Another number of classes, and one channel.
 more="--dataset.name=synthetic --dataset.classes=7"
 expect 1 "fc.weight is 32-bit float \[5, 32\], expected f32\[7, 32\].*--fresh=dense" "$QFW" import tiny.ini "$golden/tiny.pth" $more --run.dir=third
-expect 0 "initial values: dense/kernel, dense/bias" "$QFW" import tiny.ini "$golden/tiny.pth" $more --fresh=dense --run.dir=fresh
+"$QFW" import tiny.ini "$golden/tiny.pth" $more --fresh=dense --run.dir=fresh > fresh.txt 2>&1 || fail "$(cat fresh.txt)"
+grep -q "60 of [0-9]* variables imported; at initial values, as asked: dense$" fresh.txt || fail "$(cat fresh.txt)"
+! grep -q "not in the file" fresh.txt || fail "it warns of what was asked for: $(cat fresh.txt)"
+for names in dense, ,dense stage1/block0,,dense ,; do
+  expect 2 "a name is empty, .*--fresh=$names" "$QFW" import tiny.ini "$golden/tiny.pth" $more --fresh=$names --run.dir=third
+done
 expect 2 "no layer dens \(--fresh\); did you mean dense" "$QFW" import tiny.ini "$golden/tiny.pth" --fresh=dens --run.dir=third
 sed '/^data_dir/d; s/^name = hdf5/name = fashion_mnist/; s/^mean = .*/mean = 0.5/; s/^stddev = .*/stddev = 0.5/' tiny.ini > grey.ini
 expect 1 "conv1.weight is .*\[4, 3, 7, 7\], expected f32\[4, 1, 7, 7\].*--grey" "$QFW" import grey.ini "$golden/tiny.pth" --fresh=dense --run.dir=third

@@ -193,6 +193,9 @@ class Wishes {
     if (found == there_.end() || static_cast<std::int64_t>(found->second->extents.size()) != wanted.asked.type.shape.rank())
       return;  // which is told as it is of every tensor
     std::vector<std::int64_t> extents(wanted.asked.type.shape.begin(), wanted.asked.type.shape.end());
+    if (found->second->extents[static_cast<std::size_t>(axis)] == 1) {
+      logger().warn("--grey changes nothing: {} has one input channel in the file, too", wanted.tensor.path);
+    }
     extents[static_cast<std::size_t>(axis)] = std::max<std::int64_t>(1, found->second->extents[static_cast<std::size_t>(axis)]);
     wanted.asked.type.shape = Shape(extents);
     wanted.summed_axis = static_cast<int>(axis);
