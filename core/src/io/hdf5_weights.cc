@@ -61,6 +61,8 @@ class Hdf5Weights final : public WeightsReader {
     }
     if (whole) {
       read_whole(data.get(), asked, to.values);
+    } else if (H5Tget_size(type.get()) > sizeof(float)) {
+      read_wide(data.get(), asked, to.values);
     } else {
       read_all(data.get(), H5T_NATIVE_FLOAT, asked, to.values);
     }
@@ -119,6 +121,12 @@ class Hdf5Weights final : public WeightsReader {
         unreadable(asked.name, fmt::format("its value {} is beyond 32 bits", value));
     }
     to.assign(values.begin(), values.end());
+  }
+  void read_wide(hid_t data, const AskedTensor& asked, std::vector<float>& to) const {
+    std::vector<double> values;
+    read_all(data, H5T_NATIVE_DOUBLE, asked, values);
+    to.reserve(values.size());
+    for (std::size_t i = 0; i < values.size(); ++i) to.push_back(as_f32(values[i], asked.name, i, place_));
   }
   void refuse_link(const std::string& path) const {
     const std::string link = foreign_hdf5::take_refused_link();

@@ -138,13 +138,18 @@ class TorchLegacy final : public TorchReader {
         damaged(fmt::format("storage {} is of no tensor that can be read", keys[item].text));
       }
       std::uint64_t count = 0;
-      if (at > file_.size() || file_.size() - at < sizeof count) damaged("it is cut short");
+      if (at > file_.size() || file_.size() - at < sizeof count)
+        damaged(fmt::format("it ends before storage {}", found->second.key));
       file_.read(at, std::as_writable_bytes(std::span(&count, 1)));
       at += sizeof count;
       const TorchStorage& storage = found->second;
-      if (count != storage.count || storage.bytes() > file_.size() - at) {
-        damaged(fmt::format("storage {} has {} numbers, expected {}, in the {} bytes that are left", storage.key, count,
-                            storage.count, file_.size() - at));
+      if (count != storage.count) {
+        damaged(
+            fmt::format("storage {} has {} numbers, the tensors in it belong to one of {}", storage.key, count, storage.count));
+      }
+      if (const std::uint64_t left = file_.size() - at; storage.bytes() > left) {
+        damaged(fmt::format("storage {} is cut short: its {} numbers take {} bytes, and {} are left in the file", storage.key,
+                            count, storage.bytes(), left));
       }
       if (!places_.emplace(storage.key, at).second) damaged(fmt::format("there are two storages {}", storage.key));
       at += storage.bytes();

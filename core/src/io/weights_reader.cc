@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
 
@@ -23,16 +24,16 @@ bool is_float(Number number) {
   return number == Number::f16 || number == Number::bf16 || number == Number::f32 || number == Number::f64;
 }
 
-float float_at(Number number, std::span<const std::byte> bytes, std::size_t i) {
+double float_at(Number number, std::span<const std::byte> bytes, std::size_t i) {
   switch (number) {
     case Number::f16:
-      return static_cast<float>(number_at<Float16>(bytes, i));
+      return double{static_cast<float>(number_at<Float16>(bytes, i))};
     case Number::bf16:
-      return static_cast<float>(number_at<BFloat16>(bytes, i));
+      return double{static_cast<float>(number_at<BFloat16>(bytes, i))};
     case Number::f64:
-      return static_cast<float>(number_at<double>(bytes, i));
+      return number_at<double>(bytes, i);
     default:
-      return number_at<float>(bytes, i);
+      return double{number_at<float>(bytes, i)};
   }
 }
 
@@ -129,6 +130,16 @@ std::optional<std::uint64_t> count_of(std::span<const std::int64_t> extents) {
   return static_cast<std::uint64_t>(count);
 }
 
+float as_f32(double value, std::string_view name, std::size_t place, std::string_view file) {
+  const auto rounded = static_cast<float>(value);
+  if (std::isfinite(value) && !std::isfinite(rounded)) {
+    fail(Error::Category::data, weights_tag,
+         fmt::format("{} holds {} at {}, which is beyond what 32-bit floats hold (3.4e38)", name, value, place), file,
+         "export the weights again, from a step before they went wrong");
+  }
+  return rounded;
+}
+
 void DescribedReader::damaged(std::string_view what) const {
   fail(Error::Category::data, weights_tag, what, place_, "the file is damaged, cut short or hostile: get or make it again");
 }
@@ -185,7 +196,7 @@ std::optional<FoundTensor> DescribedReader::read(const AskedTensor& asked) {
   result.values.resize(count);
   for (std::size_t i = 0; i < count; ++i) {
     if (!whole) {
-      result.values[i] = float_at(*tensor.number, bytes, i);
+      result.values[i] = as_f32(float_at(*tensor.number, bytes, i), asked.name, i, place_);
       continue;
     }
     const auto value = integer_at(*tensor.number, bytes, i);

@@ -36,6 +36,10 @@ const char* name_of(Number number);  ///< "32-bit float"
 /// The product of extents; none where one is negative, or where it has more than 62 bits.
 std::optional<std::uint64_t> count_of(std::span<const std::int64_t> extents);
 
+/// Rounded to nearest. Throws Error::Category::data for a finite value that would become infinite, naming it and its place in
+/// the tensor `name`.
+float as_f32(double value, std::string_view name, std::size_t place, std::string_view file);
+
 /// A tensor in a file that says of each what it holds. Derived readers describe() all in their constructor.
 class DescribedReader : public WeightsReader {
  public:

@@ -1,15 +1,18 @@
 #include "io/weights_file.h"
 
 #include <fmt/format.h>
+#include <hdf5.h>
 #include <sys/stat.h>
 #include <zlib.h>
 
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <map>
 
+#include "io/hdf5.h"
 #include "pickles.h"
 #include "support.h"
 #include "support/mutate.h"
@@ -21,6 +24,7 @@ using test::PickleText;
 using test::spew;
 using testing::AllOf;
 using testing::Contains;
+using testing::ContainsRegex;
 using testing::ElementsAre;
 using testing::ElementsAreArray;
 using testing::HasSubstr;
@@ -165,7 +169,8 @@ TEST_F(WeightsFile, NumbersOfEveryKind) {
   EXPECT_THAT(values(stored("F32", bytes_of({1.5f, -2.f})), "w", floats), ElementsAre(1.5f, -2.f));
   EXPECT_THAT(values(stored("F16", bytes_of<std::uint16_t>({0x3e00, 0x0001})), "w", floats), ElementsAre(1.5f, 0x1p-24f));
   EXPECT_THAT(values(stored("BF16", bytes_of<std::uint16_t>({0x3fc0, 0xc000})), "w", floats), ElementsAre(1.5f, -2.f));
-  EXPECT_THAT(values(stored("F64", bytes_of({0.1, 1e300})), "w", floats),
+  const double infinity = std::numeric_limits<double>::infinity();
+  EXPECT_THAT(values(stored("F64", bytes_of({0.1, infinity})), "w", floats),
               ElementsAre(0.1f, std::numeric_limits<float>::infinity()));
   EXPECT_THAT(values(stored("I64", bytes_of<std::int64_t>({-7, 2147483647})), "w", whole), ElementsAre(-7, 2147483648.f));
   EXPECT_THAT(values(stored("U8", bytes_of<std::uint8_t>({7, 255})), "w", whole), ElementsAre(7, 255));
@@ -176,6 +181,38 @@ TEST_F(WeightsFile, NumbersOfEveryKind) {
   EXPECT_EQ(otherwise(stored("I32", bytes_of({1, 2})), "w", floats), "32-bit integer [2]");
   EXPECT_EQ(otherwise(stored("F8_E4M3", "ab"), "w", floats), "F8_E4M3 [2]");
   EXPECT_EQ(otherwise(stored("F32", bytes_of({1.f, 2.f}), "[1, 2]"), "w", floats), "32-bit float [1, 2]");
+}
+
+/// Which is another fault than a weight that is infinite in the file.
+TEST_F(WeightsFile, NumbersBeyondFloatsAreNamedAsTheyAre) {
+  const std::string data = bytes_of({0.5, -1e300});
+  const auto named = HasSubstr("w holds -1e+300 at 1, which is beyond what 32-bit floats hold");
+  const std::string header = R"({"w":{"dtype":"F64","shape":[2],"data_offsets":[0,16]}})";
+  EXPECT_THAT(error(safetensors(header, data)), named);
+  EXPECT_THAT(error(torch_zip(of_one("DoubleStorage", {2}, {1}, 0, 2), data)), named);
+  EXPECT_THAT(error("\x08\x08\x3a\x1b\x2a\x19\x08\x02\x10\x0b\x42\x01w\x4a\x10" + data), named) << "ONNX";
+  const auto write = [&](double value) {
+    const std::array<double, 2> values{0.5, value};
+    const hsize_t extent = 2;
+    const hdf5::Handle file(H5Fcreate(path().c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose);
+    const hdf5::Handle space(H5Screate_simple(1, &extent, nullptr), H5Sclose);
+    const hdf5::Handle set(H5Dcreate2(file.get(), "w", H5T_IEEE_F64BE, space.get(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
+                           H5Dclose);
+    H5Dwrite(set.get(), H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data());
+  };
+  const auto read = [&] { return read_tensors(path(), "", std::vector<AskedTensor>{{"w", {{2}, DType::f32}}}); };
+  write(-1e300);
+  EXPECT_THAT(test::message_of(Error::Category::data, read), named);
+  write(-1e30);
+  EXPECT_THAT(read().at("w").values, ElementsAre(0.5f, -1e30f));
+}
+
+/// The older form of torch.save(), cut in the middle of its last storage.
+TEST_F(WeightsFile, AStorageThatIsCutShortTellsWhatItTakes) {
+  const std::string whole = test::slurp(golden / "tiny_legacy.pth");
+  EXPECT_THAT(error(whole.substr(0, whole.size() - 5)),
+              AllOf(ContainsRegex("storage [0-9]+ is cut short: its [0-9]+ numbers take [0-9]+ bytes, and [0-9]+ are left"),
+                    HasSubstr("cut short or hostile")));
 }
 
 TEST_F(WeightsFile, WhatIsNoFileOfWeightsIsNamed) {
