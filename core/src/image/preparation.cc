@@ -179,6 +179,15 @@ struct Preparer::Impl {
   std::vector<std::array<float, 256>> tables;
 };
 
+/// What a picture is that a network does not read, as whoever gave it knows it: a file's channels are the decoder's choice.
+std::string text_of(const Example& example, const Shape& decoded) {
+  if (example.encoding == Example::Encoding::pixels) {
+    return fmt::format("the image is {} in {} bytes", decoded.str(), example.bytes.size());
+  }
+  const auto encoding = encoding_of(example.bytes).value_or(example.encoding);
+  return fmt::format("the picture ({}) has {} x {} pixels, height x width", name_of(encoding), decoded[0], decoded[1]);
+}
+
 /// Of pixels as they are in the network's order.
 void Preparer::Impl::exact(const Example& example, std::span<float> image) const {
   const int channels = preparation.channels;
@@ -195,8 +204,9 @@ void Preparer::Impl::exact(const Example& example, std::span<float> image) const
                     static_cast<std::int64_t>(pixels.size()) == found.count();
   if (!fits) {
     fail(Error::Category::data, "preparation",
-         fmt::format("the image is {} in {} bytes, the network reads {}", found.str(), pixels.size(), wanted.str()), {},
-         "resize it first, or choose an augment that does");
+         fmt::format("{}; the network reads {} x {} in {}", text_of(example, found), wanted[0], wanted[1],
+                     channels == 1 ? std::string("one channel") : fmt::format("{} channels", channels)),
+         {}, "resize it first, or choose an augment that does");
   }
   const auto count = static_cast<std::size_t>(wanted[0] * wanted[1]), theirs = static_cast<std::size_t>(found[2]);
   const auto ours = static_cast<std::size_t>(channels);

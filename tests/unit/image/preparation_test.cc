@@ -101,13 +101,26 @@ TEST(Preparation, RefusesWhatNoNetworkReads) {
 }
 
 TEST(Preparation, RefusesPicturesOfAnotherSize) {
-  const auto file = image::encode_png(Picture(9, 8).pixels());
-  try {
-    prepared({.height = 8, .width = 8}, example_of(file));
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("the image is [9, 8, 3] in 216 bytes, the network reads [8, 8, 3]"));
-  }
+  const auto message = [](const Preparation& preparation, const Example& example) {
+    try {
+      prepared(preparation, example);
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string("nothing");
+  };
+  const std::vector<std::uint8_t> grey(72);
+  const std::string wanted = "; the network reads 8 x 8 in 3 channels";
+  EXPECT_THAT(message({.height = 8, .width = 8}, example_of(image::encode_png(Picture(9, 8).pixels()))),
+              HasSubstr("the picture (png) has 9 x 8 pixels, height x width" + wanted));
+  EXPECT_THAT(message({.height = 8, .width = 8, .channels = 1}, example_of(image::encode_png({9, 8, 1, grey}))),
+              HasSubstr("the picture (png) has 9 x 8 pixels, height x width; the network reads 8 x 8 in one channel"))
+      << "nothing is said of channels that decoding made up";
+  EXPECT_THAT(message({.height = 8, .width = 8}, example_of(image::encode_jpeg(Picture(8, 9).pixels(), 90))),
+              HasSubstr("the picture (jpeg) has 8 x 9 pixels, height x width" + wanted));
+  const Example pixels{
+      .encoding = Example::Encoding::pixels, .shape = {9, 8, 1}, .bytes = std::as_bytes(std::span(grey)), .owner = {}};
+  EXPECT_THAT(message({.height = 8, .width = 8}, pixels), HasSubstr("the image is [9, 8, 1] in 72 bytes" + wanted));
 }
 
 }  // namespace
