@@ -152,7 +152,21 @@ bool Resolver::judge(const Draft& draft, const Entry& entry) {
   if (!draft.kind->plugin) return unknown_key(entry, "unknown key", known);
   known.push_back("name");
   for (const Option& option : draft.own) known.push_back(option.name);
-  return unknown_key(entry, fmt::format("{} {} has no such option", draft.kind->name, draft.chosen), known);
+  return unknown_key(
+      entry, fmt::format("{} {} has no such option{}", draft.kind->name, draft.chosen, who_has(draft, entry.key)), known);
+}
+
+/// ", communicator threads has it", or nothing.
+std::string Resolver::who_has(const Draft& draft, const std::string& key) const {
+  std::vector<std::string> others;
+  for (const std::string& name : plugins_.names(draft.kind->name)) {
+    try {
+      if (has(plugins_.find(draft.kind->name, name).options, key)) others.push_back(name);
+    } catch (const Error&) {  // one that cannot be used has nothing to offer
+    }
+  }
+  if (others.empty()) return {};
+  return fmt::format(", {} {} {} it", draft.kind->name, fmt::join(others, ", "), others.size() == 1 ? "has" : "have");
 }
 
 bool Resolver::judge_for_layer(const Draft& draft, const Entry& entry) {

@@ -58,6 +58,7 @@ class Resolver {
   const Value* inherited(const Resolved& resolved, const Value& value, int depth) const;
   void finish_rules(const Draft& quantizer, Resolved& resolved);
   void note_unused(const Draft& draft);
+  std::string who_has(const Draft& draft, const std::string& key) const;
   bool unknown_key(const Entry& entry, const std::string& what, const std::vector<std::string>& known);  ///< false
 
   const std::vector<Source>& sources_;

@@ -78,7 +78,7 @@ class Comparison {
     others.erase(others.begin() + static_cast<std::ptrdiff_t>(number));
     const Recipe without = read(others);
     same = without.text() == session_.recipe().text();
-    if (same) return fmt::format("{} has that value without it", file_.string());
+    if (same) return where_from(key, without);
     const std::string& section = key.section;
     if (section == "augment") return prepares_alike(without) ? "pictures of evaluations are prepared the same way" : "";
     if (section == "eval" && key.key != "examples" && key.key != "batch_size")
@@ -93,6 +93,19 @@ class Comparison {
     return section == "train" || section == "schedule" || section == "optimizer"
                ? "it is about training, and evaluations under it are the same"
                : "evaluations do not depend on it";
+  }
+
+  /// What gives a key its value where the override is left out.
+  std::string where_from(const Key& key, const Recipe& without) const {
+    for (const Recipe::Row& row : without.table()) {
+      if (row.section != key.section || row.key != key.key || row.origin.starts_with(file_.string())) continue;
+      if (row.origin != "default") return fmt::format("it has that value without it ({})", row.origin);
+      const auto kind = std::ranges::find(recipe::section_kinds(), key.section, &recipe::SectionKind::name);
+      const bool plugins = kind != recipe::section_kinds().end() && kind->plugin && key.key != "name";
+      return plugins ? fmt::format("that is the default of {} {}", key.section, without.name(key.section))
+                     : std::string("that is the default");
+    }
+    return fmt::format("{} has that value without it", file_.string());
   }
 
   /// Of a key that leaves the graph as it is: what else the recipe says that does so.

@@ -71,6 +71,12 @@ TEST_F(IdleOverridesTest, WhatIsSoWithoutIt) {
   EXPECT_THAT(why("backend.threads=1"), HasSubstr("has that value without it"));
   EXPECT_TRUE(idle({"backend.threads=1"}).at(0).same);
   EXPECT_FALSE(idle({"run.seed=4"}).at(0).same);
+  EXPECT_THAT(why("communicator.name=single"), HasSubstr("recipe.ini has that value without it"));
+  const auto found = idle({"communicator.name=threads", "communicator.replicas=2"});
+  ASSERT_THAT(found, SizeIs(1)) << "another communicator is no idle choice";
+  EXPECT_EQ(found[0].text, "communicator.replicas=2");
+  EXPECT_EQ(found[0].why, "that is the default of communicator threads");
+  EXPECT_THAT(idle({"communicator.name=threads", "communicator.replicas=1"}), IsEmpty());
 }
 
 TEST_F(IdleOverridesTest, TheLastOfEqualOnes) {

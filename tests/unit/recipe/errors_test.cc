@@ -47,7 +47,9 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"unknown_key_of_default_plugin",
             m + "[quantizer]\nweight_prec = 4\n",
             {},
-            "r.ini:6: quantizer.weight_prec: quantizer none has no such option; valid names: arithmetic, require_integer, "
+            "r.ini:6: quantizer.weight_prec: quantizer none has no such option, quantizer weights_only, weights_and_auto_acts, "
+            "weights_and_fixed_acts have it; valid names: "
+            "arithmetic, require_integer, "
             "backward, name"},
         Bad{"core_key_misspelt_in_plugin_section",
             m + "[optimizer]\nweight_decai = 0\n",
