@@ -73,8 +73,19 @@ Backend::Support OnnxRuntimeBackend::supports(const Graph& graph, const Node& no
 }
 
 std::unique_ptr<Executable> OnnxRuntimeBackend::network(const Graph& graph) const {
-  if (!model_.empty()) return std::make_unique<Network>(graph, runtime_, content_of(model_), treatment_, model_);
-  return std::make_unique<Network>(graph, runtime_, model_of(graph, form_), treatment_, "what was written of the network");
+  if (!model_.empty()) {
+    auto made =
+        std::make_unique<Network>(graph, runtime_, content_of(model_), treatment_, model_,
+                                  "name a file that `qfw export` made of this run, with an opset that this version knows");
+    if (const std::string found = made->session().metadata("qfw.form"); form_ != "auto" && found != form_) {
+      fail(Error::Category::usage, "onnxruntime",
+           fmt::format("backend.form = {} is asked for, and the model is of the form {}", form_, found.empty() ? "?" : found),
+           model_, "leave backend.form out, or name another model");
+    }
+    return made;
+  }
+  return std::make_unique<Network>(graph, runtime_, model_of(graph, form_), treatment_, "what was written of the network",
+                                   "choose another form (backend.form), or a newer ONNX Runtime (backend.library)");
 }
 
 std::unique_ptr<Executable> OnnxRuntimeBackend::compile(const Graph& graph, Communicator& replicas) {

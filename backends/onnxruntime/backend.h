@@ -28,9 +28,10 @@ class OnnxRuntimeBackend final : public Backend {
       option("threads", &Options::threads, "that it computes with; 0: one for each core that may be used",
              {.min = 0, .max = 1024});
       option("model", &Options::model, "run this file in place of what would be written of the network; it must be one of it");
-      option("form", &Options::form,
-             "of the network in ONNX; auto: exact if all layers are products of integers, float otherwise",
-             {.choices = {"auto", "exact", "qdq", "float"}});
+      option(
+          "form", &Options::form,
+          "of the network in ONNX; auto: that of the model, or exact if all layers are products of integers, float otherwise",
+          {.choices = {"auto", "exact", "qdq", "float"}});
     }
   };
   explicit OnnxRuntimeBackend(const Options& options);

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "qfw/error.h"
+#include "qfw/onnx/read.h"
 #include "qfw/preparation.h"
 
 namespace qfw::onnxruntime {
@@ -17,7 +18,7 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr const char *images_name = "images", *pixels_name = "pixels", *logits_name = "logits";
+constexpr const char *images_name = "images", *pixels_name = "pixels", *logits_name = "logits", *form_key = "qfw.form";
 
 /// The names of the values that a site has in a model.
 std::set<std::string> names_of_sites(const Graph& graph) {
@@ -107,26 +108,58 @@ bool is_network(const Graph& graph) {
                      [&](const Fetch& fetch) { return known.contains(fetch.name); });
 }
 
-Network::Network(const Graph& graph, std::shared_ptr<const Runtime> runtime, std::string model, const Treatment& treatment,
-                 std::string name)
-    : images_(graph.inputs.at(0).type),
+Network::Network(const Graph& graph, std::shared_ptr<const Runtime> runtime, const std::string& model,
+                 const Treatment& treatment, const std::string& name, std::string remedy)
+    : remedy_(std::move(remedy)),
+      images_(graph.inputs.at(0).type),
       fetches_(graph.fetches),
       exchange_(graph, "onnxruntime"),
       nodes_(static_cast<int>(graph.nodes.size())) {
   std::vector<std::string> asked, values;
   for (const Fetch& fetch : fetches_) asked.push_back(fetch.name);
   values.assign(asked.begin() + 1, asked.end());
-  model += as_outputs(values);
-  session_ = std::make_unique<Session>(std::move(runtime), model, treatment, std::move(name));
+  open(runtime, model, values, treatment, name);
   check_input(graph);
   check_output(graph);
   session_->ask_for(std::move(asked));
 }
 
+void Network::open(const std::shared_ptr<const Runtime>& runtime, const std::string& model,
+                   const std::vector<std::string>& values, const Treatment& treatment, const std::string& name) {
+  try {
+    session_ = std::make_unique<Session>(runtime, model + as_outputs(values), treatment, name);
+    return;
+  } catch (const Refusal& refusal) {
+    if (values.empty()) refused(refusal, model, *runtime, name);
+  }
+  try {
+    session_ = std::make_unique<Session>(runtime, model, treatment, name);
+  } catch (const Refusal& refusal) {
+    refused(refusal, model, *runtime, name);
+  }
+  unfit("it has no values PATH/sums and PATH/product of its layers, which the form exact alone has");
+}
+
+/// What cannot be loaded: what can be told of it without ONNX Runtime, and what that says.
+void Network::refused(const Refusal& refusal, const std::string& model, const Runtime& runtime, const std::string& name) const {
+  std::string found = fmt::format("it has no metadata {}, so `qfw export` did not write it", form_key);
+  try {
+    for (const auto& [key, text] : onnx::metadata(std::as_bytes(std::span(model)))) {
+      if (key == form_key) found = fmt::format("its metadata {}: {}", form_key, text);
+    }
+  } catch (const Error&) {
+    found = fmt::format("its {} bytes are no ONNX file, or only a part of one", model.size());
+  }
+  fail(Error::Category::data, "onnxruntime", fmt::format("{} cannot be loaded: {}", name, found),
+       fmt::format("ONNX Runtime {} says: {}", runtime.version(), refusal.reason()), remedy_);
+}
+
 void Network::unfit(const std::string& what) const {
+  const std::string form = session_->metadata(form_key);
   fail(Error::Category::data, "onnxruntime", fmt::format("{} is not a model of this network: {}", session_->name(), what),
-       fmt::format("its inputs: {}; its outputs: {}", text_of(session_->inputs()), text_of(session_->outputs())),
-       "name a file that `qfw export` made of this run");
+       fmt::format("its inputs: {}; its outputs: {}; its metadata {}: {}", text_of(session_->inputs()),
+                   text_of(session_->outputs()), form_key, form.empty() ? "none" : form),
+       remedy_);
 }
 
 void Network::check_input(const Graph& graph) {
@@ -167,18 +200,31 @@ void Network::check_output(const Graph& graph) const {
   }
 }
 
+/// An image. Evaluations fill their last batch up with zeros, and nobody looks at the logits of those: where zeros are no
+/// pixels, any do.
+void Network::feed_pixels(std::span<const float> image, std::span<std::byte> pixels) const {
+  const auto astray = pixels_of_images_->take(image, pixels);
+  if (!astray) return;
+  if (std::ranges::all_of(image, [](float value) { return value == 0; })) {
+    std::ranges::fill(pixels, std::byte{0});
+    return;
+  }
+  fail(Error::Category::data, "onnxruntime",
+       fmt::format("{} takes pixels, and {} in an image stands for none", session_->name(), image[*astray]),
+       "its metadata qfw.preparation say what pixels become",
+       "evaluate it with the augmentation it was exported with, on pictures of the network's size");
+}
+
 void Network::feed(std::span<const float> images, std::int64_t first, std::int64_t count) {
   const std::int64_t positions = images_.shape[1] * images_.shape[2], channels = images_.shape[3];
   const std::int64_t size = positions * channels;
   const float* from = images.data() + first * size;
   if (pixels_) {
-    const auto fed = images.subspan(static_cast<std::size_t>(first * size), static_cast<std::size_t>(count * size));
-    const auto astray = pixels_of_images_->take(fed, input_);
-    if (!astray) return;
-    fail(Error::Category::data, "onnxruntime",
-         fmt::format("{} takes pixels, and {} in an image stands for none", session_->name(), fed[*astray]),
-         "its metadata qfw.preparation say what pixels become",
-         "evaluate it with the augmentation it was exported with, on pictures of the network's size");
+    for (std::int64_t image = 0; image < count; ++image) {
+      const auto place = static_cast<std::size_t>(image * size), elements = static_cast<std::size_t>(size);
+      feed_pixels(images.subspan(static_cast<std::size_t>(first * size) + place, elements), input_.subspan(place, elements));
+    }
+    return;
   }
   auto* to = reinterpret_cast<float*>(input_.data());
   if (!channels_first_) {

@@ -25,10 +25,13 @@ bool is_network(const Graph& graph);
 /// PATH/product, f32, NCHW where they are images, whether the model lists them as outputs or not.
 class Network final : public Executable {
  public:
-  /// `model`: the bytes of a ModelProto; `name` is its for messages. Throws Error::Category::data, saying what was found, for a
-  /// model whose inputs and outputs are not those of the graph.
-  Network(const Graph& graph, std::shared_ptr<const Runtime> runtime, std::string model, const Treatment& treatment,
-          std::string name);
+  /// `model`: the bytes of a ModelProto; for messages `name` is its, and `remedy` says what to do where it does not fit. Throws
+  /// Error::Category::data, saying what was found, for bytes that ONNX Runtime does not load, and for a model whose inputs and
+  /// outputs are not those of the graph.
+  Network(const Graph& graph, std::shared_ptr<const Runtime> runtime, const std::string& model, const Treatment& treatment,
+          const std::string& name, std::string remedy);
+
+  const Session& session() const { return *session_; }
 
   void run(Step step, std::span<const HostView> feeds, std::span<const HostTensor> fetches) override;
   void profile(bool on) override { profiling_ = on; }
@@ -37,14 +40,20 @@ class Network final : public Executable {
   std::int64_t arena_bytes() const override { return static_cast<std::int64_t>(input_.size()); }
 
  private:
+  void open(const std::shared_ptr<const Runtime>& runtime, const std::string& model, const std::vector<std::string>& values,
+            const Treatment& treatment, const std::string& name);
   void check_input(const Graph& graph);
   void check_output(const Graph& graph) const;
   void read_preparation();
+  void feed_pixels(std::span<const float> image, std::span<std::byte> pixels) const;
   void feed(std::span<const float> images, std::int64_t first, std::int64_t count);
   void take(const Session::Result& result, const Fetch& fetch, const HostTensor& to, std::int64_t first,
             std::int64_t count) const;
   [[noreturn]] void unfit(const std::string& what) const;
+  [[noreturn]] void refused(const Refusal& refusal, const std::string& model, const Runtime& runtime,
+                            const std::string& name) const;
 
+  std::string remedy_;
   TensorType images_;  // of the graph
   std::vector<Fetch> fetches_;
   lowering::Exchange exchange_;

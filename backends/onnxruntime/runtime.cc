@@ -120,6 +120,26 @@ class Guarded {
 
 }  // namespace
 
+std::string in_short(std::string_view complaint) {
+  constexpr std::size_t most = 240;
+  // "/src/graph.cc:1617 void Graph::Resolve(const Options&) This is an invalid model."
+  if (const auto file = complaint.find(".cc:"); complaint.starts_with('/') && file != std::string_view::npos) {
+    int open = 0;
+    for (std::size_t i = complaint.find('(', file); i < complaint.size(); ++i) {
+      open += complaint[i] == '(' ? 1 : complaint[i] == ')' ? -1 : 0;
+      if (open > 0) continue;
+      complaint.remove_prefix(i + 1);
+      break;
+    }
+  }
+  const auto begin = complaint.find_first_not_of(" \n");
+  complaint.remove_prefix(std::min(begin, complaint.size()));
+  std::string text(complaint.substr(0, complaint.find('\n')));
+  text.erase(text.find_last_not_of(' ') + 1);
+  if (text.size() > most) text.replace(most, text.size() - most, "...");
+  return text;
+}
+
 Runtime::Runtime(Library library)
     : library_(std::move(library)), functions_(std::make_unique<const Functions>(library_.functions)) {
   check(functions_->create_environment(severity_fatal, "qfw", &environment_), "to start");
@@ -131,10 +151,10 @@ Runtime::~Runtime() {
 
 void Runtime::check(void* status, std::string_view tried) const {
   if (status == nullptr) return;
-  std::string text = functions_->error_message(status);
+  std::string reason = in_short(functions_->error_message(status));
   functions_->release_status(status);
-  text.erase(text.find_last_not_of(" \n") + 1);
-  fail(Error::Category::device, "onnxruntime", fmt::format("ONNX Runtime {} refuses {}: {}", version(), tried, text), file());
+  throw Refusal(fmt::format("[onnxruntime] ONNX Runtime {} refuses {}: {} ({})", version(), tried, reason, file()),
+                std::move(reason));
 }
 
 Session::Session(std::shared_ptr<const Runtime> runtime, std::string_view model, const Treatment& treatment, std::string name)

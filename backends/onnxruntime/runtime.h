@@ -7,15 +7,30 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "library.h"
+#include "qfw/error.h"
 
 namespace qfw::onnxruntime {
 
 struct Functions;
 
-/// ONNX Runtime's C API, and its environment. What it complains of is an Error::Category::device with its text.
+/// What ONNX Runtime complains of.
+class Refusal final : public Error {
+ public:
+  Refusal(const std::string& what, std::string reason) : Error(Category::device, what), reason_(std::move(reason)) {}
+  const std::string& reason() const { return reason_; }  ///< in its words
+
+ private:
+  std::string reason_;
+};
+
+/// A complaint of ONNX Runtime's as a message bears it: its first line, without the place in its sources, and not too long.
+std::string in_short(std::string_view complaint);
+
+/// ONNX Runtime's C API, and its environment. What it complains of is a Refusal.
 class Runtime {
  public:
   explicit Runtime(Library library);

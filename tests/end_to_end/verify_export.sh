@@ -47,6 +47,13 @@ cmp cpu.h5 ort.h5 || fail "qfw eval gives other logits on onnxruntime"
 cmp cpu.json ort.json || fail "$(cat cpu.json ort.json)"
 "$QFW" eval w4 --logits=file.h5 --backend.name=onnxruntime --backend.threads=2 --backend.model=w4.onnx > /dev/null 2>&1
 cmp cpu.h5 file.h5 || fail "the exported file gives other logits"
+# The last batch is not full (100 images, 48 at a time): what fills it up are no pixels.
+"$QFW" export w4 pixels.onnx --exporter.input=pixels > /dev/null
+"$QFW" eval w4 --logits=pixels.h5 --backend.name=onnxruntime --backend.threads=2 --backend.model=pixels.onnx > /dev/null 2> ort.log ||
+  fail "pixels: $(cat ort.log)"
+cmp cpu.h5 pixels.h5 || fail "the file that takes pixels gives other logits"
+expect 1 "takes pixels, and .* in an image stands for none" "$QFW" eval w4 --backend.name=onnxruntime --backend.threads=2 \
+  --backend.model=pixels.onnx --augment.mean=0.3
 expect 1 "ONNX Runtime evaluates networks and trains none" "$QFW" run w4.ini --run.dir=none --backend.name=onnxruntime --backend.threads=1
 expect 1 "the file does not compute what the run does" "$QFW" export w8 w4.onnx --verify-only
 
@@ -70,9 +77,23 @@ done
 
 # Other things than models of this network.
 head -c 2000 w4.onnx > cut.onnx
-expect 1 "ONNX Runtime [0-9.]+ refuses cut.onnx" "$QFW" export w4 cut.onnx --verify-only
+not_onnx="no ONNX file, or only a part of one \(ONNX Runtime [0-9.]+ says: [^/]*\); name a file"
+expect 1 "cut.onnx cannot be loaded: its 2000 bytes are $not_onnx" "$QFW" export w4 cut.onnx --verify-only
 echo "no model" > text.onnx
-expect 1 "ONNX Runtime [0-9.]+ refuses text.onnx" "$QFW" export w4 text.onnx --verify-only
+expect 1 "text.onnx cannot be loaded: its 9 bytes are $not_onnx" "$QFW" export w4 text.onnx --verify-only
+# An ONNX file without a graph.
+printf '\x08\x08\x12\x05other' > other.onnx
+on_ort=(--backend.name=onnxruntime --backend.threads=2)
+expect 1 "other.onnx cannot be loaded: it has no metadata qfw.form, so .qfw export. did not write it \(ONNX Runtime [0-9.]+ says: " \
+  "$QFW" eval w4 "${on_ort[@]}" --backend.model=other.onnx
+rm other.onnx
+
+# A file of another form: it is told which, and evaluated where that is not denied.
+"$QFW" export w4 qdq.onnx --exporter.form=qdq > /dev/null
+expect 1 "has no values PATH/sums.* which the form exact alone has .its inputs: images f32\[n, 1, 28, 28\]; .*metadata qfw.form: qdq" \
+  "$QFW" export w4 qdq.onnx --verify-only
+expect 2 "backend.form = exact is asked for, and the model is of the form qdq" "$QFW" eval w4 "${on_ort[@]}" --backend.model=qdq.onnx --backend.form=exact
+expect 0 "top-1" "$QFW" eval w4 "${on_ort[@]}" --backend.model=qdq.onnx --backend.form=qdq
 
 # Images for others: the layout of ONNX's own tests.
 expect 0 "many_check: 5 images and their logits" "$QFW" export w4 many.onnx --check=5

@@ -49,5 +49,18 @@ TEST(OnnxRuntimeNetwork, IsNothingElse) {
   EXPECT_FALSE(is_network(Graph{}));
 }
 
+TEST(OnnxRuntimeRefusal, IsItsFirstLineWithoutItsPlaceInSources) {
+  EXPECT_EQ(in_short("Failed to load model because protobuf parsing failed.\n"),
+            "Failed to load model because protobuf parsing failed.");
+  EXPECT_EQ(in_short("/src/graph.cc:1617 void onnxruntime::Graph::Resolve(const Options&, std::function<void()>) This is an "
+                     "invalid model. (What else?)\n#0 0x7f\n#1 0x7f"),
+            "This is an invalid model. (What else?)");
+  EXPECT_EQ(in_short("/src/graph.cc:1617 unbalanced( text"), "/src/graph.cc:1617 unbalanced( text");
+  EXPECT_EQ(in_short(""), "");
+  const std::string shortened = in_short(std::string(1000, 'x'));
+  EXPECT_LT(shortened.size(), 300u);
+  EXPECT_TRUE(shortened.ends_with("x..."));
+}
+
 }  // namespace
 }  // namespace qfw::onnxruntime
