@@ -12,6 +12,7 @@
 #include "plugin_options.h"
 #include "qfw/calibrator.h"
 #include "run/data_record.h"
+#include "run/fewer_images.h"
 #include "run/idle_overrides.h"
 #include "run_source.h"
 #include "util/counted.h"
@@ -128,6 +129,8 @@ int run(const Arguments& arguments, const Catalog& catalog) {
   const auto [source, recipe] = request_of(arguments, std::move(overrides), catalog);
   refuse_begun_run(recipe, "calibrate", "calibrated");
   Session session(recipe, Session::Data::required);
+  if (arguments.has("images"))
+    say_fewer_images(session, session.train_split(), fmt::format("--images={}", settings.images), settings.images);
   logger().info("calibrating {} on {}", source.path.string(), session.backend().describe());
   const Calibration calibration = calibrate(session, *source.checkpoint, *calibrator, settings);
   const auto per_epoch = static_cast<std::uint64_t>(session.steps_per_epoch());

@@ -8,6 +8,7 @@
 #include "io/log.h"
 #include "layout.h"
 #include "run/evaluate.h"
+#include "run/fewer_images.h"
 #include "run/idle_overrides.h"
 #include "run/same_run.h"
 #include "run_source.h"
@@ -30,6 +31,8 @@ int run(const Arguments& arguments, const Catalog& catalog) {
   session.continue_from(checkpoint.info());
   say_idle_overrides(session, completed, source.recipe, arguments.overrides, catalog);
   session.restore(checkpoint, session.evaluation(completed).graph.variables);
+  if (const std::string fewer = fewer_evaluated(session); !fewer.empty() && session.replicas().leads())
+    logger().warn("{}", fewer);
   logger().info("evaluating {} on {}", source.path.string(), session.backend().describe());
 
   const Replicas& replicas = session.replicas();

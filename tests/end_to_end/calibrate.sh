@@ -13,6 +13,8 @@ grep -q '^stage2/block0/conv_3 ' mse.txt || fail "a layer is missing"
 grep -q 'mse from 64 images: the bounds of 10 layers; running moments from 3 batches' mse.txt || fail "no summary: $(cat mse.txt)"
 expect 0 'top-1 [0-9.]+ %.*\(step 0\)' "$QFW" eval mse
 
+! grep -q 'more than there is' mse.log || fail "told of fewer images: $(cat mse.log)"
+
 # Every method, per tensor; JSON.
 for method in max percentile mse kl; do
   "$QFW" calibrate float $to_four --quantizer.granularity=per_tensor --method=$method --images=64 --json --run.dir=$method-tensor > $method.json 2> /dev/null
@@ -58,7 +60,7 @@ expect 2 'has checkpoints already.*--run.dir=' "$QFW" calibrate float $to_four
 expect 1 'lacks|of another|f32' "$QFW" calibrate float $to_four --model.num_filters=16 --run.dir=no
 expect 2 '--images=0|at least 1' "$QFW" calibrate float $to_four --images=0 --run.dir=no
 [ ! -e no ] || fail "a refused calibration leaves a folder"
-"$QFW" calibrate float $to_four --images=60000 --eval.batch_size=8 --run.dir=no > /dev/null 2> interrupted.log &
+"$QFW" calibrate float $to_four --images=100000 --eval.batch_size=8 --run.dir=no > /dev/null 2> interrupted.log &
 pid=$!
 for _ in $(seq 600); do
   ! grep -q 'calibrating float' interrupted.log || break
@@ -69,6 +71,7 @@ status=0
 wait $pid || status=$?
 [ $status = 130 ] || fail "interrupted with status $status: $(cat interrupted.log)"
 [ ! -e no ] || fail "an interrupted calibration leaves a folder"
+grep -q -- '--images=100000 is more than there is: split train has 60000 images, and all are taken' interrupted.log || fail "$(cat interrupted.log)"
 
 # What changes nothing of an evaluation is told, once.
 "$QFW" eval mse --quantizer.name=weights_only > /dev/null 2> idle.log

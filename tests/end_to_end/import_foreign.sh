@@ -49,6 +49,10 @@ done
 "$QFW" import tiny.ini "$golden/tiny_transformers.safetensors" --run.dir=transformers > /dev/null 2>&1
 gives transformers transformers 1.6e-4
 
+expect 0 "eval.examples = 7 is more than there is: split [a-z]+ has 6 images, and all are taken" "$QFW" eval tiny.pth --eval.examples=7
+"$QFW" eval tiny.pth --eval.examples=6 > six.txt 2>&1
+! grep -q "more than there is" six.txt || fail "$(cat six.txt)"
+
 # Keras: the recipe must say what is different there; images go in blue first, less their mean, here divided by 64.
 for option in --model.stride=1x1 --model.bn_epsilon=1.001e-05 --augment.bgr=true; do
   expect 2 "add .*$option" "$QFW" import tiny.ini "$golden/tiny_keras.h5" --augment.name=imagenet_eval --run.dir=keras

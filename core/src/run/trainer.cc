@@ -13,6 +13,7 @@
 #include "qfw/error.h"
 #include "run/data_record.h"
 #include "run/evaluate.h"
+#include "run/fewer_images.h"
 #include "run/implementations.h"
 #include "run/notes.h"
 #include "run/observers/observers.h"
@@ -194,7 +195,9 @@ void Trainer::start() {
   const Activity checking("looking at the data, the disk and the recipe");
   if (session_.replicas().leads()) check_before_training(session_, *folder_, session_.variable_bytes());
   notes_ = notes_on(session_);
-  if (session_.replicas().leads()) look_ahead();
+  if (!session_.replicas().leads()) return;
+  if (std::string fewer = fewer_evaluated(session_); !fewer.empty()) notes_.push_back(std::move(fewer));
+  look_ahead();
 }
 
 /// What is only told of a run must not keep it from training.
