@@ -21,6 +21,14 @@ expect 2 "nothing to verify" "$QFW" export w4 none.h5 --verify
 expect 2 "at least 1" "$QFW" export w4 none.onnx --verify=0
 expect 2 "no such file to verify" "$QFW" export w4 none.onnx --verify-only
 
+# Options that would have no effect.
+expect 2 "packed is asked for with form = float" "$QFW" export w4 none.onnx --exporter.form=float --exporter.packed=true
+expect 2 "packed is asked for with form = qdq" "$QFW" export w4 none.onnx --exporter.form=qdq --exporter.packed=false
+expect 2 "packed = true is asked for with opset = 13" "$QFW" export w4 none.onnx --exporter.opset=13 --exporter.packed=true
+expect 2 "layout = nhwc is asked for with input = pixels" "$QFW" export w4 none.onnx --exporter.input=pixels --exporter.layout=nhwc
+expect 2 "int8_only is asked for with form = exact" "$QFW" export w4 none.onnx --exporter.int8_only=true
+[ ! -e none.onnx ] || fail "written in spite of options that contradict each other"
+
 if ! "$QFW" describe backend onnxruntime > described.txt || ! grep -q "On this machine: onnxruntime" described.txt; then
   echo "skipped: ONNX Runtime is not here (scripts/setup.sh verify)"
   exit 77

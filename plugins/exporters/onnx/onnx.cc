@@ -1,5 +1,9 @@
 #include <fmt/format.h>
 
+#include <optional>
+#include <string>
+#include <string_view>
+
 #include "qfw/atomic_file.h"
 #include "qfw/error.h"
 #include "qfw/exporter.h"
@@ -14,9 +18,11 @@ using namespace qfw;
 class Onnx final : public Exporter {
  public:
   struct Options {
-    std::string form = "exact", input = "normalized", layout = "nchw";
+    std::string form = "exact", input = "normalized";
+    std::optional<std::string> layout;
     int opset = 21;
-    bool packed = true, int8_only = false;
+    std::optional<bool> packed;
+    bool int8_only = false;
     std::int64_t batch = 0;
 
     static void declare(Declare<Options>& option) {
@@ -28,12 +34,13 @@ class Onnx final : public Exporter {
              "of ONNX: 13 for old runtimes (ONNX Runtime 1.16), 21 with weights of up to 4 bits in UINT4 (1.20), 25 with "
              "those of 2 bits in UINT2 (1.24)",
              {.min = 13, .max = 25});
-      option("packed", &Options::packed, "form = exact: weights of few levels in 2 or 4 bits, where the opset has them");
+      option("packed", &Options::packed,
+             "form = exact: weights of few levels in 2 or 4 bits, from opset 21 on; none: where the opset has them");
       option("input", &Options::input,
              "normalized: images as the network reads them, f32; pixels: u8 [N, H, W, C] in the order RGB, and what the run's "
              "augment makes of them is in the file",
              {.choices = {"normalized", "pixels"}});
-      option("layout", &Options::layout, "axes of normalized images: nchw, or nhwc as qfw's own",
+      option("layout", &Options::layout, "axes of normalized images: nchw, or nhwc as qfw's own; none: nchw",
              {.choices = {"nchw", "nhwc"}});
       option("batch", &Options::batch, "images at a time; 0: any number", {.min = 0, .max = 65536});
       option("int8_only", &Options::int8_only,
@@ -47,11 +54,24 @@ class Onnx final : public Exporter {
                          : options.form == "qdq" ? onnx::Form::qdq
                                                  : onnx::Form::floating,
                  .opset = options.opset,
-                 .packed = options.packed,
+                 .packed = options.packed.value_or(true),
                  .pixels = options.input == "pixels",
                  .nhwc = options.layout == "nhwc",
                  .batch = options.batch,
-                 .int8_only = options.int8_only} {}
+                 .int8_only = options.int8_only} {
+    const auto refuse = [](const std::string& option, const std::string& with, std::string_view remedy) {
+      fail(Error::Category::usage, "onnx", fmt::format("{} is asked for with {}", option, with), {}, remedy);
+    };
+    if (options.packed && options.form != "exact") {
+      refuse("packed", "form = " + options.form, "it is of form = exact: leave it out");
+    }
+    if (options.packed.value_or(false) && options.opset < 21) {
+      refuse("packed = true", fmt::format("opset = {}", options.opset), "opset 21 is the first that has such weights");
+    }
+    if (options.layout && options.input == "pixels") {
+      refuse("layout = " + *options.layout, "input = pixels", "pixels are [N, H, W, C]: leave it out");
+    }
+  }
 
   std::vector<std::string> extensions() const override { return {"onnx"}; }
   Promise promise(const FrozenModel& model) const override { return onnx::promise(model, options_); }
