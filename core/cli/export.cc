@@ -21,10 +21,32 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// Of the file, without the dot.
+std::string ending_of(const fs::path& file) {
+  const std::string ending = file.extension().string();
+  return ending.empty() ? ending : ending.substr(1);
+}
+
+/// Those whose files end like that.
+std::vector<std::string> exporters_of(const std::string& ending, const Catalog& catalog) {
+  std::vector<std::string> found;
+  for (const std::string& name : catalog.names(Exporter::kind)) {
+    const auto endings = catalog.get<Exporter>(name).make({})->extensions();
+    if (std::ranges::find(endings, ending) != endings.end()) found.push_back(name);
+  }
+  return found;
+}
+
 /// The weights alone, under another system's names.
 int export_weights(const Arguments& arguments, const std::vector<std::string>& overrides, const RunSource& source,
                    const std::string& format_name, const Catalog& catalog) {
   const fs::path file = arguments.positional.at(1);
+  if (const auto others = exporters_of(ending_of(file), catalog); file.extension() != ".h5" && !others.empty()) {
+    fail(Error::Category::usage, "export",
+         fmt::format("weights under the names of {} are an HDF5 file, and this name ends as those of exporter {} do",
+                     format_name, fmt::join(others, " and ")),
+         file.string(), "name a file .h5, or leave out --format");
+  }
   check_output(file, OutputKind::hdf5);
   const Recipe recipe = load_recipe(source.recipe, overrides, catalog, Session::Data::optional);
   const auto format = catalog.get<Format>(format_name).make({});
@@ -38,16 +60,14 @@ int export_weights(const Arguments& arguments, const std::vector<std::string>& o
 
 /// The exporter whose files end as `file` does; empty: none.
 std::string exporter_for(const fs::path& file, const Catalog& catalog) {
-  std::string ending = file.extension().string();
-  if (!ending.empty()) ending.erase(0, 1);
-  std::vector<std::string> found, all;
-  for (const std::string& name : catalog.names(Exporter::kind)) {
-    const auto endings = catalog.get<Exporter>(name).make({})->extensions();
-    if (std::ranges::find(endings, ending) != endings.end()) found.push_back(name);
-    for (const std::string& each : endings) all.push_back(fmt::format(".{} ({})", each, name));
-  }
+  const std::vector<std::string> found = exporters_of(ending_of(file), catalog);
   if (found.size() == 1) return found.front();
   if (found.empty()) {
+    std::vector<std::string> all;
+    for (const std::string& name : catalog.names(Exporter::kind)) {
+      for (const std::string& each : catalog.get<Exporter>(name).make({})->extensions())
+        all.push_back(fmt::format(".{} ({})", each, name));
+    }
     all.emplace_back(fmt::format(".h5 (weights under the names of a format, {})", recipe::default_format));
     fail(Error::Category::usage, "export", fmt::format("no exporter writes files that end like {}", file.string()), {},
          fmt::format("there are {}; --exporter=NAME chooses one whatever the name", fmt::join(all, ", ")));

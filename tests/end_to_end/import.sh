@@ -10,6 +10,8 @@ expect 0 "bounds are set" "$QFW" import tiny.ini first.h5 --run.dir=second
 "$QFW" eval first --logits=first_logits.h5 > /dev/null 2>&1
 "$QFW" eval second --logits=second_logits.h5 > /dev/null 2>&1
 cmp first_logits.h5 second_logits.h5 || fail "imported weights evaluate to other logits"
+expect 2 "ends as those of exporter onnx do \(first.onnx\)" "$QFW" export first first.onnx --format=aqt
+[ ! -e first.onnx ] || fail "HDF5 lies under the name of another kind of file"
 h5ls -r first.h5 > names.txt
 grep -q "/get_bounds/ResidualBlock_1/conv1/GetBounds_0/bounds" names.txt || fail "names are not the original's: see names.txt"
 "$QFW" export second second.h5 > /dev/null
