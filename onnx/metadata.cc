@@ -3,41 +3,16 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <array>
 #include <map>
 #include <string_view>
+
+#include "qfw/text.h"
 
 namespace qfw::onnx {
 
 namespace {
-
-/// Bytes of the UTF-8 character at the beginning; 0: there is none.
-std::size_t character(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-  if (byte(0) < 0x80) return 1;
-  const std::size_t length = byte(0) >= 0xf0 ? 4 : byte(0) >= 0xe0 ? 3 : 2;
-  if (byte(0) < 0xc2 || byte(0) > 0xf4) return 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  }
-  const bool overlong = (byte(0) == 0xe0 && byte(1) < 0xa0) || (byte(0) == 0xf0 && byte(1) < 0x90);
-  const bool beyond = (byte(0) == 0xed && byte(1) > 0x9f) || (byte(0) == 0xf4 && byte(1) > 0x8f);
-  return overlong || beyond ? 0 : length;
-}
-
-/// ONNX's strings are UTF-8: a byte that is not becomes the text `\xe4`.
-std::string in_utf8(std::string_view text) {
-  std::string result;
-  while (!text.empty()) {
-    const std::size_t length = character(text);
-    if (length == 0) {
-      result += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[0]));
-    } else {
-      result += text.substr(0, length);
-    }
-    text.remove_prefix(std::max<std::size_t>(length, 1));
-  }
-  return result;
-}
 
 std::string json(std::string_view text) {
   std::string result = "\"";
@@ -76,7 +51,12 @@ std::string grids_of(const Graph& graph) {
   return fmt::format("{{{}}}", fmt::join(all, ", "));
 }
 
+/// What add_metadata() takes from the model, not from the notes.
+constexpr std::array of_model{"form", "version", "recipe", "checkpoint", "step", "phase", "preparation", "labels", "grids"};
+
 }  // namespace
+
+bool is_of_model(std::string_view name) { return std::ranges::find(of_model, name) != of_model.end(); }
 
 void add_metadata(pb::ModelProto& file, const FrozenModel& model, const char* form, const Exporter::Promise& promise,
                   const Exporter::Notes& notes) {
@@ -98,7 +78,7 @@ void add_metadata(pb::ModelProto& file, const FrozenModel& model, const char* fo
     pb::StringStringEntryProto*& entry = added[name];
     if (entry == nullptr) {
       entry = file.add_metadata_props();
-      entry->set_key("qfw." + in_utf8(name));
+      entry->set_key(std::string(metadata_prefix) + in_utf8(name));
     }
     entry->set_value(in_utf8(text));
   }

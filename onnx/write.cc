@@ -72,7 +72,7 @@ std::string write(const FrozenModel& model, const Exporter::Notes& notes, const 
   translator(model, options, file)->run();
   pb::ModelProto whole;
   whole.set_ir_version(ir_version(options.opset));
-  whole.set_producer_name("qfw");
+  whole.set_producer_name(std::string(producer));
   whole.set_producer_version(model.provenance.qfw);
   whole.add_opset_import()->set_version(options.opset);
   add_metadata(whole, model, name_of(options.form), promise_of(options.form), notes);

@@ -22,7 +22,7 @@ namespace {
 
 int run(const Arguments& arguments, const Catalog& catalog) {
   const RunSource source = find_run(arguments.positional.at(0));
-  if (arguments.has("logits")) check_output(arguments.get("logits"), OutputKind::hdf5);
+  if (arguments.has("logits")) check_output(arguments.get("logits"), OutputKind::logits);
   const Recipe recipe = load_recipe(source.recipe, arguments.overrides, catalog, Session::Data::required);
   const Checkpoint& checkpoint = *source.checkpoint;
   Session session(recipe, Session::Data::required);

@@ -47,7 +47,7 @@ int export_weights(const Arguments& arguments, const std::vector<std::string>& o
                      format_name, fmt::join(others, " and ")),
          file.string(), "name a file .h5, or leave out --format");
   }
-  check_output(file, OutputKind::hdf5);
+  check_output(file, OutputKind::weights);
   const Recipe recipe = load_recipe(source.recipe, overrides, catalog, Session::Data::optional);
   const auto format = catalog.get<Format>(format_name).make({});
   const Session session(recipe, Session::Data::optional);
@@ -102,10 +102,7 @@ int run(const Arguments& arguments, const Catalog& catalog) {
     return export_weights(arguments, overrides, source, named_format ? name : arguments.get("format", recipe::default_format),
                           catalog);
   }
-  if (!proof.only) {
-    check_output(file, OutputKind::any);
-    const AtomicFile may_be_written(file);
-  }
+  if (!proof.only) check_output(file, OutputKind::any);
   if (arguments.has("group")) {
     fail(Error::Category::usage, "export", "--group is of weights under another system's names, in an HDF5 file");
   }
@@ -131,7 +128,9 @@ Verb export_verb() {
       "--verify runs what was written in the runtime of its format (for .onnx ONNX Runtime, `qfw describe backend "
       "onnxruntime`) "
       "over\n"
-      "the validation images and compares every bit of every logit; a file that differs does not appear.";
+      "the validation images and compares every bit of every logit; a file that differs does not appear. --verify-only does "
+      "so\n"
+      "with a file that is there, after comparing it with what would be written. A file is replaced only by what wrote it.";
   verb.takes_overrides = true;
   verb.options = {
       {"exporter", "NAME", "an exporter plugin, or a format plugin for the weights alone; by the file's name if not given"},
@@ -140,6 +139,8 @@ Verb export_verb() {
       {"verify", "N", "compare the file's logits with the run's on N validation images, or on as many as evaluations take",
        true},
       {"verify-only", "N", "the same for a file that is there; nothing is written", true},
+      {"agreement", "PERCENT",
+       "of a file that is only close: at least so many images must get the run's class, or it is an error"},
       {"check", "N", "beside FILE a folder with N images and logits, for tries on other devices (ONNX: MODEL_check/)"}};
   verb.run = run;
   return verb;

@@ -1,19 +1,25 @@
 #include "export_network.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
+#include <charconv>
+#include <sstream>
 #include <system_error>
 
+#include "check_folder.h"
 #include "io/log.h"
 #include "layout.h"
 #include "plugin_options.h"
 #include "qfw/atomic_file.h"
 #include "qfw/exporter.h"
+#include "qfw/regular_file.h"
 #include "run/deploy.h"
 #include "run/idle_overrides.h"
 #include "run/session.h"
 #include "run/verify_export.h"
+#include "unfinished.h"
 #include "util/counted.h"
 #include "util/interrupt.h"
 
@@ -23,33 +29,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path folder_of(const fs::path& file) { return file.has_parent_path() ? file.parent_path() : fs::path("."); }
-
-/// A name in the folder of `file`, and with its ending, for what is not finished; gone with the object.
-class Unfinished {
- public:
-  explicit Unfinished(const fs::path& file)
-      : path_(file.parent_path() / fmt::format(".{}.qfw-tmp.{}{}", file.stem().string(), getpid(), file.extension().string())) {
-  }
-  Unfinished(const Unfinished&) = delete;
-  Unfinished& operator=(const Unfinished&) = delete;
-  ~Unfinished() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-
-  const fs::path& path() const { return path_; }
-  /// It appears under its name.
-  void finish(const fs::path& as) {
-    std::error_code error;
-    fs::rename(path_, as, error);
-    if (error) fail_writing(as, error.value());
-    sync_folder(folder_of(as));
-  }
-
- private:
-  fs::path path_;
-};
+constexpr const char* options_note = "options";
 
 /// A run's network, and what is written and proven of it.
 class Export {
@@ -57,58 +37,156 @@ class Export {
   Export(const NetworkExport& wanted, const RunSource& source, const Catalog& catalog)
       : wanted_(wanted),
         catalog_(catalog),
-        exporter_(make_exporter(wanted, catalog)),
+        exporter_(chosen_exporter()),
         data_(wanted.proof.any() ? Session::Data::required : Session::Data::optional),
         session_(load_recipe(source.recipe, wanted.overrides, catalog, data_), data_),
         step_(source.checkpoint->info().step),
         model_(frozen_model(session_, *source.checkpoint)),
         promise_(exporter_->promise(model_)) {
+    if (promise_.equal && wanted.proof.agreement) {
+      fail(Error::Category::usage, "export",
+           "--agreement is of files that are only close, and this one is made to be equal: a bit that differs is an error", {},
+           "leave it out");
+    }
     say_idle_overrides(session_, step_, source.recipe, wanted.overrides, catalog);
+    if (!session_.has_dataset()) {
+      logger().warn("the data set is not here, so the file does not name the classes");
+    }
   }
 
   void write() {
-    if (wanted_.proof.check) refuse_foreign_folder();
-    Unfinished file(wanted_.file), check(check_folder());
-    const std::string proven =
-        wanted_.proof.verify ? write_verified(file.path(), *wanted_.proof.verify) : write_promised(file.path());
+    const AtomicFile may_be_written(wanted_.file);
+    std::optional<Exporter::Runtime> runtime;
+    if (wanted_.proof.verify) runtime = needed_runtime();
+    std::optional<CheckFolder> check;
+    if (wanted_.proof.check) check.emplace(wanted_.file);
+    Unfinished file(wanted_.file);
+    exporter_->write(model_, notes({}), file.path());
     std::int64_t images = 0;
-    if (wanted_.proof.check) images = write_check(file.path(), check.path(), *wanted_.proof.check);
-    file.finish(wanted_.file);
+    if (check) images = write_check(check->begin(), *wanted_.proof.check);
+    const std::string proven = runtime ? verified(file.path(), *wanted_.proof.verify, *runtime) : promised();
+    if (check) check->finish(file.path());
+    file.finish();
     print_text(wanted_.file.string() + "\n" + proven);
-    if (!wanted_.proof.check) return;
-    std::error_code ignored;
-    fs::remove_all(check_folder(), ignored);  // an earlier one: refuse_foreign_folder()
-    check.finish(check_folder());
-    print_text(fmt::format("{}: {} and their logits\n", check_folder().string(), counted(images, "image")));
+    if (check)
+      print_text(fmt::format("{}: {} and {} logits\n", check->path().string(), counted(images, "image"),
+                             images == 1 ? "its" : "their"));
   }
 
   void verify_only() {
-    std::error_code error;
-    if (!fs::is_regular_file(wanted_.file, error)) {
-      fail(Error::Category::usage, "export", "there is no such file to verify", wanted_.file.string(),
-           "name one that `qfw export` wrote");
-    }
     const Exporter::Runtime runtime = needed_runtime();
+    refuse_other_checkpoint();
+    const std::string difference = difference_from_fresh();
     ExportReference reference(session_, model_, step_, *wanted_.proof.only);
     const auto outcome = compare(reference, runtime, wanted_.file);
-    if (refused(outcome)) {
-      fail(Error::Category::data, "export", "the file does not compute what the run does: " + outcome.difference,
-           wanted_.file.string(),
-           "it was altered, or is of another run or checkpoint; or it was written with options of the exporter that are not "
-           "given here");
+    if (const std::string why = refusal(outcome); !why.empty()) {
+      fail(Error::Category::data, "export", "the file does not compute what the run does: " + why, wanted_.file.string(),
+           difference.empty()
+               ? fmt::format("it is what qfw writes of the run: this is a fault of the exporter or of {}", outcome.runtime)
+               : fmt::format("it was altered ({}): export it again", difference));
     }
+    if (!difference.empty()) say_difference(difference);
     print_text(outcome.guarantee(promise_) + "\n");
   }
 
  private:
-  static std::unique_ptr<Exporter> make_exporter(const NetworkExport& wanted, const Catalog& catalog) {
-    const auto& factory = catalog.get<Exporter>(wanted.exporter);
-    return factory.make(plugin_settings(factory, wanted.exporter_options));
+  std::unique_ptr<Exporter> make_exporter(const std::vector<std::string>& options) {
+    const auto& factory = catalog_.get<Exporter>(wanted_.exporter);
+    options_ = plugin_settings(factory, options);
+    return factory.make(options_);
   }
 
-  /// Gives what is to be told of it.
-  std::string write_promised(const fs::path& file) const {
-    exporter_->write(model_, {}, file);
+  /// With the options of the command line, or those that the file to verify was written with.
+  std::unique_ptr<Exporter> chosen_exporter() {
+    auto exporter = make_exporter(wanted_.exporter_options);
+    std::error_code error;
+    const bool there = fs::is_regular_file(wanted_.file, error);
+    if (there) written_ = exporter->written(wanted_.file);
+    if (!wanted_.proof.only) {
+      if (!there || written_) return exporter;
+      fail(Error::Category::usage, "export",
+           fmt::format("there is a file of that name that the exporter {} did not write", wanted_.exporter),
+           wanted_.file.string(), "move it away, or choose another name");
+    }
+    if (!there) {
+      fail(Error::Category::usage, "export", "there is no such file to verify", wanted_.file.string(),
+           "name one that `qfw export` wrote");
+    }
+    if (!written_) {
+      fail(Error::Category::data, "export",
+           fmt::format("this is no file of the exporter {}, or only a part of one", wanted_.exporter), wanted_.file.string(),
+           "name one that `qfw export` wrote");
+    }
+    return make_exporter(options_of_file());
+  }
+
+  std::vector<std::string> options_of_file() const {
+    const auto note = std::ranges::find(written_->notes, options_note, &Exporter::Notes::value_type::first);
+    if (note == written_->notes.end()) return wanted_.exporter_options;
+    std::vector<std::string> options;
+    std::istringstream lines(note->second);
+    for (std::string line; std::getline(lines, line);) options.push_back(line);
+    for (const auto& [key, value] : options_) {
+      const std::string given = fmt::format("{}={}", key, to_string(value));
+      if (std::ranges::find(options, given) != options.end()) continue;
+      fail(Error::Category::usage, "export", fmt::format("--exporter.{} is not what the file was written with", given),
+           wanted_.file.string(), fmt::format("leave it out: the file says {}", fmt::join(options, " ")));
+    }
+    return options;
+  }
+
+  /// Of all options, as notes keep them: KEY=VALUE.
+  std::vector<std::string> all_options() const {
+    std::vector<std::string> all;
+    for (const Option& option : catalog_.get<Exporter>(wanted_.exporter).options) {
+      const auto given = std::ranges::find(options_, option.name, &Settings::value_type::first);
+      all.push_back(option.name + "=" + to_string(given == options_.end() ? option.default_value : given->second));
+    }
+    return all;
+  }
+
+  /// With what verify_only() must know.
+  Exporter::Notes notes(Exporter::Notes all) const {
+    if (exporter_->runtime().backend.empty()) return all;
+    all.emplace_back(options_note, fmt::format("{}", fmt::join(all_options(), "\n")));
+    return all;
+  }
+
+  void refuse_other_checkpoint() const {
+    const FrozenModel::Provenance &theirs = written_->provenance, &ours = model_.provenance;
+    if (theirs.checkpoint == ours.checkpoint) return;
+    fail(Error::Category::data, "export",
+         fmt::format("the file was written of another checkpoint: {} after step {}, not {} after step {}", theirs.checkpoint,
+                     theirs.step, ours.checkpoint, ours.step),
+         wanted_.file.string(), "name the run, or the checkpoint in it, that it was written of; or export again");
+  }
+
+  /// Where the file is not what the exporter makes of the run; empty: nowhere. Its version and recipe, which may be others, are
+  /// taken from it.
+  std::string difference_from_fresh() const {
+    FrozenModel model = model_;
+    model.provenance.qfw = written_->provenance.qfw;
+    model.provenance.recipe = written_->provenance.recipe;
+    const Unfinished fresh(fs::temp_directory_path() / wanted_.file.filename());
+    exporter_->write(model, written_->notes, fresh.path());
+    if (read_text(fresh.path()) == read_text(wanted_.file)) return {};
+    return exporter_->difference(wanted_.file, fresh.path());
+  }
+
+  /// Of a file whose logits are not at fault.
+  void say_difference(const std::string& difference) const {
+    const std::string &theirs = written_->provenance.qfw, &ours = model_.provenance.qfw;
+    if (theirs == ours) {
+      fail(Error::Category::data, "export", "no logit tells, but this is not what qfw writes of the run: " + difference,
+           wanted_.file.string(), "it was altered: export it again");
+    }
+    logger().warn(
+        "the file was written by qfw {}, and this is {}, which writes it otherwise ({}): compared are its logits alone", theirs,
+        ours, difference);
+  }
+
+  /// What is to be told of what was not verified.
+  std::string promised() const {
     const std::string promised = promise_.equal ? std::string("made to give the same bits as qfw's evaluation")
                                                 : fmt::format("close to qfw's evaluation, not equal: {}", promise_.reason);
     return promised + "; nothing was verified (--verify does)\n";
@@ -145,53 +223,31 @@ class Export {
         promise_.equal);
   }
 
-  bool refused(const ExportReference::Outcome& outcome) const { return promise_.equal && !outcome.equal; }
+  /// Why such a file must not pass; empty: it may.
+  std::string refusal(const ExportReference::Outcome& outcome) const {
+    if (promise_.equal) return outcome.equal ? std::string() : outcome.difference;
+    if (!wanted_.proof.agreement || 100.0 * static_cast<double>(outcome.agreeing) >=
+                                        static_cast<double>(*wanted_.proof.agreement) * static_cast<double>(outcome.images)) {
+      return {};
+    }
+    return fmt::format("{}; --agreement={} is asked for", outcome.guarantee(promise_), *wanted_.proof.agreement);
+  }
 
-  /// Likewise, of one that was compared.
-  std::string write_verified(const fs::path& file, std::int64_t images) {
-    const Exporter::Runtime runtime = needed_runtime();
-    exporter_->write(model_, {}, file);
+  /// Compares what was written; gives what is to be told of it, which the file then says, too.
+  std::string verified(const fs::path& file, std::int64_t images, const Exporter::Runtime& runtime) {
     ExportReference reference(session_, model_, step_, images);
     const auto outcome = compare(reference, runtime, file);
-    if (refused(outcome)) {
-      fail(Error::Category::data, "export", "what was written does not compute what the run does: " + outcome.difference, {},
-           fmt::format("{} was not written; this is a fault of the exporter or of {}", wanted_.file.string(), outcome.runtime));
+    if (const std::string why = refusal(outcome); !why.empty()) {
+      fail(Error::Category::data, "export", "what was written does not compute what the run does: " + why, {},
+           promise_.equal ? fmt::format("{} was not written; this is a fault of the exporter or of {}", wanted_.file.string(),
+                                        outcome.runtime)
+                          : fmt::format("{} was not written; a form that is equal may serve", wanted_.file.string()));
     }
-    exporter_->write(model_, {{"guarantee", outcome.guarantee(promise_)}}, file);
+    exporter_->write(model_, notes({{"guarantee", outcome.guarantee(promise_)}}), file);
     if (promise_.equal) check_again(runtime, file);
     std::string proven = outcome.guarantee(promise_) + "\n";
     if (!promise_.equal) proven += fmt::format("only closeness was promised: {}\n", promise_.reason);
     return proven;
-  }
-
-  /// model_check of model.onnx, beside it.
-  fs::path check_folder() const { return wanted_.file.parent_path() / (wanted_.file.stem().string() + "_check"); }
-  fs::path model_name() const { return "model" + wanted_.file.extension().string(); }
-
-  /// Something that an earlier --check did not write; empty: there is none.
-  fs::path foreign_in_check_folder() const {
-    std::error_code error;
-    const fs::path folder = check_folder();
-    if (!fs::is_directory(fs::symlink_status(folder, error)) || !fs::is_regular_file(folder / model_name(), error))
-      return folder;
-    for (const auto& entry : fs::directory_iterator(folder)) {
-      if (entry.path().filename() == model_name()) continue;
-      if (!entry.is_directory() || !entry.path().filename().string().starts_with("test_data_set_")) return entry.path();
-      for (const auto& part : fs::directory_iterator(entry.path())) {
-        const std::string name = part.path().filename().string();
-        if (!part.is_regular_file() || (name != "input_0.pb" && name != "output_0.pb")) return part.path();
-      }
-    }
-    return {};
-  }
-
-  void refuse_foreign_folder() const {
-    std::error_code error;
-    if (!fs::exists(fs::symlink_status(check_folder(), error))) return;
-    if (const fs::path foreign = foreign_in_check_folder(); !foreign.empty()) {
-      fail(Error::Category::usage, "export", "what is there would be replaced, and holds something that --check does not write",
-           foreign.string(), "move it away");
-    }
   }
 
   /// That writing it again with what was proven changed nothing but that, by a batch.
@@ -203,24 +259,21 @@ class Export {
     fail(Error::Category::internal, "export", "with its proof in it the file computes something else: " + outcome.difference);
   }
 
-  /// The model, and what it must make of a few images; gives how many.
-  std::int64_t write_check(const fs::path& file, const fs::path& folder, std::int64_t images) {
+  /// What the model must make of a few images; gives how many.
+  std::int64_t write_check(const fs::path& folder, std::int64_t images) {
     const std::vector<float> pictures = validation_images(session_, images);
     const ExportReference reference(session_, model_, step_, images);
     const Shape image = session_.data().image;
     const HostView fed({{reference.images(), image[0], image[1], image[2]}, DType::f32}, std::as_bytes(std::span(pictures)));
     const HostView given({{reference.images(), model_.classes()}, DType::f32}, std::as_bytes(std::span(reference.logits())));
-    std::error_code error;
-    fs::create_directory(folder, error);
-    if (error) fail_writing(folder, error.value());
     exporter_->write_check(model_, fed, given, folder);
-    fs::copy_file(file, folder / model_name(), error);
-    if (error) fail_writing(folder / model_name(), error.value());
     return reference.images();
   }
 
   const NetworkExport& wanted_;
   const Catalog& catalog_;
+  Settings options_;                          ///< of the exporter
+  std::optional<Exporter::Written> written_;  ///< what the file says that is there
   std::unique_ptr<Exporter> exporter_;
   Session::Data data_;
   Session session_;
@@ -234,12 +287,25 @@ std::optional<std::int64_t> images_of(const Arguments& arguments, std::string_vi
   return arguments.get(option).empty() ? 0 : arguments.number(option, 0, 1);
 }
 
+std::optional<double> percent_of(const Arguments& arguments, std::string_view option) {
+  if (!arguments.has(option)) return std::nullopt;
+  const std::string text = arguments.get(option);
+  double value = -1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error == std::errc() && end == text.data() + text.size() && value >= 0 && value <= 100) return value;
+  fail(Error::Category::usage, "export", fmt::format("--{} is a number of percent from 0 to 100, not '{}'", option, text));
+}
+
 }  // namespace
 
 Proof proof_of(const Arguments& arguments) {
   const Proof proof{.verify = images_of(arguments, "verify"),
                     .only = images_of(arguments, "verify-only"),
-                    .check = images_of(arguments, "check")};
+                    .check = images_of(arguments, "check"),
+                    .agreement = percent_of(arguments, "agreement")};
+  if (proof.agreement && !proof.verify && !proof.only) {
+    fail(Error::Category::usage, "export", "--agreement is given, and nothing is to be verified", {}, "add --verify");
+  }
   if (proof.only && (proof.verify || proof.check)) {
     fail(Error::Category::usage, "export",
          fmt::format("--verify-only writes nothing, --{} goes with what is written", proof.verify ? "verify" : "check"), {},

@@ -17,6 +17,7 @@ struct Proof {
   std::optional<std::int64_t> verify;  ///< what was written, before it appears
   std::optional<std::int64_t> only;    ///< a file that is there
   std::optional<std::int64_t> check;   ///< images for others to try it with
+  std::optional<double> agreement;     ///< of a file that is only close: percent of images with the same class, at least
   bool any() const { return verify || only || check; }
 };
 /// Throws Error::Category::usage for options that do not go together.

@@ -11,6 +11,7 @@
 
 #include "io/checkpoint_folder.h"
 #include "io/open_fault.h"
+#include "io/tensor_file.h"
 #include "qfw/error.h"
 
 namespace qfw {
@@ -76,12 +77,32 @@ bool is_run(const fs::path& folder) {
          fs::exists(folder / "report.json", error);
 }
 
-bool begins_as(const fs::path& file, OutputKind kind) {
+/// Whether what is there may be replaced by such a file.
+bool is_of_kind(const fs::path& file, OutputKind kind) {
+  switch (kind) {
+    case OutputKind::weights:
+      return has_format(file, weights_format);
+    case OutputKind::logits:
+      return has_format(file, logits_format);
+    case OutputKind::json:
+      break;
+    case OutputKind::any:
+      return true;
+  }
   std::ifstream stream(file, std::ios::binary);
-  char first[4] = {};
-  stream.read(first, sizeof first);
-  const std::string_view read(first, static_cast<std::size_t>(stream.gcount()));
-  return kind == OutputKind::hdf5 ? read == "\x89HDF" : read.starts_with('{') || read.starts_with('[');
+  const int first = stream.get();
+  return first == '{' || first == '[';
+}
+
+const char* name_of(OutputKind kind) {
+  switch (kind) {
+    case OutputKind::weights:
+      return "file of weights that qfw wrote";
+    case OutputKind::logits:
+      return "file of logits that qfw wrote";
+    default:
+      return "JSON";
+  }
 }
 
 }  // namespace
@@ -94,10 +115,8 @@ void check_output(const fs::path& target, OutputKind kind) {
   if (among_checkpoints || (exists && is_run(folder))) {
     fail(Error::Category::usage, "output", "this would replace a file of a run", target.string(), "choose another name");
   }
-  if (kind == OutputKind::any || !fs::is_regular_file(file, error)) return;  // what is no file the writer refuses itself
-  if (begins_as(file, kind)) return;
-  fail(Error::Category::usage, "output",
-       std::string("there is a file of that name that is no ") + (kind == OutputKind::hdf5 ? "HDF5 file" : "JSON"),
+  if (!fs::is_regular_file(file, error) || is_of_kind(file, kind)) return;  // what is no file the writer refuses itself
+  fail(Error::Category::usage, "output", fmt::format("there is a file of that name that is no {}", name_of(kind)),
        target.string(), "move it away, or choose another name");
 }
 

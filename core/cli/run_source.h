@@ -9,7 +9,7 @@
 namespace qfw {
 
 /// What a file that the user names will hold.
-enum class OutputKind { hdf5, json, any };
+enum class OutputKind { weights, logits, json, any };
 
 /// A run's recipe and one of its checkpoints, open.
 struct RunSource {
@@ -26,7 +26,8 @@ void check_accessible(const std::filesystem::path& folder, std::string_view tag)
 RunSource find_run(const std::filesystem::path& given);
 
 /// Before a file is written that the user named. Throws Error::Category::usage where that would replace a file of a run, be it
-/// which it may, or lie among its checkpoints; or where there is a file that does not begin as such files do: somebody else's.
+/// which it may, or lie among its checkpoints; or where there is a file that is no such one: somebody else's. JSON is told by
+/// its first byte.
 void check_output(const std::filesystem::path& target, OutputKind kind);
 
 }  // namespace qfw

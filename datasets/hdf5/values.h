@@ -4,11 +4,13 @@
 #include <string>
 #include <vector>
 
-#include "handle.h"
 #include "layout.h"
+#include "qfw/foreign_hdf5.h"
 
 /// What the library reads for us, in the child process. Each throws Error::Category::data that names `place`.
 namespace qfw::hdf5_dataset {
+
+using foreign_hdf5::Handle;
 
 [[noreturn]] void unfit(const std::string& what, const std::string& place);
 

@@ -5,11 +5,11 @@
 #include <algorithm>
 
 #include "file.h"
-#include "handle.h"
 #include "layout.h"
 #include "qfw/atomic_file.h"
 #include "qfw/confined.h"
 #include "qfw/error.h"
+#include "qfw/foreign_hdf5.h"
 #include "qfw/hdf5_storage.h"
 #include "qfw/image.h"
 #include "qfw/random.h"
@@ -20,6 +20,7 @@ namespace qfw::hdf5_dataset {
 namespace {
 
 namespace fs = std::filesystem;
+using foreign_hdf5::Handle;
 
 constexpr std::uint64_t chunk_bytes = 1 << 20;
 

@@ -60,13 +60,31 @@ done
 expect 2 "would replace a file of a run" "$QFW" report whole --json --out=neighbour/series.csv
 [ "$(state whole | cut -d' ' -f1)" = "$(state neighbour | cut -d' ' -f1)" ] || fail "another run's files changed"
 echo mine > mine.ini
-expect 2 "no HDF5 file .*mine.ini" "$QFW" export whole mine.ini --exporter=aqt
+expect 2 "no file of weights that qfw wrote .*mine.ini" "$QFW" export whole mine.ini --exporter=aqt
 expect 2 "no exporter writes files that end like mine.ini" "$QFW" export whole mine.ini
-expect 2 "no HDF5 file .*mine.ini" "$QFW" eval whole --logits=mine.ini
+expect 2 "no file of logits that qfw wrote .*mine.ini" "$QFW" eval whole --logits=mine.ini
 expect 2 "no JSON .*mine.ini" "$QFW" report whole --json --out=mine.ini
 [ "$(cat mine.ini)" = mine ] || fail "a file of the user's was replaced"
 expect 0 "weights.h5" "$QFW" export whole weights.h5
 expect 0 "weights.h5" "$QFW" export whole weights.h5
+expect 0 "" "$QFW" eval whole --logits=logits.h5 --eval.examples=100
+expect 0 "" "$QFW" eval whole --logits=logits.h5 --eval.examples=50
+# HDF5 alone does not make a file ours: weights that somebody else trained, logits in place of weights.
+cp whole/checkpoints/step_000000010.h5 theirs.h5
+cp theirs.h5 theirs.npz
+cp theirs.h5 theirs.onnx
+for target in theirs.h5 logits.h5; do
+  cp $target kept.h5
+  expect 2 "no file of weights that qfw wrote .*$target" "$QFW" export whole $target
+  expect 2 "did not write .*$target" "$QFW" export whole $target --exporter=codes
+  cmp $target kept.h5 || fail "$target was replaced"
+done
+expect 2 "no file of logits that qfw wrote .*theirs.h5" "$QFW" eval whole --logits=theirs.h5
+expect 2 "no file of logits that qfw wrote .*weights.h5" "$QFW" eval whole --logits=weights.h5
+for target in theirs.npz theirs.onnx; do
+  expect 2 "did not write .*$target" "$QFW" export whole $target
+  cmp $target theirs.h5 || fail "$target was replaced"
+done
 [ "$before" = "$(state whole)" ] || fail "files of the run were replaced"
 
 # What follows the last checkpoint is made up for: the report, and recipe.ini, which eval and export read.

@@ -63,7 +63,25 @@ cmp cpu.h5 pixels.h5 || fail "the file that takes pixels gives other logits"
 expect 1 "takes pixels, and .* in an image stands for none" "$QFW" eval w4 --backend.name=onnxruntime --backend.threads=2 \
   --backend.model=pixels.onnx --augment.mean=0.3
 expect 1 "ONNX Runtime evaluates networks and trains none" "$QFW" run w4.ini --run.dir=none --backend.name=onnxruntime --backend.threads=1
-expect 1 "the file does not compute what the run does" "$QFW" export w8 w4.onnx --verify-only
+expect 1 "the file was written of another checkpoint: [0-9a-f]{16} after step" "$QFW" export w8 w4.onnx --verify-only
+
+# The options that a file was written with are its own; others are refused.
+expect 0 "nothing was verified" "$QFW" export w4 nhwc.onnx --exporter.layout=nhwc --exporter.opset=13 --exporter.batch=7
+expect 0 "^equal: .* 20 images$" "$QFW" export w4 nhwc.onnx --verify-only=20
+expect 0 "^equal: .* 20 images$" "$QFW" export w4 nhwc.onnx --verify-only=20 --exporter.layout=nhwc
+expect 2 "--exporter.opset=21 is not what the file was written with" "$QFW" export w4 nhwc.onnx --verify-only --exporter.opset=21
+cp w4.onnx before.onnx
+"$QFW" export w4 w4.onnx --verify=7 > /dev/null 2>&1
+expect 0 "^equal: .* 7 images$" "$QFW" export w4 w4.onnx --verify-only=7
+"$QFW" export w4 w4.onnx --verify=130 > /dev/null 2>&1
+cmp before.onnx w4.onnx || fail "equal runs, options and proofs give other bytes"
+
+# What is only close has an error of its own.
+expect 0 "^close: .* of 50 images" "$QFW" export w4 close.onnx --exporter.form=qdq --verify=50 --agreement=0
+expect 0 "^close: .* of 50 images" "$QFW" export w4 close.onnx --verify-only=50
+expect 2 "nothing is to be verified" "$QFW" export w4 none.onnx --agreement=90
+expect 2 "from 0 to 100" "$QFW" export w4 none.onnx --verify --agreement=101
+expect 2 "made to be equal" "$QFW" export w4 none.onnx --verify=7 --agreement=90
 
 # altered FILE INITIALIZER: the lowest bit of some bytes of its data flipped. More than one, for of a network that was hardly
 # trained a code that changes no logit is nothing to be found.
@@ -81,27 +99,47 @@ altered() {
 for layer in init_conv stage1/block0/conv_proj dense; do
   altered altered.onnx $layer/weights/codes
   expect 1 "the first layer that differs is $layer: [0-9]+ of its [0-9]+ sums" "$QFW" export w4 altered.onnx --verify-only
+  expect 1 "initializer $layer/weights/codes differs" "$QFW" export w4 altered.onnx --verify-only
 done
+# What changes no logit is found, too: a word of the metadata, a code that no image meets, a weight of what is only close.
+for word in 'height": 28/height": 29' 'qfw.phase/qfw.phbse' 'Sneaker/Sneakes'; do
+  LC_ALL=C sed "s/$word/" w4.onnx > altered.onnx
+  cmp -s w4.onnx altered.onnx && continue
+  expect 1 "no logit tells, but this is not what qfw writes of the run: .*metadata qfw" "$QFW" export w4 altered.onnx --verify-only=7
+done
+LC_ALL=C sed 's/qfw.checkpoint\(..\)./qfw.checkpoint\1x/' w4.onnx > altered.onnx
+expect 1 "another checkpoint" "$QFW" export w4 altered.onnx --verify-only=7
 
 # Other things than models of this network.
 head -c 2000 w4.onnx > cut.onnx
-not_onnx="no ONNX file, or only a part of one \(ONNX Runtime [0-9.]+ says: [^/]*\); name a file"
-expect 1 "cut.onnx cannot be loaded: its 2000 bytes are $not_onnx" "$QFW" export w4 cut.onnx --verify-only
 echo "no model" > text.onnx
-expect 1 "text.onnx cannot be loaded: its 9 bytes are $not_onnx" "$QFW" export w4 text.onnx --verify-only
-# An ONNX file without a graph.
-printf '\x08\x08\x12\x05other' > other.onnx
+touch empty.onnx
+for foreign in cut text empty; do
+  cp $foreign.onnx kept
+  expect 1 "no file of the exporter onnx, or only a part of one" "$QFW" export w4 $foreign.onnx --verify-only
+  expect 2 "there is a file of that name that the exporter onnx did not write" "$QFW" export w4 $foreign.onnx --verify
+  cmp $foreign.onnx kept || fail "somebody else's file was replaced"
+done
+# An evaluation of such a file says what it is, and what the runtime says of it in a line. So is an ONNX file without a graph.
 on_ort=(--backend.name=onnxruntime --backend.threads=2)
+not_onnx="no ONNX file, or only a part of one \(ONNX Runtime [0-9.]+ says: [^/]*\); name a file"
+expect 1 "cut.onnx cannot be loaded: its 2000 bytes are $not_onnx" "$QFW" eval w4 "${on_ort[@]}" --backend.model=cut.onnx
+expect 1 "text.onnx cannot be loaded: its 9 bytes are $not_onnx" "$QFW" eval w4 "${on_ort[@]}" --backend.model=text.onnx
+printf '\x08\x08\x12\x05other' > other.onnx
 expect 1 "other.onnx cannot be loaded: it has no metadata qfw.form, so .qfw export. did not write it \(ONNX Runtime [0-9.]+ says: " \
   "$QFW" eval w4 "${on_ort[@]}" --backend.model=other.onnx
 rm other.onnx
 
-# A file of another form: it is told which, and evaluated where that is not denied.
+# A file of another form is evaluated where that is not denied.
 "$QFW" export w4 qdq.onnx --exporter.form=qdq > /dev/null
-expect 1 "has no values PATH/sums.* which the form exact alone has .its inputs: images f32\[n, 1, 28, 28\]; .*metadata qfw.form: qdq" \
-  "$QFW" export w4 qdq.onnx --verify-only
 expect 2 "backend.form = exact is asked for, and the model is of the form qdq" "$QFW" eval w4 "${on_ort[@]}" --backend.model=qdq.onnx --backend.form=exact
 expect 0 "top-1" "$QFW" eval w4 "${on_ort[@]}" --backend.model=qdq.onnx --backend.form=qdq
+
+# Values of layers that are not there.
+altered renamed.onnx dense/weights/codes
+LC_ALL=C sed -i 's#init_conv/sums#init_conv/sumz#g' renamed.onnx
+expect 1 "has no values PATH/sums.* which the form exact alone has .its inputs: images f32\[n, 1, 28, 28\]; .*metadata qfw.form: exact" \
+  "$QFW" export w4 renamed.onnx --verify-only
 
 # Images for others: the layout of ONNX's own tests.
 expect 0 "many_check: 5 images and their logits" "$QFW" export w4 many.onnx --check=5
@@ -109,6 +147,8 @@ cmp many.onnx many_check/model.onnx || fail "the folder has another model"
 [ "$(wc -c < many_check/test_data_set_0/input_0.pb)" -gt $((5 * 28 * 28 * 4)) ] || fail "input_0.pb is too short"
 [ "$(wc -c < many_check/test_data_set_0/output_0.pb)" -gt $((5 * 10 * 4)) ] || fail "output_0.pb is too short"
 expect 0 "many_check: 3 images" "$QFW" export w4 many.onnx --check=3
+expect 0 "many_check: 1 image and its logits" "$QFW" export w4 many.onnx --check=1
+expect 2 "too few images" "$QFW" export w4 none.onnx --check=3 --exporter.batch=4 --verify
 mkdir other_check
 touch other_check/mine
 expect 2 "does not write.*other_check" "$QFW" export w4 other.onnx --check=3

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -44,6 +45,19 @@ class QFW_API Exporter {
   /// The file appears by rename. Throws as promise() does, and Error::Category::data where it cannot be written. Equal
   /// arguments give equal bytes.
   virtual void write(const FrozenModel& model, const Notes& notes, const std::filesystem::path& file) const = 0;
+
+  /// What a file says of itself beside its network.
+  struct Written {
+    FrozenModel::Provenance provenance;
+    Notes notes;
+  };
+  /// Of a file that write() made, of whatever model and with whatever options; none: of any other, damaged ones too. `qfw
+  /// export` replaces no file of which nothing is known here; the default knows none. The file may be a stranger's. Throws
+  /// Error::Category::data only for one that cannot be read.
+  virtual std::optional<Written> written(const std::filesystem::path& file) const;
+  /// What tells two unequal files of write() apart, in words of the format: "initializer dense/weights/codes differs". The
+  /// default names the first byte.
+  virtual std::string difference(const std::filesystem::path& file, const std::filesystem::path& other) const;
 
   /// Images for programs on other devices to try the file with, and what they must get: written into `folder`, which is there,
   /// in the way that users of the format know. `images` are prepared ones, f32 [n, H, W, C], `logits` qfw's, f32 [n, classes].

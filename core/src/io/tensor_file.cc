@@ -6,8 +6,42 @@
 
 #include "io/hdf5.h"
 #include "qfw/atomic_file.h"
+#include "qfw/confined.h"
+#include "qfw/foreign_hdf5.h"
+#include "qfw/regular_file.h"
 
 namespace qfw {
+
+namespace {
+
+constexpr const char* format_attribute = "format";
+
+/// In a child process.
+bool says_format(const RegularFile& file, std::string_view format) {
+  const foreign_hdf5::Handle stored(foreign_hdf5::open(file, "file"), H5Fclose);
+  if (H5Aexists(stored, format_attribute) <= 0) return false;
+  const foreign_hdf5::Handle attribute(H5Aopen(stored, format_attribute, H5P_DEFAULT), H5Aclose);
+  const foreign_hdf5::Handle type(H5Aget_type(attribute), H5Tclose), space(H5Aget_space(attribute), H5Sclose);
+  const bool text = H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) == 0 &&
+                    H5Sget_simple_extent_npoints(space) == 1 && H5Tget_size(type) < 100;
+  if (!text) return false;
+  std::string read(H5Tget_size(type), '\0');
+  if (H5Aread(attribute, type, read.data()) < 0) return false;
+  return read.c_str() == format;
+}
+
+}  // namespace
+
+bool has_format(const std::filesystem::path& path, std::string_view format) {
+  const RegularFile file(path);
+  try {
+    return run_confined(confinement_for(file, "file"), [&](Answer& answer) { answer.put(says_format(file, format)); })
+        .take<bool>();
+  } catch (const Error& error) {
+    if (error.category() != Error::Category::data) throw;
+    return false;  // not HDF5, or damaged
+  }
+}
 
 void write_tensors(const std::filesystem::path& path, std::span<const NamedTensor> tensors) {
   AtomicFile target(path);
@@ -16,6 +50,7 @@ void write_tensors(const std::filesystem::path& path, std::span<const NamedTenso
     const hdf5::Place place{path, {}};
     Hdf5Memory image;
     hdf5::Handle file = hdf5::create_file(image, place);
+    hdf5::write_attribute(file.get(), format_attribute, std::string(weights_format), place);
     for (const auto& tensor : tensors) {
       const hdf5::Place here{path, tensor.name};
       const auto data_set = hdf5::create_data_set(file.get(), tensor.name, tensor.value.type, here);
@@ -76,6 +111,7 @@ LogitsFile::LogitsFile(const std::filesystem::path& path, std::int64_t classes) 
   if (classes < 1) fail(Error::Category::usage, "logits", fmt::format("{} classes", classes), path.string());
   const hdf5::Lock lock;
   impl_->file = hdf5::create_file(impl_->image, {path, {}});
+  hdf5::write_attribute(impl_->file.get(), format_attribute, std::string(logits_format), {path, {}});
   impl_->logits = impl_->growing("logits", Shape{classes}, DType::f32);
   impl_->labels = impl_->growing("labels", Shape{}, DType::s32);
 }

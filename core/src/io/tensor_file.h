@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "qfw/tensor.h"
 
@@ -14,6 +15,11 @@ struct NamedTensor {
   std::string name;  ///< '/' makes groups
   HostView value;
 };
+/// The attribute `format` of what is written here, which tells it from other people's files.
+inline constexpr const char *weights_format = "qfw weights", *logits_format = "qfw logits";
+/// Whether a file, perhaps a stranger's, is HDF5 with that attribute. Throws Error::Category::data for one that cannot be read.
+bool has_format(const std::filesystem::path& path, std::string_view format);
+
 /// An HDF5 file of these tensors, by rename.
 void write_tensors(const std::filesystem::path& path, std::span<const NamedTensor> tensors);
 

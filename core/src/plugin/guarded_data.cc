@@ -143,6 +143,12 @@ class GuardedExporter final : public Guard<Exporter> {
   void write(const FrozenModel& model, const Notes& notes, const std::filesystem::path& file) const override {
     call("write()", [&] { inner().write(model, notes, file); });
   }
+  std::optional<Written> written(const std::filesystem::path& file) const override {
+    return call("written()", [&] { return inner().written(file); });
+  }
+  std::string difference(const std::filesystem::path& file, const std::filesystem::path& other) const override {
+    return call("difference()", [&] { return inner().difference(file, other); });
+  }
   void write_check(const FrozenModel& model, const HostView& images, const HostView& logits,
                    const std::filesystem::path& folder) const override {
     call("write_check()", [&] { inner().write_check(model, images, logits, folder); });

@@ -16,6 +16,7 @@
 #include "qfw/optimizer.h"
 #include "qfw/quantizer.h"
 #include "qfw/random.h"
+#include "qfw/regular_file.h"
 #include "qfw/schedule.h"
 
 // The destructors stand here so that the core alone holds each interface's type information; and what an interface does where
@@ -101,6 +102,14 @@ bool Format::recognizes(std::span<const std::string>) const { return false; }
 bool Format::is_incidental(std::string_view) const { return false; }
 
 Exporter::Runtime Exporter::runtime() const { return {}; }
+
+std::optional<Exporter::Written> Exporter::written(const std::filesystem::path&) const { return {}; }
+
+std::string Exporter::difference(const std::filesystem::path& file, const std::filesystem::path& other) const {
+  const std::string a = read_text(file), b = read_text(other);
+  const auto at = std::ranges::mismatch(a, b).in1 - a.begin();
+  return fmt::format("byte {} of {} differs", at, a.size());
+}
 
 void Exporter::write_check(const FrozenModel&, const HostView&, const HostView&, const std::filesystem::path&) const {
   fail(Error::Category::usage, "export", "files of this exporter have no form for images to try them with", {},

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 
+#include "io/printable.h"
 #include "qfw/error.h"
 #include "qfw/regular_file.h"
 
@@ -42,6 +43,16 @@ std::string line_and_column(std::string_view text, std::size_t offset) {
   const std::string_view before = text.substr(0, offset);
   const std::size_t begin = before.rfind('\n') + 1;  // npos + 1 is 0
   return fmt::format("line {}, column {}", std::ranges::count(before, '\n') + 1, before.size() - begin + 1);
+}
+
+std::string in_utf8(std::string_view text) {
+  std::string result;
+  while (!text.empty()) {
+    const Character next = first_character(text);
+    text.remove_prefix(next.bytes.size());
+    result += next.valid ? std::string(next.bytes) : fmt::format("\\x{:02x}", static_cast<unsigned char>(next.bytes.front()));
+  }
+  return result;
 }
 
 std::string encoding_fault(std::string_view bytes) {

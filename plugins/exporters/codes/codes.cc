@@ -8,6 +8,7 @@
 #include "hdf5_file.h"
 #include "npz.h"
 #include "qfw/error.h"
+#include "qfw/regular_file.h"
 
 namespace qfw::codes {
 
@@ -26,7 +27,8 @@ Exporter::Promise Codes::promise(const FrozenModel& model) const {
 void Codes::write(const FrozenModel& model, const Notes& notes, const std::filesystem::path& file) const {
   const std::string ending = file.extension().string();
   if (ending != ".npz" && ending != ".h5") {
-    fail(Error::Category::usage, "codes", fmt::format("the name {} does not say in which form", file.filename().string()), {},
+    fail(Error::Category::usage, "codes",
+         fmt::format("the name's ending '{}' does not say in which form", ending), {},
          "let it end in .npz, for numpy, or .h5, for HDF5");
   }
   const Contents contents = contents_of(model, notes, options_.thresholds);
@@ -38,6 +40,12 @@ void Codes::write(const FrozenModel& model, const Notes& notes, const std::files
   } else {
     write_hdf5(contents, file);
   }
+}
+
+std::optional<Exporter::Written> Codes::written(const std::filesystem::path& file) const {
+  const RegularFile open(file);
+  if (const std::string text = description_in_npz(open); !text.empty()) return written_in(text);
+  return written_in(description_in_hdf5(open));
 }
 
 }  // namespace qfw::codes

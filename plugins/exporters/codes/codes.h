@@ -16,6 +16,7 @@ class Codes final : public Exporter {
 
   std::vector<std::string> extensions() const override { return {"npz", "h5"}; }
   Promise promise(const FrozenModel& model) const override;
+  std::optional<Written> written(const std::filesystem::path& file) const override;
   void write(const FrozenModel& model, const Notes& notes, const std::filesystem::path& file) const override;
 
  private:

@@ -99,6 +99,32 @@ void require_integers(const FrozenModel& model) {
   }
 }
 
+std::optional<Exporter::Written> written_in(std::string_view description) {
+  json::error_code error;
+  const json::value about = json::parse(description, error, {}, {.max_depth = 64});
+  if (error || !about.is_object()) return {};
+  const auto text = [](const json::object& object, std::string_view key) {
+    const json::value* value = object.if_contains(key);
+    return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
+  };
+  const json::value *provenance = about.get_object().if_contains("provenance"),
+                    *notes = about.get_object().if_contains("notes");
+  if (text(about.get_object(), "format") != format_name || provenance == nullptr || !provenance->is_object()) return {};
+  const json::object& from = provenance->get_object();
+  const json::value* step = from.if_contains("step");
+  Exporter::Written written{.provenance = {.qfw = text(from, "qfw"),
+                                           .recipe = text(from, "recipe"),
+                                           .checkpoint = text(from, "checkpoint"),
+                                           .step = step != nullptr && step->is_int64() ? step->get_int64() : 0,
+                                           .phase = text(from, "phase")},
+                            .notes = {}};
+  if (notes == nullptr || !notes->is_object()) return written;
+  for (const auto& [name, note] : notes->get_object()) {
+    if (note.is_string()) written.notes.emplace_back(name, note.get_string());
+  }
+  return written;
+}
+
 Contents contents_of(const FrozenModel& model, const Exporter::Notes& notes, bool thresholds) {
   require_integers(model);
   Draft draft(model);
@@ -108,7 +134,7 @@ Contents contents_of(const FrozenModel& model, const Exporter::Notes& notes, boo
   for (const auto& [name, text] : notes) told[name] = json_string(text);
   const auto& [qfw, recipe, checkpoint, step, phase] = model.provenance;
 
-  json::object about{{"format", "qfw integer codes"}, {"version", version}};
+  json::object about{{"format", format_name}, {"version", version}};
   about["provenance"] = json::object{{"qfw", json_string(qfw)},
                                      {"checkpoint", json_string(checkpoint)},
                                      {"step", step},

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "qfw/exporter.h"
@@ -24,9 +26,13 @@ struct Contents {
 };
 
 inline constexpr const char* description_name = "description.json";
+inline constexpr const char* format_name = "qfw integer codes";
 
 /// Throws Error::Category::usage, naming the layers and why, for a model with a product that is none of integers.
 void require_integers(const FrozenModel& model);
+
+/// What a description says beside the network; none: it is no description.
+std::optional<Exporter::Written> written_in(std::string_view description);
 
 Contents contents_of(const FrozenModel& model, const Exporter::Notes& notes, bool thresholds);
 

@@ -3,11 +3,10 @@
 #include <fmt/format.h>
 #include <hdf5.h>
 
-#include <utility>
-
 #include "qfw/atomic_file.h"
 #include "qfw/confined.h"
 #include "qfw/error.h"
+#include "qfw/foreign_hdf5.h"
 #include "qfw/hdf5_storage.h"
 
 namespace qfw::codes {
@@ -15,24 +14,7 @@ namespace qfw::codes {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// The library is used in a child process only, which leaves it as it is.
-class Handle {
- public:
-  using Close = herr_t (*)(hid_t);
-  Handle(hid_t id, Close close) : id_(id), close_(close) {}
-  Handle(Handle&& other) noexcept : id_(std::exchange(other.id_, -1)), close_(other.close_) {}
-  Handle& operator=(Handle&&) = delete;
-  ~Handle() {
-    if (id_ >= 0) close_(id_);
-  }
-  operator hid_t() const { return id_; }
-  herr_t close() { return close_(std::exchange(id_, -1)); }
-
- private:
-  hid_t id_;
-  Close close_;
-};
+using foreign_hdf5::Handle;
 
 class Writer {
  public:
@@ -121,7 +103,33 @@ class Writer {
   fs::path path_;
 };
 
+/// The text that Writer::write_text() wrote, if there is one; `most` bytes at most.
+std::string text_in(const RegularFile& file, const char* name, std::uint64_t most) {
+  const Handle stored(foreign_hdf5::open(file, "codes"), H5Fclose);
+  const Handle data(H5Dopen2(stored, name, H5P_DEFAULT), H5Dclose);
+  if (!data || !foreign_hdf5::objection_to(data).empty()) return {};
+  const Handle type(H5Dget_type(data), H5Tclose), space(H5Dget_space(data), H5Sclose);
+  const std::uint64_t size = H5Tget_size(type);
+  const bool text =
+      H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) == 0 && H5Sget_simple_extent_npoints(space) == 1;
+  if (!text || size > most) return {};
+  std::string read(size, '\0');
+  return H5Dread(data, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, read.data()) >= 0 ? read : std::string();
+}
+
 }  // namespace
+
+std::string description_in_hdf5(const RegularFile& file) try {
+  return run_confined(confinement_for(file, "codes"),
+                      [&](Answer& answer) {
+                        H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+                        answer.put_text(text_in(file, description_name, file.size()));
+                      })
+      .take_text();
+} catch (const Error& error) {
+  if (error.category() != Error::Category::data) throw;
+  return {};  // not HDF5, or damaged
+}
 
 void write_hdf5(const Contents& contents, const fs::path& file) {
   AtomicFile target(file);

@@ -5,6 +5,8 @@
 #include <boost/json/serialize.hpp>
 #include <cmath>
 
+#include "qfw/text.h"
+
 namespace qfw::codes {
 
 namespace {
@@ -12,24 +14,6 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t line_length = 120;
-
-/// How many bytes the character at the beginning has; 0 where it is no UTF-8.
-std::size_t length_of_character(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-  const unsigned lead = byte(0);
-  if (lead < 0x80) return 1;
-  const std::size_t length = lead >= 0xc2 && lead < 0xe0   ? 2
-                             : lead >= 0xe0 && lead < 0xf0 ? 3
-                             : lead >= 0xf0 && lead < 0xf5 ? 4
-                                                           : 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xc0u) != 0x80) return 0;
-  }
-  const unsigned second = byte(1);
-  const bool overlong = (lead == 0xe0 && second < 0xa0) || (lead == 0xf0 && second < 0x90);
-  const bool beyond = (lead == 0xed && second >= 0xa0) || (lead == 0xf4 && second >= 0x90);
-  return overlong || beyond ? 0 : length;
-}
 
 std::string on_one_line(const json::value& value) {
   std::string text;
@@ -94,15 +78,7 @@ json::value json_number(double value) {
   return std::isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";
 }
 
-json::value json_string(std::string_view text) {
-  std::string valid;
-  while (!text.empty()) {
-    const std::size_t length = length_of_character(text);
-    valid += length > 0 ? std::string(text.substr(0, length)) : fmt::format("\\x{:02x}", static_cast<unsigned char>(text[0]));
-    text.remove_prefix(std::max<std::size_t>(length, 1));
-  }
-  return json::value(valid);
-}
+json::value json_string(std::string_view text) { return json::value(in_utf8(text)); }
 
 std::string json_text(const json::value& value) {
   std::string text;

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 #include <zlib.h>
 
+#include <array>
 #include <limits>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "qfw/atomic_file.h"
 #include "qfw/error.h"
@@ -124,7 +126,30 @@ class Zip {
   std::uint64_t position_ = 0, entries_ = 0;
 };
 
+/// A number that put() wrote.
+std::uint64_t number_at(std::span<const std::byte> bytes, std::size_t at, int count) {
+  std::uint64_t value = 0;
+  for (int i = count - 1; i >= 0; --i)
+    value = value << 8 | std::to_integer<std::uint64_t>(bytes[at + static_cast<std::size_t>(i)]);
+  return value;
+}
+
 }  // namespace
+
+std::string description_in_npz(const RegularFile& file) {
+  constexpr std::string_view name = description_name;
+  std::array<std::byte, 30 + name.size()> header{};  // the first entry's
+  if (file.size() < header.size()) return {};
+  file.read(0, header);
+  const std::uint64_t size = number_at(header, 22, 4);
+  const std::string_view named(reinterpret_cast<const char*>(header.data()) + 30, name.size());
+  const bool stored = number_at(header, 0, 4) == 0x04034b50 && number_at(header, 8, 2) == 0 &&
+                      number_at(header, 26, 2) == name.size() && number_at(header, 28, 2) == 0;
+  if (!stored || named != name || size > file.size() - header.size()) return {};
+  std::string text(size, '\0');
+  file.read(header.size(), std::as_writable_bytes(std::span(text)));
+  return text;
+}
 
 void write_npz(const Contents& contents, const std::filesystem::path& file) {
   Zip zip(file);

@@ -9,7 +9,9 @@
 #include "qfw/exporter.h"
 #include "qfw/onnx/check.h"
 #include "qfw/onnx/write.h"
+#include "qfw/onnx/written.h"
 #include "qfw/plugin.h"
+#include "qfw/regular_file.h"
 
 namespace {
 
@@ -86,6 +88,16 @@ class Onnx final : public Exporter {
 
   void write(const FrozenModel& model, const Notes& notes, const std::filesystem::path& file) const override {
     write_text_atomically(file, onnx::write(model, notes, options_));
+  }
+
+  std::optional<Written> written(const std::filesystem::path& file) const override {
+    const std::string bytes = read_text(file);
+    return onnx::written(std::as_bytes(std::span(bytes)));
+  }
+
+  std::string difference(const std::filesystem::path& file, const std::filesystem::path& other) const override {
+    const std::string a = read_text(file), b = read_text(other);
+    return onnx::difference(std::as_bytes(std::span(a)), std::as_bytes(std::span(b)));
   }
 
   void write_check(const FrozenModel& model, const HostView& images, const HostView& logits,

@@ -9,6 +9,7 @@
 #include "contents.h"
 #include "json_text.h"
 #include "npz_reader.h"
+#include "qfw/atomic_file.h"
 #include "qfw/regular_file.h"
 #include "support.h"
 #include "support/files.h"
@@ -348,6 +349,30 @@ TEST(Codes, WritesTheSameInHdf5) {
   H5Fclose(opened);
 }
 
+TEST(Codes, KnowsItsFilesAndNoOthers) {
+  const test::TemporaryFolder folder;
+  const FrozenModel model = small();
+  for (const char* name : {"model.npz", "model.h5"}) {
+    const auto file = folder.path() / name;
+    Codes({}).write(model, {{"proven", "not \"yet\""}}, file);
+    const auto found = Codes({}).written(file);
+    ASSERT_TRUE(found) << name;
+    EXPECT_EQ(found->provenance.checkpoint, model.provenance.checkpoint);
+    EXPECT_EQ(found->provenance.step, model.provenance.step);
+    EXPECT_EQ(found->provenance.recipe, model.provenance.recipe);
+    ASSERT_EQ(found->notes.size(), 1u);
+    EXPECT_EQ(found->notes[0].second, "not \"yet\"");
+    const std::string bytes = read_text(file);
+    for (const std::size_t part : {bytes.size() / 2, std::size_t{40}, std::size_t{4}, std::size_t{0}}) {
+      write_text_atomically(file, bytes.substr(0, part));
+      if (name == std::string("model.npz") && part > 40) continue;  // the description is the first entry
+      EXPECT_FALSE(Codes({}).written(file)) << name << ", " << part << " bytes";
+    }
+  }
+  write_text_atomically(folder.path() / "text", "not written by qfw");
+  EXPECT_FALSE(Codes({}).written(folder.path() / "text"));
+}
+
 TEST(Codes, RefusesFloatsWithLayerAndReason) {
   const test::TemporaryFolder folder;
   const auto file = folder.path() / "model.npz";
@@ -360,7 +385,7 @@ TEST(Codes, RefusesFloatsWithLayerAndReason) {
   EXPECT_THAT(test::message_of(Error::Category::usage, [&] { Codes({}).promise(small(false)); }), HasSubstr("layer conv1"));
   EXPECT_TRUE(Codes({}).promise(small()).equal);
   EXPECT_THAT(test::message_of(Error::Category::usage, [&] { Codes({}).write(small(), {}, folder.path() / "model.bin"); }),
-              AllOf(HasSubstr("model.bin"), HasSubstr(".npz"), HasSubstr(".h5")));
+              AllOf(HasSubstr(".bin"), HasSubstr(".npz"), HasSubstr(".h5")));
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
 }
 
