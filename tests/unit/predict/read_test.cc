@@ -208,6 +208,23 @@ TEST(ReadModel, MetadataAreChecked) {
   EXPECT_THAT(with("qfw.step", "seven"), HasSubstr("metadata qfw.step"));
 }
 
+/// A table of pixels is made once, and not of as many channels as a file may name.
+TEST(ReadModel, TablesOfPixelsAreLimited) {
+  const std::string bytes = test::written(small(), {.pixels = true});
+  pb::ModelProto model = parsed(bytes);
+  pb::NodeProto again = node_with(model, "Gather");
+  again.set_output(0, "again");
+  *model.mutable_graph()->add_node() = again;
+  EXPECT_THAT(refusal(model), HasSubstr("a second table of pixels"));
+  model = parsed(bytes);
+  for (pb::StringStringEntryProto& entry : *model.mutable_metadata_props()) {
+    if (entry.key() != "qfw.preparation") continue;
+    entry.set_value(R"({"height": 9, "width": 7, "channels": 16777216, "fit": "exact", "filter": "bicubic", "margin": 32,)"
+                    R"( "bgr": false, "mean": 0.5, "stddev": 0.5})");
+  }
+  EXPECT_THAT(refusal(model), HasSubstr("pictures are prepared with 16777216 channels, the network reads 3"));
+}
+
 /// The bits of the preparation's numbers survive, those too that a parser of JSON rounds twice.
 TEST(ReadModel, NumbersOfThePreparationAreExact) {
   FrozenModel model = small();
