@@ -409,7 +409,7 @@ bool Reader::is_zero_of(Use zero, Use x) const {
   const Node& product = maker_.node(zero);
   if (product.op != Op::multiply || !(product.inputs[0] == x)) return false;
   const Node& factor = maker_.node(product.inputs[1]);
-  return factor.op == Op::constant && factor.as<Number>().value == 0;
+  return factor.op == Op::constant && factor.as<Number>().value == 0 && !std::signbit(factor.as<Number>().value);
 }
 
 /// Zero in place of subnormal numbers, which are zero here anyway; or a choice.
@@ -511,6 +511,7 @@ Reader::Any Reader::dequantize() {
   result.bytes.resize(codes.size() * sizeof(float));
   for (std::size_t i = 0; i < codes.size(); ++i) {
     const float value = static_cast<float>(codes[i] - zero[0]) * scale[0];
+    if (!std::isfinite(value)) refuse(fmt::format("an element becomes {}", value));
     std::memcpy(&result.bytes[i * sizeof(float)], &value, sizeof value);
   }
   return result;

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
 #include <functional>
 #include <stdexcept>
 
@@ -179,6 +180,40 @@ TEST(ReadModel, ConstantsAreChecked) {
   EXPECT_THAT(change([](auto& tensor) { tensor.set_data_type(8); }), HasSubstr("elements of type 8"));
   EXPECT_THAT(change([](auto& tensor) { tensor.mutable_raw_data()->replace(0, 4, "\xff\xff\xff\x7f", 4); }),
               HasSubstr("an element is nan"));
+  pb::ModelProto model = parsed(test::written(small()));
+  const std::string& scale = node_with(model, "DequantizeLinear").input(1);
+  for (pb::TensorProto& tensor : *model.mutable_graph()->mutable_initializer()) {
+    if (tensor.name() == scale) tensor.set_raw_data("\xff\xff\x7f\x7f");
+  }
+  EXPECT_THAT(refusal(model), HasSubstr("an element becomes"));
+}
+
+TEST(ReadModel, KnowsBothZeros) {
+  const auto images = test::small_images(3);
+  pb::ModelProto model = parsed(test::written(small()));
+  const auto logits = test::logits_of(onnx::read(test::bytes_of(model.SerializeAsString()), 1), images);
+  pb::GraphProto& graph = *model.mutable_graph();
+  pb::NodeProto& last = *graph.mutable_node(graph.node_size() - 1);
+  ASSERT_EQ(last.output(0), "logits");
+  last.set_output(0, "before");
+  for (const auto& [name, bytes] : {std::pair("zero", "\0\0\0\0"), std::pair("minus_zero", "\0\0\0\x80")}) {
+    pb::TensorProto& tensor = *graph.add_initializer();
+    tensor.set_name(name);
+    tensor.set_data_type(pb::TensorProto::FLOAT);
+    tensor.set_raw_data(std::string(bytes, 4));
+  }
+  pb::NodeProto& plus = *graph.add_node();
+  plus.set_op_type("Add");
+  plus.add_input("before");
+  plus.add_input("zero");
+  plus.add_output("sum");
+  pb::NodeProto& times = *graph.add_node();
+  times.set_op_type("Mul");
+  times.add_input("sum");
+  times.add_input("minus_zero");
+  times.add_output("logits");
+  const auto zeros = test::logits_of(onnx::read(test::bytes_of(model.SerializeAsString()), 1), images);
+  for (std::size_t i = 0; i < zeros.size(); ++i) EXPECT_NE(std::signbit(zeros[i]), std::signbit(logits[i])) << i;
 }
 
 TEST(ReadModel, LargeImagesAreRefused) {
