@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "qfw/error.h"
@@ -64,7 +65,7 @@ Use GraphMaker::input(std::string name, TensorType type) {
 }
 
 Use GraphMaker::number(double value) {
-  const auto [place, added] = numbers_.try_emplace(value);
+  const auto [place, added] = numbers_.try_emplace(std::bit_cast<std::uint64_t>(value));
   if (added) place->second = append(Op::constant, {}, Number{value}, {}, {TensorType{{}, DType::f32}});
   return place->second;
 }

@@ -41,9 +41,9 @@ class GraphMaker {
 
   Graph graph_;
   ValueBounds bounds_{graph_};
-  std::map<double, Use> numbers_;
-  std::vector<double> grains_;  ///< by node: a power of two of which its elements are multiples; 0: none is known
-  double elements_ = 0;         ///< of all values of one image
+  std::map<std::uint64_t, Use> numbers_;  ///< by bits: there are two zeros
+  std::vector<double> grains_;            ///< by node: a power of two of which its elements are multiples; 0: none is known
+  double elements_ = 0;                   ///< of all values of one image
 };
 
 }  // namespace qfw::onnx

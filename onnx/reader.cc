@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "qfw/error.h"
 #include "read_refuse.h"
@@ -408,7 +409,7 @@ bool Reader::is_zero_of(Use zero, Use x) const {
   const Node& product = maker_.node(zero);
   if (product.op != Op::multiply || !(product.inputs[0] == x)) return false;
   const Node& factor = maker_.node(product.inputs[1]);
-  return factor.op == Op::constant && factor.as<Number>().value == 0;
+  return factor.op == Op::constant && factor.as<Number>().value == 0 && !std::signbit(factor.as<Number>().value);
 }
 
 /// Zero in place of subnormal numbers, which are zero here anyway; or a choice.
@@ -510,6 +511,7 @@ Reader::Any Reader::dequantize() {
   result.bytes.resize(codes.size() * sizeof(float));
   for (std::size_t i = 0; i < codes.size(); ++i) {
     const float value = static_cast<float>(codes[i] - zero[0]) * scale[0];
+    if (!std::isfinite(value)) refuse(fmt::format("an element becomes {}", value));
     std::memcpy(&result.bytes[i * sizeof(float)], &value, sizeof value);
   }
   return result;
@@ -693,13 +695,18 @@ Reader::Any Reader::gather_pixels(const Value& places) {
   expect("axis", 0, 0);
   Value x = places;
   if (x.is != Value::Is::pixel || x.step == 0) refuse("only a table of pixels is read");
+  if (std::exchange(has_table_, true)) refuse("a second table of pixels");
   if (!metadata_.preparation) refuse("the metadata do not say how pictures are prepared");
+  if (metadata_.preparation->channels != image_[3]) {
+    refuse(
+        fmt::format("pictures are prepared with {} channels, the network reads {}", metadata_.preparation->channels, image_[3]),
+        "metadata qfw.preparation", "the file is damaged");
+  }
   const auto tables = image::tables_of(*metadata_.preparation);
   const std::vector<float> table = constant(0).floats();
   const bool shared = x.step == 1;
   const bool bgr = x.below.node >= 0;
-  if (metadata_.preparation->bgr != bgr || table.size() != 256 * (shared ? 1 : tables.size()) ||
-      static_cast<std::int64_t>(tables.size()) != image_[3]) {
+  if (metadata_.preparation->bgr != bgr || table.size() != 256 * (shared ? 1 : tables.size())) {
     refuse("the table is not that of the preparation");
   }
   for (std::size_t channel = 0; channel < tables.size(); ++channel) {

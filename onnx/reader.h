@@ -109,6 +109,7 @@ class Reader {
   const pb::NodeProto* node_ = nullptr;  ///< the one at hand
   std::vector<bool> read_;               ///< of its attributes
   std::vector<Use> products_;            ///< convolutions and dense layers, in order
+  bool has_table_ = false;               ///< of pixels
 };
 
 }  // namespace qfw::onnx

@@ -203,7 +203,8 @@ class Unpickler {
   }
 
   void call() {
-    const Node arguments = to_.nodes_[pop()], function = to_.nodes_[pop()];
+    const Node& arguments = to_.nodes_[pop()];  // no copy: what is not taken over is not counted
+    const Node& function = to_.nodes_[pop()];
     if (function.kind != Kind::name) damaged("it calls something that is no function");
     if (arguments.kind != Kind::sequence) damaged(fmt::format("it calls {} with no list of arguments", function.text));
     if (function.text == ordered_dictionary) {
@@ -232,6 +233,10 @@ class Unpickler {
     push_integer(static_cast<std::int64_t>(value));
   }
 
+  void put(std::uint32_t key) {
+    if (memo_.size() >= most_nodes) damaged(fmt::format("it remembers more than {} values", most_nodes));
+    memo_[key] = top();
+  }
   void get(std::uint32_t key) {
     const auto found = memo_.find(key);
     if (found == memo_.end()) damaged("it recalls what it never remembered");
@@ -310,14 +315,11 @@ class Unpickler {
       case BINPERSID:
         return push(Node{.kind = Kind::reference, .items = {pop()}});
       case MEMOIZE:
-        memo_[static_cast<std::uint32_t>(memo_.size())] = top();
-        return;
+        return put(static_cast<std::uint32_t>(memo_.size()));
       case BINPUT:
-        memo_[number<std::uint8_t>()] = top();
-        return;
+        return put(number<std::uint8_t>());
       case LONG_BINPUT:
-        memo_[number<std::uint32_t>()] = top();
-        return;
+        return put(number<std::uint32_t>());
       case BINGET:
         return get(number<std::uint8_t>());
       case LONG_BINGET:

@@ -47,7 +47,7 @@ constexpr std::string_view names[] = {"collections.OrderedDict",
                                       "torch.bool"};
 
 /// A walk goes over shared parts again: a few bytes may describe more than any memory holds.
-constexpr std::size_t deepest = 32, most_visits = 500'000;
+constexpr std::size_t deepest = 32, most_visits = 500'000, most_looks = 4'000'000, most_axes = 64, most_letters = 64 << 20;
 
 std::optional<Number> number_of(std::string_view storage) {
   static const std::map<std::string_view, Number> known = {
@@ -84,7 +84,9 @@ class Interpreter {
     TorchStorage result;
     result.type = part(1, Kind::name).text;
     result.number = number_of(result.type);
-    result.key = part(2, Kind::text).text;
+    const std::string& key = part(2, Kind::text).text;
+    if (key.size() > longest_name) damaged(fmt::format("a storage's name has {} characters", key.size()));
+    result.key = key;
     const std::int64_t count = part(4, Kind::integer).integer;
     if (count < 0 || count >> 48 != 0) damaged(fmt::format("a storage of {} numbers", count));
     result.count = static_cast<std::uint64_t>(count);
@@ -99,17 +101,22 @@ class Interpreter {
   void visit(const Node& node, const std::string& path, std::size_t depth) {
     if (++visits_ > most_visits || depth > deepest) damaged("its dictionaries hold each other too deeply or too often");
     if (const Node* tensor = tensor_of(node)) {
-      if (path.size() > longest_name) damaged(fmt::format("a name has {} characters", path.size()));
+      letters_ += path.size();
+      if (letters_ > most_letters) damaged(fmt::format("the names of tensors have more than {} characters", most_letters));
       if (found_.size() >= most_names) damaged(fmt::format("there are more than {} tensors", most_names));
       if (!found_.emplace(path, read(*tensor, path)).second) damaged(fmt::format("there are two tensors {}", path));
       return;
     }
     if (node.kind != Kind::mapping) return;
+    looks_ += node.items.size();
+    if (looks_ > most_looks) damaged("its dictionaries hold each other too deeply or too often");
     for (std::size_t i = 0; i + 1 < node.items.size(); i += 2) {
       const Node &key = pickle_[node.items[i]], &value = pickle_[node.items[i + 1]];
       if (value.kind != Kind::mapping && value.kind != Kind::call) continue;
       const bool number = key.kind == Kind::integer;
       if (!number && key.kind != Kind::text) continue;
+      const std::size_t length = path.size() + (path.empty() ? 0 : 1) + key.text.size();
+      if (length > longest_name) damaged(fmt::format("a name has {} characters", length));
       const std::string name = number ? std::to_string(key.integer) : key.text;
       visit(value, path.empty() ? name : path + "/" + name, depth + 1);
     }
@@ -146,6 +153,7 @@ class Interpreter {
       list = &pickle_[list->items[0]];
     }
     if (list == nullptr || list->kind != Kind::sequence) damaged(fmt::format("{} is no whole tensor", path));
+    if (list->items.size() > most_axes) damaged(fmt::format("{} has {} axes", path, list->items.size()));
     std::vector<std::int64_t> all;
     for (const Pickle::Index item : list->items) {
       if (pickle_[item].kind != Kind::integer) damaged(fmt::format("{} has extents or strides that are no numbers", path));
@@ -178,6 +186,8 @@ class Interpreter {
   std::string_view place_;
   std::map<std::string, TorchTensor> found_;
   std::size_t visits_ = 0;
+  std::size_t looks_ = 0;    ///< at keys and values of dictionaries
+  std::size_t letters_ = 0;  ///< of all names
 };
 
 }  // namespace

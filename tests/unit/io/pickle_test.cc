@@ -192,6 +192,54 @@ TEST(Pickles, BombsEndInAnError) {
   copies.raw("tq\1"sv);
   for (int i = 0; i < 100; ++i) copies.raw("h\0h\1R"sv);
   EXPECT_THAT(error_of(copies), HasSubstr("more than 4000000 parts"));
+  PickleText memo;
+  memo.raw("N").raw(std::string(1'000'001, '\x94'));
+  EXPECT_THAT(error_of(memo), HasSubstr("remembers more than 1000000 values"));
+}
+
+/// The same, where it is time that they would take.
+TEST(Pickles, LongWorkEndsInAnError) {
+  PickleText calls;  // of a function that takes the first part of a long list alone
+  calls.global("collections", "OrderedDict").raw("q\0]q\1("sv);
+  for (int i = 0; i < 999'000; ++i) calls.raw("h\1"sv);
+  calls.raw("tq\2"sv);
+  for (int i = 0; i < 1'000'000; ++i) calls.raw("h\0h\2R"sv);
+  EXPECT_THAT(error_of(calls), HasSubstr("more than 1000000 values"));
+  PickleText looks;  // at a long dictionary that has many names
+  looks.raw("}(").text("k").raw("}q\0("sv).raw(std::string(200'000, 'N')).raw("u");
+  for (int i = 0; i < 50; ++i) looks.text("k").raw("h\0"sv);
+  EXPECT_THAT(error_of(looks.raw("u.")), HasSubstr("too often"));
+  PickleText name;  // of many, each as long as the file
+  name.raw("}(").text(std::string(8'000'000, 'n')).raw("q\0}q\1"sv);
+  for (int i = 0; i < 100'000; ++i) name.raw("h\0h\1"sv);
+  EXPECT_THAT(error_of(name.raw("u.")), HasSubstr("a name has 8000000 characters"));
+  PickleText names;  // of one tensor
+  names.protocol().raw("}(").text("k").raw("}(").text("w").tensor("FloatStorage", "0", 1, {1}, {1}).raw("uq\0"sv);
+  for (char level = 1; level < 16; ++level) {
+    const std::string before{'h', static_cast<char>(level - 1)}, letters(250, 'n');
+    names.text("k").raw("}(").text(letters + "a").raw(before).text(letters + "b").raw(before).raw("uq").raw({&level, 1});
+  }
+  EXPECT_THAT(error_of(names.raw("u.")), HasSubstr("the names of tensors have more than"));
+}
+
+TEST(Pickles, LongNamesAndManyAxesAreErrors) {
+  const std::string longest(4096, 'n'), longer(4097, 'n');
+  const auto with = [](const std::string& name, const std::string& key) {
+    PickleText text;
+    text.protocol().raw("}(").text(name).raw("}(").text("w").tensor("FloatStorage", key, 1, {1}, {1}).raw("uu.");
+    return text;
+  };
+  EXPECT_EQ(torch_tensors(read(with(longest.substr(2), longest)), "").size(), 1u);
+  EXPECT_THAT(error_of(with(longest, "0")), HasSubstr("a name has 4098 characters"));
+  EXPECT_THAT(error_of(with(longer, "0")), HasSubstr("a name has 4097 characters"));
+  EXPECT_THAT(error_of(with("n", longer)), HasSubstr("a storage's name has 4097 characters"));
+  EXPECT_THAT(test::message_of(Error::Category::data, [&] { torch_storages(read(with("n", longer)), ""); }),
+              HasSubstr("a storage's name has 4097 characters"));
+  PickleText axes;
+  axes.protocol().raw("}(").text("w").global("torch._utils", "_rebuild_tensor_v2").mark().storage("FloatStorage", "0", 1);
+  axes.integer(0).mark();
+  for (int i = 0; i < 65; ++i) axes.integer(1);
+  EXPECT_THAT(error_of(axes.raw("tq\0h\0tRu."sv)), HasSubstr("w has 65 axes"));
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
 #include <functional>
 #include <stdexcept>
 
@@ -179,6 +180,40 @@ TEST(ReadModel, ConstantsAreChecked) {
   EXPECT_THAT(change([](auto& tensor) { tensor.set_data_type(8); }), HasSubstr("elements of type 8"));
   EXPECT_THAT(change([](auto& tensor) { tensor.mutable_raw_data()->replace(0, 4, "\xff\xff\xff\x7f", 4); }),
               HasSubstr("an element is nan"));
+  pb::ModelProto model = parsed(test::written(small()));
+  const std::string& scale = node_with(model, "DequantizeLinear").input(1);
+  for (pb::TensorProto& tensor : *model.mutable_graph()->mutable_initializer()) {
+    if (tensor.name() == scale) tensor.set_raw_data("\xff\xff\x7f\x7f");
+  }
+  EXPECT_THAT(refusal(model), HasSubstr("an element becomes"));
+}
+
+TEST(ReadModel, KnowsBothZeros) {
+  const auto images = test::small_images(3);
+  pb::ModelProto model = parsed(test::written(small()));
+  const auto logits = test::logits_of(onnx::read(test::bytes_of(model.SerializeAsString()), 1), images);
+  pb::GraphProto& graph = *model.mutable_graph();
+  pb::NodeProto& last = *graph.mutable_node(graph.node_size() - 1);
+  ASSERT_EQ(last.output(0), "logits");
+  last.set_output(0, "before");
+  for (const auto& [name, bytes] : {std::pair("zero", "\0\0\0\0"), std::pair("minus_zero", "\0\0\0\x80")}) {
+    pb::TensorProto& tensor = *graph.add_initializer();
+    tensor.set_name(name);
+    tensor.set_data_type(pb::TensorProto::FLOAT);
+    tensor.set_raw_data(std::string(bytes, 4));
+  }
+  pb::NodeProto& plus = *graph.add_node();
+  plus.set_op_type("Add");
+  plus.add_input("before");
+  plus.add_input("zero");
+  plus.add_output("sum");
+  pb::NodeProto& times = *graph.add_node();
+  times.set_op_type("Mul");
+  times.add_input("sum");
+  times.add_input("minus_zero");
+  times.add_output("logits");
+  const auto zeros = test::logits_of(onnx::read(test::bytes_of(model.SerializeAsString()), 1), images);
+  for (std::size_t i = 0; i < zeros.size(); ++i) EXPECT_NE(std::signbit(zeros[i]), std::signbit(logits[i])) << i;
 }
 
 TEST(ReadModel, LargeImagesAreRefused) {
@@ -206,6 +241,23 @@ TEST(ReadModel, MetadataAreChecked) {
   EXPECT_THAT(with("qfw.labels", R"(["one"])"), HasSubstr("1 labels for 5 classes"));
   EXPECT_THAT(with("qfw.grids", R"({"first": [0, 1, 2]})"), HasSubstr("'first' has 3 numbers"));
   EXPECT_THAT(with("qfw.step", "seven"), HasSubstr("metadata qfw.step"));
+}
+
+/// A table of pixels is made once, and not of as many channels as a file may name.
+TEST(ReadModel, TablesOfPixelsAreLimited) {
+  const std::string bytes = test::written(small(), {.pixels = true});
+  pb::ModelProto model = parsed(bytes);
+  pb::NodeProto again = node_with(model, "Gather");
+  again.set_output(0, "again");
+  *model.mutable_graph()->add_node() = again;
+  EXPECT_THAT(refusal(model), HasSubstr("a second table of pixels"));
+  model = parsed(bytes);
+  for (pb::StringStringEntryProto& entry : *model.mutable_metadata_props()) {
+    if (entry.key() != "qfw.preparation") continue;
+    entry.set_value(R"({"height": 9, "width": 7, "channels": 16777216, "fit": "exact", "filter": "bicubic", "margin": 32,)"
+                    R"( "bgr": false, "mean": 0.5, "stddev": 0.5})");
+  }
+  EXPECT_THAT(refusal(model), HasSubstr("pictures are prepared with 16777216 channels, the network reads 3"));
 }
 
 /// The bits of the preparation's numbers survive, those too that a parser of JSON rounds twice.
