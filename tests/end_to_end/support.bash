@@ -16,6 +16,19 @@ expect() {
   grep -Eq -- "$pattern" <<<"$output" || fail "no line matches '$pattern' in the output of: $*"$'\n'"$output"
 }
 
+# alter_codes MODEL.onnx ALTERED.onnx INITIALIZER COUNT BITS: a copy, with BITS flipped in some COUNT bytes of the initializer's data (2 KiB at least).
+alter_codes() {
+  local at byte
+  cp "$1" "$2"
+  at=$(LC_ALL=C grep -abo -- "$3J" "$2" | head -n 1 | cut -d: -f1) || true
+  [ -n "$at" ] || fail "there is no initializer $3 in $1"
+  at=$((at + ${#3} + 1 + 4))  # behind the length of the data
+  for at in $(seq $at $((at + $4 - 1))); do
+    byte=$(od -An -tu1 -j "$at" -N1 "$2")
+    printf "$(printf '\\%03o' $((byte ^ $5)))" | dd of="$2" bs=1 seek="$at" conv=notrunc status=none
+  done
+}
+
 wait_for() {  # wait_for FILE: until it is there, 30 s at most
   for _ in $(seq 600); do
     [ -e "$1" ] && return
