@@ -16,6 +16,7 @@
 #include "qfw/exporter.h"
 #include "qfw/regular_file.h"
 #include "run/deploy.h"
+#include "run/fewer_images.h"
 #include "run/idle_overrides.h"
 #include "run/session.h"
 #include "run/verify_export.h"
@@ -48,6 +49,9 @@ class Export {
            "--agreement is of files that are only close, and this one is made to be equal: a bit that differs is an error", {},
            "leave it out");
     }
+    say_fewer_images("--verify", wanted.proof.verify);
+    say_fewer_images("--verify-only", wanted.proof.only);
+    say_fewer_images("--check", wanted.proof.check);
     say_idle_overrides(session_, step_, source.recipe, wanted.overrides, catalog);
     if (!session_.has_dataset()) {
       logger().warn("the data set is not here, so the file does not name the classes");
@@ -90,6 +94,11 @@ class Export {
   }
 
  private:
+  void say_fewer_images(std::string_view option, std::optional<std::int64_t> images) {
+    if (images.value_or(0) == 0) return;
+    qfw::say_fewer_images(session_, session_.validation_split(), fmt::format("{}={}", option, *images), *images);
+  }
+
   std::unique_ptr<Exporter> make_exporter(const std::vector<std::string>& options) {
     const auto& factory = catalog_.get<Exporter>(wanted_.exporter);
     options_ = plugin_settings(factory, options);

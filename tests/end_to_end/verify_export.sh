@@ -134,6 +134,8 @@ expect 0 "many_check: 5 images and their logits" "$QFW" export w4 many.onnx --ch
 cmp many.onnx many_check/model.onnx || fail "the folder has another model"
 [ "$(wc -c < many_check/test_data_set_0/input_0.pb)" -gt $((5 * 28 * 28 * 4)) ] || fail "input_0.pb is too short"
 [ "$(wc -c < many_check/test_data_set_0/output_0.pb)" -gt $((5 * 10 * 4)) ] || fail "output_0.pb is too short"
+expect 0 "--check=20000 is more than there is: split validation has 10000 images, and all are taken" \
+  "$QFW" export w4 all.onnx --check=20000
 expect 0 "many_check: 3 images" "$QFW" export w4 many.onnx --check=3
 expect 0 "many_check: 1 image and its logits" "$QFW" export w4 many.onnx --check=1
 expect 2 "too few images" "$QFW" export w4 none.onnx --check=3 --exporter.batch=4 --verify

@@ -157,8 +157,9 @@ ExportReference::ExportReference(Session& session, const FrozenModel& model, std
   std::optional<Session::Compiled> compiled;
   std::vector<float> logits(static_cast<std::size_t>(session.eval_batch() * session.data().classes));
   const auto classes = static_cast<std::size_t>(session.data().classes);
-  Progress line("evaluating");
-  line.begin({.step = 0, .total_steps = pipeline.examples()});
+  std::optional<Progress> line;
+  if (pipeline.examples() > session.eval_batch()) line.emplace("evaluating");
+  if (line) line->begin({.step = 0, .total_steps = pipeline.examples()});
   while (const auto batch = pipeline.next()) {
     stop_if_interrupted();
     const std::vector<HostView> feeds = feeds_of(evaluation.graph, {{step_names::images, batch->images}});
@@ -173,7 +174,7 @@ ExportReference::ExportReference(Session& session, const FrozenModel& model, std
     const auto end = logits.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(batch->count) * classes);
     logits_.insert(logits_.end(), logits.begin(), end);
     images_ += batch->count;
-    line.update({.step = images_, .total_steps = pipeline.examples(), .corrupt = session.corrupt().count()});
+    if (line) line->update({.step = images_, .total_steps = pipeline.examples(), .corrupt = session.corrupt().count()});
   }
 }
 
@@ -256,14 +257,15 @@ bool ExportReference::compare(Backend& runtime, const Way& way, bool to_the_firs
 ExportReference::Outcome ExportReference::compare(const std::vector<Way>& ways, const MakeRuntime& make, bool to_the_first) {
   Outcome outcome{.runtime = {}, .ways = text_of(ways), .images = images_, .agreeing = images_, .difference = {}};
   const std::vector<Way> all = ways.empty() ? std::vector<Way>(1) : ways;
-  Progress line("verifying");
+  std::optional<Progress> line;
   const auto total = static_cast<std::int64_t>(all.size()) * images_;
-  line.begin({.step = 0, .total_steps = total});
+  if (total > session_.eval_batch()) line.emplace("verifying");
+  if (line) line->begin({.step = 0, .total_steps = total});
   for (std::size_t i = 0; i < all.size(); ++i) {
     const Way& way = all[i];
     const std::unique_ptr<Backend> runtime = make(way);
     const auto progress = [&](std::int64_t done) {
-      line.update({.step = static_cast<std::int64_t>(i) * images_ + done, .total_steps = total});
+      if (line) line->update({.step = static_cast<std::int64_t>(i) * images_ + done, .total_steps = total});
     };
     const std::string about = runtime->describe();
     outcome.runtime = about.substr(0, about.find(','));

@@ -17,10 +17,10 @@ namespace json = boost::json;
 class Activations {
  public:
   /// `codes` are read by `readers`, which agree on the grid, since one value is clipped to one.
-  Activations(Draft& draft, Use codes, std::vector<const QuantizedSite*> readers)
-      : draft_(draft), codes_(codes), readers_(std::move(readers)), levels_(*readers_[0]->src.grid) {}
+  Activations(Draft& draft, Use codes, std::vector<const QuantizedSite*> readers, const Search& search)
+      : draft_(draft), codes_(codes), readers_(std::move(readers)), search_(search), levels_(*readers_[0]->src.grid) {}
 
-  json::object describe(bool thresholds) {
+  json::object describe() {
     const Grid& grid = *readers_[0]->src.grid;
     std::vector<std::string> layers;
     json::array names;
@@ -35,8 +35,8 @@ class Activations {
               {"grid", {{"low", grid.low}, {"high", grid.high}}},
               {"integers", {{"low", levels_.low}, {"high", levels_.high}, {"step", levels_.step}}},
               {"scale", scale()}};
-    const std::string how = thresholds ? without_floats() : "none were asked for";
-    draft_.contents.log.push_back(fmt::format("{}, input: {}", fmt::join(layers, " and "), how));
+    const std::string how = search_.on ? without_floats() : "none were asked for";
+    search_.tell(fmt::format("{}, input: {}", fmt::join(layers, " and "), how));
     return std::move(about_);
   }
 
@@ -99,7 +99,7 @@ class Activations {
     const Node& matmul = draft_.node(chain.source());
     const bool padded = matmul.op == Op::conv2d && matmul.as<Conv2d>().padding != Padding{};
     const SumRange range(draft_.constants.value(matmul.inputs[1]), Levels(*from.src.grid), padded);
-    const auto [found, obstacle] = find_thresholds(chain, range, levels_);
+    const auto [found, obstacle] = find_thresholds(chain, range, levels_, search_.every_sum ? unlimited : usual_most);
     if (!obstacle.empty()) return refused(obstacle);
     const Shape channels{chain.channels()};
     about_["thresholds"] = json::object{
@@ -122,13 +122,14 @@ class Activations {
   Draft& draft_;
   Use codes_;
   std::vector<const QuantizedSite*> readers_;
+  const Search& search_;
   Levels levels_;
   json::object about_;
 };
 
 }  // namespace
 
-json::array describe_activations(Draft& draft, bool thresholds) {
+json::array describe_activations(Draft& draft, const Search& search) {
   std::vector<std::pair<Use, std::vector<const QuantizedSite*>>> all;  // in the order of the first reader
   for (const QuantizedSite& site : draft.model.graph.sites) {
     if (site.matmul.node < 0) continue;
@@ -138,7 +139,7 @@ json::array describe_activations(Draft& draft, bool thresholds) {
     known->second.push_back(&site);
   }
   json::array described;
-  for (auto& [codes, readers] : all) described.push_back(Activations(draft, codes, std::move(readers)).describe(thresholds));
+  for (auto& [codes, readers] : all) described.push_back(Activations(draft, codes, std::move(readers), search).describe());
   return described;
 }
 

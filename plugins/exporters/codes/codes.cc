@@ -16,7 +16,16 @@ void Codes::Options::declare(Declare<Options>& option) {
   option("thresholds", &Options::thresholds,
          "search the integers on a product's sums by which the next layer's codes follow without floats, and compare them with "
          "the float chain");
+  option("every_sum", &Options::every_sum,
+         "compare thresholds for every possible sum, however many a layer has; else for all of up to 2^25, and of more around "
+         "each threshold");
   option("verbose", &Options::verbose, "say on stderr of each layer how its input follows from integers, or why it does not");
+}
+
+Codes::Codes(const Options& options) : options_(options) {
+  if (options.every_sum && !options.thresholds) {
+    fail(Error::Category::usage, "codes", "every_sum is asked for with thresholds = false", {}, "leave one of them out");
+  }
 }
 
 Exporter::Promise Codes::promise(const FrozenModel& model) const {
@@ -27,14 +36,12 @@ Exporter::Promise Codes::promise(const FrozenModel& model) const {
 void Codes::write(const FrozenModel& model, const Notes& notes, const std::filesystem::path& file) const {
   const std::string ending = file.extension().string();
   if (ending != ".npz" && ending != ".h5") {
-    fail(Error::Category::usage, "codes",
-         fmt::format("the name's ending '{}' does not say in which form", ending), {},
+    fail(Error::Category::usage, "codes", fmt::format("the name's ending '{}' does not say in which form", ending), {},
          "let it end in .npz, for numpy, or .h5, for HDF5");
   }
-  const Contents contents = contents_of(model, notes, options_.thresholds);
-  if (options_.verbose) {
-    for (const std::string& line : contents.log) fmt::print(stderr, "{}\n", line);
-  }
+  Search search{.on = options_.thresholds, .every_sum = options_.every_sum};
+  if (options_.verbose) search.tell = [](const std::string& line) { fmt::print(stderr, "{}\n", line); };
+  const Contents contents = contents_of(model, notes, search);
   if (ending == ".npz") {
     write_npz(contents, file);
   } else {

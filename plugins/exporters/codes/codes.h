@@ -9,10 +9,11 @@ namespace qfw::codes {
 class Codes final : public Exporter {
  public:
   struct Options {
-    bool thresholds = true, verbose = false;
+    bool thresholds = true, every_sum = false, verbose = false;
     static void declare(Declare<Options>& option);
   };
-  explicit Codes(const Options& options) : options_(options) {}
+  /// Throws Error::Category::usage for options of which one has no effect.
+  explicit Codes(const Options& options);
 
   std::vector<std::string> extensions() const override { return {"npz", "h5"}; }
   Promise promise(const FrozenModel& model) const override;

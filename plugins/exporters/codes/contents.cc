@@ -125,7 +125,7 @@ std::optional<Exporter::Written> written_in(std::string_view description) {
   return written;
 }
 
-Contents contents_of(const FrozenModel& model, const Exporter::Notes& notes, bool thresholds) {
+Contents contents_of(const FrozenModel& model, const Exporter::Notes& notes, const Search& search) {
   require_integers(model);
   Draft draft(model);
   json::array labels;
@@ -144,7 +144,7 @@ Contents contents_of(const FrozenModel& model, const Exporter::Notes& notes, boo
   about["input"] = input_of(draft);
   about["output"] = json::object{{"value", draft.values.name(model.graph.fetches[0].use)}, {"labels", std::move(labels)}};
   about["sites"] = describe_sites(draft);
-  about["activations"] = describe_activations(draft, thresholds);
+  about["activations"] = describe_activations(draft, search);
   about["nodes"] = describe_nodes(draft);
   about["ops"] = ops_of(model.graph);
   about["arrays"] = arrays_of(draft.contents);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,8 +22,15 @@ struct Array {
 /// What both forms of the file hold.
 struct Contents {
   std::vector<Array> arrays;
-  std::string description;       ///< JSON (docs/deploy.md)
-  std::vector<std::string> log;  ///< a line for each tensor of activations: how it is made without floats, or why not
+  std::string description;  ///< JSON (docs/deploy.md)
+};
+
+/// How thresholds are searched.
+struct Search {
+  bool on = true;
+  bool every_sum = false;  ///< compare for each possible sum, however many there are; else see find_thresholds()
+  /// Told as soon as it is known, a line for each tensor of activations: how it is made without floats, or why not.
+  std::function<void(const std::string& line)> tell = [](const std::string&) {};
 };
 
 inline constexpr const char* description_name = "description.json";
@@ -34,6 +42,6 @@ void require_integers(const FrozenModel& model);
 /// What a description says beside the network; none: it is no description.
 std::optional<Exporter::Written> written_in(std::string_view description);
 
-Contents contents_of(const FrozenModel& model, const Exporter::Notes& notes, bool thresholds);
+Contents contents_of(const FrozenModel& model, const Exporter::Notes& notes, const Search& search);
 
 }  // namespace qfw::codes

@@ -42,7 +42,7 @@ boost::json::array describe_nodes(Draft& draft);
 /// Each integer product.
 boost::json::array describe_sites(Draft& draft);
 /// Each tensor of integer activations that a product reads.
-boost::json::array describe_activations(Draft& draft, bool thresholds);
+boost::json::array describe_activations(Draft& draft, const Search& search);
 
 boost::json::object describe_conv(const Conv2d& conv);
 

@@ -41,7 +41,7 @@ class Finder {
     const bool affordable = rows_ <= most_ / chain_.channels();
     if (chain_.is_monotone() && finite_at_the_ends()) {
       search();
-    } else if (rows_ <= 2 * most_ / chain_.channels()) {
+    } else if (rows_ / 2 <= most_ / chain_.channels()) {
       follow();
     } else {
       throw Obstacle{fmt::format("only trying all of {} sums could tell whether its float chain is monotone", all_sums_)};

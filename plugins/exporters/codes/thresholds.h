@@ -42,11 +42,12 @@ struct Found {
   std::string obstacle;  ///< why there are none
 };
 
+inline constexpr std::int64_t usual_most = std::int64_t{1} << 25, unlimited = std::int64_t{1} << 62;
+
 /// `chain` has no obstacle, and starts at a product. Where each op of the chain is monotone, thresholds are searched and then
 /// compared with the chain: for every possible sum if those of all channels are no more than `most`, else at each threshold and
 /// the eight sums to either side of it. Any other chain is followed for every sum, as long as they are no more than twice
 /// `most`.
-Found find_thresholds(const Chain& chain, const SumRange& range, const Levels& levels,
-                      std::int64_t most = std::int64_t{1} << 25);
+Found find_thresholds(const Chain& chain, const SumRange& range, const Levels& levels, std::int64_t most = usual_most);
 
 }  // namespace qfw::codes
