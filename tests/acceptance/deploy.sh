@@ -37,8 +37,8 @@ script() {  # script NAME: a test of tests/end_to_end, in a folder of that name
 in_python() {  # in_python PYTHON FILE LOGITS EXPECTED BATCH: by ONNX Runtime's own interface, which knows nothing of qfw
   echo "${@:2}" | "$1" "$tests/onnx_export.py"
 }
-emulated() {  # likewise, on another processor
-  echo "$*" | qemu-x86_64 -cpu Haswell "$(command -v "$python")" "$tests/onnx_export.py"
+emulated() {  # emulated PROCESSOR FILE LOGITS EXPECTED BATCH: likewise, on that one
+  echo "${*:2}" | qemu-x86_64 -cpu "$1" "$(command -v "$python")" "$tests/onnx_export.py"
 }
 valid() {  # all files that were written
   local files=(*.onnx)
@@ -59,7 +59,7 @@ predicts() {  # predicts NAME: pixels and files through the C library, files thr
     echo "$images images have the bytes of qfw eval; run, cpu and reference agree on $(grep -c top run.json)"
 }
 compares() {  # compares NAME: the exported thresholds, by an interpreter of its own
-  "$QFW" export "$runs/$1" "$1.npz" --exporter.verbose=true 2> thresholds.txt > export.txt || return 1
+  "$QFW" export "$runs/$1" "$1.npz" --exporter.every_sum=true --exporter.verbose=true 2> thresholds.txt > export.txt || return 1
   "$python" -c 'import numpy' || return 77
   "$python" "$tests/codes_interpreter.py" "$1.npz" "$mnist" "$1.bin" integers $((images < 200 ? images : 200)) > interpreted.txt &&
     echo "$(cat interpreted.txt); thresholds of $(grep -c 'compared for' thresholds.txt) layers," \
@@ -108,11 +108,13 @@ if "$QFW" describe backend onnxruntime | grep -q "On this machine: onnxruntime";
   rm altered.onnx
   if ! grep -Eqw 'avx_vnni|avx512_vnni' /proc/cpuinfo; then
     told ok "without VNNI: this processor has none, so that nothing here was computed with it"
-  elif command -v qemu-x86_64 > /dev/null; then
+  fi
+  if command -v qemu-x86_64 > /dev/null; then
     "$QFW" eval "$runs/w8a8" --eval.examples=4 --logits=few.h5 > eval.txt 2>&1
-    shows "without VNNI: an emulated Haswell" 0 '^ok' emulated w8a8.onnx few.h5 equal 4
+    shows "without VNNI: an emulated Haswell" 0 '^ok' emulated Haswell w8a8.onnx few.h5 equal 4
+    shows "without AVX and FMA: an emulated Nehalem" 0 '^ok' emulated Nehalem w8a8.onnx few.h5 equal 4
   else
-    told skipped "without VNNI: this processor has it, and there is no qemu-x86_64 to emulate one"
+    told skipped "emulated processors: there is no qemu-x86_64 (Debian: qemu-user)"
   fi
 else
   told skipped "equal bits, qdq, an altered code: ONNX Runtime is not here (scripts/setup.sh verify)"

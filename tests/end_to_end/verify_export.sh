@@ -124,7 +124,7 @@ expect 2 "backend.form = exact is asked for, and the model is of the form qdq" "
 expect 0 "top-1" "$QFW" eval w4 "${on_ort[@]}" --backend.model=qdq.onnx --backend.form=qdq
 
 # Values of layers that are not there.
-altered renamed.onnx dense/weights/codes
+alter_codes w4.onnx renamed.onnx dense/weights/codes 12 1
 LC_ALL=C sed -i 's#init_conv/sums#init_conv/sumz#g' renamed.onnx
 expect 1 "has no values PATH/sums.* which the form exact alone has .its inputs: images f32\[n, 1, 28, 28\]; .*metadata qfw.form: exact" \
   "$QFW" export w4 renamed.onnx --verify-only
