@@ -29,6 +29,16 @@ FrozenModel read(std::span<const std::byte> bytes, std::int64_t batch) {
   return Reader(model, batch).read();
 }
 
+std::vector<std::pair<std::string, std::string>> float_initializers(std::span<const std::byte> bytes) {
+  pb::ModelProto model = parsed(bytes);
+  std::vector<std::pair<std::string, std::string>> all;
+  for (pb::TensorProto& tensor : *model.mutable_graph()->mutable_initializer()) {
+    if (tensor.data_type() != pb::TensorProto::FLOAT) continue;
+    all.emplace_back(tensor.name(), std::move(*tensor.mutable_raw_data()));
+  }
+  return all;
+}
+
 Exporter::Notes metadata(std::span<const std::byte> bytes) {
   const pb::ModelProto model = parsed(bytes);
   Exporter::Notes notes;

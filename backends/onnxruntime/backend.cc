@@ -5,12 +5,15 @@
 #include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <map>
+#include <span>
 
 #include "network.h"
 #include "qfw/error.h"
 #include "qfw/frozen_model.h"
 #include "qfw/lowering/interpreter.h"
 #include "qfw/lowering/places.h"
+#include "qfw/onnx/read.h"
 #include "qfw/onnx/write.h"
 #include "qfw/op_definition.h"
 #include "qfw/processors.h"
@@ -40,6 +43,29 @@ std::string model_of(const Graph& graph, const std::string& form) {
   model.graph = graph;
   model.graph.fetches.resize(1);
   return onnx::write(model, {}, {.form = form_of(form, graph)});
+}
+
+/// A model of another run or checkpoint gives logits, too, and nobody would notice. Nearly all constants differ then: scales,
+/// factors, means. One that was altered in places is left to those who compare logits.
+void refuse_other_run(const Graph& graph, const std::string& model, const std::string& file) {
+  std::map<std::string, std::string_view> ours;
+  for (const ConstantTensor& tensor : graph.tensors) {
+    if (tensor.type.dtype == DType::f32)
+      ours.emplace(tensor.name, std::string_view(reinterpret_cast<const char*>(tensor.bytes->data()), tensor.bytes->size()));
+  }
+  std::vector<std::string> other;
+  std::size_t compared = 0;
+  for (const auto& [name, bytes] : onnx::float_initializers(std::as_bytes(std::span(model)))) {
+    const auto found = ours.find(name);
+    if (found == ours.end() || found->second.size() != bytes.size()) continue;
+    ++compared;
+    if (found->second != bytes) other.push_back(name);
+  }
+  if (2 * other.size() <= compared) return;
+  fail(Error::Category::usage, "onnxruntime",
+       fmt::format("the model is of another run or checkpoint: {} of {} constants differ, {} first", other.size(), compared,
+                   other.front()),
+       file, "name a file that `qfw export` made of this run and checkpoint");
 }
 
 }  // namespace
@@ -74,14 +100,16 @@ Backend::Support OnnxRuntimeBackend::supports(const Graph& graph, const Node& no
 
 std::unique_ptr<Executable> OnnxRuntimeBackend::network(const Graph& graph) const {
   if (!model_.empty()) {
+    const std::string model = content_of(model_);
     auto made =
-        std::make_unique<Network>(graph, runtime_, content_of(model_), treatment_, model_,
+        std::make_unique<Network>(graph, runtime_, model, treatment_, model_,
                                   "name a file that `qfw export` made of this run, with an opset that this version knows");
     if (const std::string found = made->session().metadata("qfw.form"); form_ != "auto" && found != form_) {
       fail(Error::Category::usage, "onnxruntime",
            fmt::format("backend.form = {} is asked for, and the model is of the form {}", form_, found.empty() ? "?" : found),
            model_, "leave backend.form out, or name another model");
     }
+    refuse_other_run(graph, model, model_);
     return made;
   }
   return std::make_unique<Network>(graph, runtime_, model_of(graph, form_), treatment_, "what was written of the network",

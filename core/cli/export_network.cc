@@ -81,6 +81,7 @@ class Export {
     const Exporter::Runtime runtime = needed_runtime();
     refuse_other_checkpoint();
     const std::string difference = difference_from_fresh();
+    if (!promise_.equal && !difference.empty()) say_difference(difference);
     ExportReference reference(session_, model_, step_, *wanted_.proof.only);
     const auto outcome = compare(reference, runtime, wanted_.file);
     if (const std::string why = refusal(outcome); !why.empty()) {
@@ -89,7 +90,7 @@ class Export {
                ? fmt::format("it is what qfw writes of the run: this is a fault of the exporter or of {}", outcome.runtime)
                : fmt::format("it was altered ({}): export it again", difference));
     }
-    if (!difference.empty()) say_difference(difference);
+    if (promise_.equal && !difference.empty()) say_difference(difference);
     print_text(outcome.guarantee(promise_) + "\n");
   }
 
@@ -186,11 +187,14 @@ class Export {
   void say_difference(const std::string& difference) const {
     const std::string &theirs = written_->provenance.qfw, &ours = model_.provenance.qfw;
     if (theirs == ours) {
-      fail(Error::Category::data, "export", "no logit tells, but this is not what qfw writes of the run: " + difference,
+      fail(Error::Category::data, "export",
+           (promise_.equal ? "no logit tells, but this is not what qfw writes of the run: "
+                           : "this is not what qfw writes of the run: ") +
+               difference,
            wanted_.file.string(), "it was altered: export it again");
     }
     logger().warn(
-        "the file was written by qfw {}, and this is {}, which writes it otherwise ({}): compared are its logits alone", theirs,
+        "the file was written by qfw {}, and this is {}, which writes it otherwise ({}): its logits alone are compared", theirs,
         ours, difference);
   }
 

@@ -79,6 +79,8 @@ cmp before.onnx w4.onnx || fail "equal runs, options and proofs give other bytes
 # What is only close has an error of its own.
 expect 0 "^close: .* of 50 images" "$QFW" export w4 close.onnx --exporter.form=qdq --verify=50 --agreement=0
 expect 0 "^close: .* of 50 images" "$QFW" export w4 close.onnx --verify-only=50
+alter_codes close.onnx altered.onnx dense/bias 4 1
+expect 1 "this is not what qfw writes of the run: initializer dense/bias differs" "$QFW" export w4 altered.onnx --verify-only=50
 expect 2 "nothing is to be verified" "$QFW" export w4 none.onnx --agreement=90
 expect 2 "from 0 to 100" "$QFW" export w4 none.onnx --verify --agreement=101
 expect 2 "made to be equal" "$QFW" export w4 none.onnx --verify=7 --agreement=90
@@ -118,6 +120,11 @@ expect 1 "other.onnx cannot be loaded: it has no metadata qfw.form, so .qfw expo
   "$QFW" eval w4 "${on_ort[@]}" --backend.model=other.onnx
 rm other.onnx
 
+# One of another checkpoint, which gives logits as well.
+sed 's/_rate = 0.1/_rate = 0.05/' w4.ini > other.ini
+"$QFW" run other.ini --run.dir=other > /dev/null 2>&1
+expect 2 "the model is of another run or checkpoint: [0-9]+ of [0-9]+ constants differ" \
+  "$QFW" eval other "${on_ort[@]}" --backend.model=w4.onnx
 # A file of another form is evaluated where that is not denied.
 "$QFW" export w4 qdq.onnx --exporter.form=qdq > /dev/null
 expect 2 "backend.form = exact is asked for, and the model is of the form qdq" "$QFW" eval w4 "${on_ort[@]}" --backend.model=qdq.onnx --backend.form=exact
