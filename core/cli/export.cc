@@ -102,7 +102,10 @@ int run(const Arguments& arguments, const Catalog& catalog) {
     return export_weights(arguments, overrides, source, named_format ? name : arguments.get("format", recipe::default_format),
                           catalog);
   }
-  if (!proof.only) check_output(file, OutputKind::any);
+  if (!proof.only) {
+    check_output(file, OutputKind::any);
+    const AtomicFile may_be_written(file);
+  }
   if (arguments.has("group")) {
     fail(Error::Category::usage, "export", "--group is of weights under another system's names, in an HDF5 file");
   }

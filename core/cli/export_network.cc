@@ -59,7 +59,6 @@ class Export {
   }
 
   void write() {
-    const AtomicFile may_be_written(wanted_.file);
     std::optional<Exporter::Runtime> runtime;
     if (wanted_.proof.verify) runtime = needed_runtime();
     std::optional<CheckFolder> check;
