@@ -11,6 +11,7 @@
 #include "layout.h"
 #include "plugin_options.h"
 #include "qfw/calibrator.h"
+#include "qfw/interrupt.h"
 #include "run/data_record.h"
 #include "run/fewer_images.h"
 #include "run/idle_overrides.h"
@@ -143,7 +144,7 @@ int run(const Arguments& arguments, const Catalog& catalog) {
                             .warm_start = true,
                             .seed = recipe.run().seed,
                             .metrics = {}};
-  if (InterruptGuard::requested()) fail(Error::Category::interrupted, "calibrate", "interrupted");
+  stop_if_interrupted("calibrate");
   const fs::path checkpoint = begin_run(recipe, info, calibration.variables, calibration.values, "calibrate", "calibrated");
   if (arguments.has("json")) {
     fmt::print("{}\n", json_line(json_of(calibration, settings, factory.name, checkpoint)));

@@ -14,6 +14,7 @@
 #include "plugin_options.h"
 #include "qfw/atomic_file.h"
 #include "qfw/exporter.h"
+#include "qfw/interrupt.h"
 #include "qfw/regular_file.h"
 #include "run/deploy.h"
 #include "run/fewer_images.h"
@@ -68,6 +69,7 @@ class Export {
     std::int64_t images = 0;
     if (check) images = write_check(check->begin(), *wanted_.proof.check);
     const std::string proven = runtime ? verified(file.path(), *wanted_.proof.verify, *runtime) : promised();
+    stop_if_interrupted("export");
     if (check) check->finish(file.path());
     file.finish();
     print_text(wanted_.file.string() + "\n" + proven);

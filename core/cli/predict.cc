@@ -16,6 +16,7 @@
 #include "predict/predictor.h"
 #include "predict/top.h"
 #include "qfw/error.h"
+#include "qfw/interrupt.h"
 #include "run/deploy.h"
 #include "run/idle_overrides.h"
 #include "run/session.h"
@@ -157,7 +158,7 @@ int run(const Arguments& arguments, const Catalog& catalog) {
   const auto at_once = static_cast<std::size_t>(predictor->batch());
   std::int64_t failures = 0;
   for (std::size_t first = 0; first < files.size(); first += at_once) {
-    if (InterruptGuard::requested()) fail(Error::Category::interrupted, "predict", "interrupted");
+    stop_if_interrupted("predict");
     for (const Result& result : results_of(*predictor, files.subspan(first, std::min(at_once, files.size() - first)))) {
       failures += !result.error.empty();
       if (arguments.has("json")) {

@@ -35,6 +35,13 @@ expect 2 "let it end in .npz" "$QFW" export first codes.bin --exporter=codes
 expect 2 "exporter.*threshold" "$QFW" export first codes.npz --exporter.threshold=true
 [ ! -e floats.npz ] && [ ! -e codes.bin ] || fail "a refused export leaves a file"
 
+# Every sum of 8 bits takes minutes here: Ctrl-C ends that at once, and nothing is left of it.
+"$QFW" run tiny.ini --run.dir=wide --model.num_filters=64 --model.filter_multiplier=1 --quantizer.weight_prec=8 --quantizer.act_prec=8 \
+  --train.steps=6 > /dev/null 2>&1
+expect 130 "interrupted" timeout --preserve-status -s INT -k 20 2 "$QFW" export wide wide.npz --exporter.every_sum=true
+compgen -G '*wide.*npz*' && fail "an interrupted export leaves a file"
+expect 2 "every_sum is asked for with thresholds = false" "$QFW" export wide wide.npz --exporter.every_sum=true --exporter.thresholds=false
+
 if [ -z "$python" ]; then
   echo "skipped: no python3 with numpy, which reads the files here"
   exit 77

@@ -7,7 +7,7 @@
 #include "data/pipeline.h"
 #include "qfw/error.h"
 #include "qfw/image.h"
-#include "util/interrupt.h"
+#include "qfw/interrupt.h"
 #include "util/parallel.h"
 
 namespace qfw {
@@ -25,7 +25,7 @@ double rate_of(std::int64_t images, const std::function<void()>& work) {
 void in_runs(int threads, std::int64_t count, const std::function<void(std::int64_t)>& work) {
   constexpr std::int64_t run = 16;
   parallel_for(threads, (count + run - 1) / run, [&](std::int64_t block) {
-    if (InterruptGuard::requested()) fail(Error::Category::interrupted, "data", "interrupted");
+    stop_if_interrupted("data");
     for (std::int64_t i = block * run; i < std::min(count, (block + 1) * run); ++i) work(i);
   });
 }
@@ -76,7 +76,7 @@ std::vector<Throughput> measure_input(const Dataset& dataset, const Augment& aug
       add("pipeline", steps * batch, [&] {
         Pipeline pipeline(dataset, augment, settings);
         for (std::int64_t step = 0; step < steps; ++step) {
-          if (InterruptGuard::requested()) fail(Error::Category::interrupted, "data", "interrupted");
+          stop_if_interrupted("data");
           pipeline.next();
         }
       });

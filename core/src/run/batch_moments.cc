@@ -12,8 +12,8 @@
 #include "passes/finish.h"
 #include "passes/forward.h"
 #include "qfw/error.h"
+#include "qfw/interrupt.h"
 #include "run/training_feed.h"
-#include "util/interrupt.h"
 
 namespace qfw {
 
@@ -121,7 +121,7 @@ VariableValues batch_moments(Session& session, std::int64_t step, std::int64_t b
   Progress line("batch normalization");
   line.begin({.step = 0, .total_steps = batches});
   for (std::int64_t number = 0; number < batches; ++number) {
-    if (InterruptGuard::requested()) fail(Error::Category::interrupted, "calibrate", "interrupted");
+    stop_if_interrupted("calibrate");
     std::vector<Session::Exchange> exchanges(replicas);
     for (std::size_t i = 0; i < replicas; ++i) {
       feeds[i]->next();

@@ -11,9 +11,9 @@
 #include "data/spread.h"
 #include "io/progress.h"
 #include "qfw/error.h"
+#include "qfw/interrupt.h"
 #include "run/feeds.h"
 #include "util/counted.h"
-#include "util/interrupt.h"
 #include "util/parallel.h"
 
 namespace qfw {
@@ -100,7 +100,7 @@ class Counting {
               {graph().type(graph().fetches[f].use), std::as_writable_bytes(std::span(shares[i].fetched[f]))});
         }
       }
-      if (InterruptGuard::requested()) fail(Error::Category::interrupted, "calibrate", "interrupted");
+      stop_if_interrupted("calibrate");
       session_.run(compiled_, step_, exchanges);
       for (const Share& share : shares) {
         for (int row = 0; row < share.batch.count; ++row) result_.images += is_example(share, row) ? 1 : 0;

@@ -14,10 +14,10 @@
 #include "io/progress.h"
 #include "passes/step.h"
 #include "qfw/error.h"
+#include "qfw/interrupt.h"
 #include "run/feeds.h"
 #include "run/step_checks.h"
 #include "util/counted.h"
-#include "util/interrupt.h"
 
 namespace qfw {
 
@@ -34,10 +34,6 @@ Pipeline pipeline_of(Session& session, std::int64_t images) {
   settings.corrupt = &session.corrupt();
   settings.examples = images > 0 ? images : session.recipe().eval().examples.value_or(0);
   return {session.dataset(settings.split), session.augment(), settings};
-}
-
-void stop_if_interrupted() {
-  if (InterruptGuard::requested()) fail(Error::Category::interrupted, "export", "interrupted");
 }
 
 /// In the thread of the first replica, whose backend it may be.
@@ -161,7 +157,7 @@ ExportReference::ExportReference(Session& session, const FrozenModel& model, std
   if (pipeline.examples() > session.eval_batch()) line.emplace("evaluating");
   if (line) line->begin({.step = 0, .total_steps = pipeline.examples()});
   while (const auto batch = pipeline.next()) {
-    stop_if_interrupted();
+    stop_if_interrupted("export");
     const std::vector<HostView> feeds = feeds_of(evaluation.graph, {{step_names::images, batch->images}});
     if (!compiled) {
       const Session::Exchange exchange{.feeds = feeds, .fetches = {}};
@@ -224,7 +220,7 @@ bool ExportReference::compare(Backend& runtime, const Way& way, bool to_the_firs
   Pipeline pipeline = pipeline_of(session_, images_);
   std::int64_t done = 0, agreeing = 0;
   while (const auto batch = pipeline.next()) {
-    stop_if_interrupted();
+    stop_if_interrupted("export");
     const std::vector<float> images = whole_batch(*batch, model_.batch());
     executable->run({.index = step_}, feeds_of(model_.graph, {{step_names::images, images}}), fetched.tensors);
     std::int64_t different = 0, first = -1;

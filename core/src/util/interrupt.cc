@@ -11,6 +11,8 @@
 
 #include "io/log.h"
 #include "io/terminal.h"
+#include "qfw/error.h"
+#include "qfw/interrupt.h"
 #include "util/signals.h"
 
 namespace qfw {
@@ -93,6 +95,10 @@ void InterruptGuard::serve() {
 }
 
 bool InterruptGuard::requested() { return received != 0; }
+
+void stop_if_interrupted(std::string_view tag) {
+  if (InterruptGuard::requested()) fail(Error::Category::interrupted, tag, "interrupted");
+}
 
 void leave_line_clean_at_signals() {
   Terminal::standard_error();

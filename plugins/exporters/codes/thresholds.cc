@@ -9,6 +9,7 @@
 #include <tuple>
 
 #include "qfw/error.h"
+#include "qfw/interrupt.h"
 
 namespace qfw::codes {
 
@@ -60,6 +61,7 @@ class Finder {
 
   /// The levels, by number, of [row][channel] sums.
   std::vector<int> indices(const std::vector<std::int32_t>& sums, bool* finite = nullptr) const {
+    stop_if_interrupted("codes");
     const auto rows = static_cast<std::int64_t>(sums.size() / channels_);
     std::vector<int> indices;
     try {
