@@ -77,18 +77,21 @@ std::optional<Exporter::Written> written(std::span<const std::byte> bytes) {
   return found;
 }
 
-std::string difference(std::span<const std::byte> bytes, std::span<const std::byte> other) {
+Exporter::Difference difference(std::span<const std::byte> bytes, std::span<const std::byte> other) {
   if (std::ranges::equal(bytes, other)) return {};
   pb::ModelProto a, b;
-  if (!parse(bytes, a) || !parse(other, b)) return "one of them is no ONNX file";
-  if (std::string found = difference_of_metadata(a, b); !found.empty()) return found;
-  if (std::string found = difference_of_parts("input", a.graph().input(), b.graph().input()); !found.empty()) return found;
-  if (std::string found = difference_of_parts("output", a.graph().output(), b.graph().output()); !found.empty()) return found;
+  if (!parse(bytes, a) || !parse(other, b)) return {.what = "one of them is no ONNX file"};
+  if (std::string found = difference_of_metadata(a, b); !found.empty()) return {.what = found};
+  if (std::string found = difference_of_parts("input", a.graph().input(), b.graph().input()); !found.empty())
+    return {.what = found};
+  if (std::string found = difference_of_parts("output", a.graph().output(), b.graph().output()); !found.empty())
+    return {.what = found};
   if (std::string found = difference_of_parts("initializer", a.graph().initializer(), b.graph().initializer()); !found.empty())
-    return found;
-  if (std::string found = difference_of_parts("node", a.graph().node(), b.graph().node()); !found.empty()) return found;
+    return {.what = found, .computed = true};
+  if (std::string found = difference_of_parts("node", a.graph().node(), b.graph().node()); !found.empty())
+    return {.what = found, .computed = true};
   const auto at = std::ranges::mismatch(bytes, other).in1 - bytes.begin();
-  return fmt::format("byte {} of {} differs", at, bytes.size());
+  return {.what = fmt::format("byte {} of {} differs", at, bytes.size())};
 }
 
 }  // namespace qfw::onnx

@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <span>
 
@@ -17,18 +15,12 @@
 #include "qfw/onnx/write.h"
 #include "qfw/op_definition.h"
 #include "qfw/processors.h"
+#include "qfw/regular_file.h"
 
 namespace qfw::onnxruntime {
 namespace {
 
-std::string content_of(const std::string& file) {
-  std::ifstream stream(file, std::ios::binary);
-  std::string bytes{std::istreambuf_iterator<char>(stream), {}};
-  if (!lowering::is_file(file) || !stream) {
-    fail(Error::Category::data, "onnxruntime", "the model cannot be read", file, "see that backend.model names a file");
-  }
-  return bytes;
-}
+std::string content_of(const std::string& file) { return RegularFile(file, "see that backend.model names a model").text(); }
 
 onnx::Form form_of(const std::string& form, const Graph& graph) {
   if (form == "qdq") return onnx::Form::qdq;
@@ -82,8 +74,9 @@ OnnxRuntimeBackend::OnnxRuntimeBackend(const Options& options)
           })) {}
 
 std::string OnnxRuntimeBackend::describe() const {
-  return fmt::format("onnxruntime {} cpu, level {}, {} thread{}, {}", runtime_->version(), treatment_.level, treatment_.threads,
-                     treatment_.threads == 1 ? "" : "s", runtime_->file());
+  return fmt::format("onnxruntime {} cpu, level {}, {} thread{}, {}{}", runtime_->version(), treatment_.level,
+                     treatment_.threads, treatment_.threads == 1 ? "" : "s", runtime_->file(),
+                     model_.empty() ? "" : ", model " + model_);
 }
 
 Backend::Support OnnxRuntimeBackend::supports(const Graph& graph, const Node& node) const {
@@ -104,10 +97,15 @@ std::unique_ptr<Executable> OnnxRuntimeBackend::network(const Graph& graph) cons
     auto made =
         std::make_unique<Network>(graph, runtime_, model, treatment_, model_,
                                   "name a file that `qfw export` made of this run, with an opset that this version knows");
-    if (const std::string found = made->session().metadata("qfw.form"); form_ != "auto" && found != form_) {
+    const std::string found = made->session().metadata("qfw.form");
+    if (found.empty()) {
+      fail(Error::Category::usage, "onnxruntime", "the model has no metadata qfw.form, so `qfw export` did not write it",
+           model_, "name a file that `qfw export` made of this run");
+    }
+    if (form_ != "auto" && found != form_) {
       fail(Error::Category::usage, "onnxruntime",
-           fmt::format("backend.form = {} is asked for, and the model is of the form {}", form_, found.empty() ? "?" : found),
-           model_, "leave backend.form out, or name another model");
+           fmt::format("backend.form = {} is asked for, and the model is of the form {}", form_, found), model_,
+           "leave backend.form out, or name another model");
     }
     refuse_other_run(graph, model, model_);
     return made;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 
 #include "unfinished.h"
 
@@ -10,17 +11,22 @@ namespace qfw {
 /// model.onnx, with model.onnx and test_data_set_0/ in it).
 class CheckFolder {
  public:
+  /// Whether a file is one of the exporter's.
+  using IsOurs = std::function<bool(const std::filesystem::path& file)>;
   /// Of `model`. Throws Error::Category::usage if something is in the way that --check does not write, naming it.
-  explicit CheckFolder(const std::filesystem::path& model);
+  CheckFolder(const std::filesystem::path& model, IsOurs is_ours);
 
   const std::filesystem::path& path() const { return path_; }  ///< the one that will be
   std::filesystem::path begin() const;                         ///< an empty one, to be filled
-  void finish(const std::filesystem::path& model);             ///< it appears, with that file as its model
+  /// It appears, with that file as its model. Throws as the constructor does.
+  void finish(const std::filesystem::path& model);
 
  private:
+  void refuse_foreign() const;
   std::filesystem::path foreign() const;
 
   std::filesystem::path path_, model_name_;
+  IsOurs is_ours_;
   Unfinished folder_;
 };
 

@@ -38,9 +38,8 @@ std::vector<std::string> exporters_of(const std::string& ending, const Catalog& 
 }
 
 /// The weights alone, under another system's names.
-int export_weights(const Arguments& arguments, const std::vector<std::string>& overrides, const RunSource& source,
-                   const std::string& format_name, const Catalog& catalog) {
-  const fs::path file = arguments.positional.at(1);
+int export_weights(const Arguments& arguments, const fs::path& file, const std::vector<std::string>& overrides,
+                   const RunSource& source, const std::string& format_name, const Catalog& catalog) {
   if (const auto others = exporters_of(ending_of(file), catalog); file.extension() != ".h5" && !others.empty()) {
     fail(Error::Category::usage, "export",
          fmt::format("weights under the names of {} are an HDF5 file, and this name ends as those of exporter {} do",
@@ -77,10 +76,20 @@ std::string exporter_for(const fs::path& file, const Catalog& catalog) {
        "choose one with --exporter=NAME");
 }
 
+/// What a link stands for is written, not the link.
+fs::path behind_links(const fs::path& given) {
+  std::error_code error;
+  if (!fs::is_symlink(given, error)) return given;
+  const fs::path file = fs::canonical(given, error);
+  if (!error) return file;
+  fail(Error::Category::usage, "export", "it is a link to what is not there", given.string(),
+       "remove it, or choose another name");
+}
+
 int run(const Arguments& arguments, const Catalog& catalog) {
   std::vector<std::string> overrides = arguments.overrides;
   const std::vector<std::string> exporter_options = take_plugin_options(overrides, Exporter::kind);
-  const fs::path file = arguments.positional.at(1);
+  const fs::path file = behind_links(arguments.positional.at(1));
   std::string name = arguments.get("exporter");
   const auto formats = catalog.names(Format::kind);
   const bool named_format = std::ranges::find(formats, name) != formats.end();
@@ -99,8 +108,8 @@ int run(const Arguments& arguments, const Catalog& catalog) {
       fail(Error::Category::usage, "export", "weights alone cannot be run: there is nothing to verify", {},
            "leave out --verify, --verify-only and --check, or name an exporter");
     }
-    return export_weights(arguments, overrides, source, named_format ? name : arguments.get("format", recipe::default_format),
-                          catalog);
+    return export_weights(arguments, file, overrides, source,
+                          named_format ? name : arguments.get("format", recipe::default_format), catalog);
   }
   if (!proof.only) {
     check_output(file, OutputKind::any);

@@ -16,6 +16,7 @@
 #include "qfw/exporter.h"
 #include "qfw/interrupt.h"
 #include "qfw/regular_file.h"
+#include "qfw/text.h"
 #include "run/deploy.h"
 #include "run/fewer_images.h"
 #include "run/idle_overrides.h"
@@ -31,7 +32,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* options_note = "options";
+constexpr const char *options_note = "options", *guarantee_note = "guarantee";
 
 /// A run's network, and what is written and proven of it.
 class Export {
@@ -63,13 +64,15 @@ class Export {
     std::optional<Exporter::Runtime> runtime;
     if (wanted_.proof.verify) runtime = needed_runtime();
     std::optional<CheckFolder> check;
-    if (wanted_.proof.check) check.emplace(wanted_.file);
+    if (wanted_.proof.check)
+      check.emplace(wanted_.file, [&](const fs::path& file) { return exporter_->written(file).has_value(); });
     Unfinished file(wanted_.file);
     exporter_->write(model_, notes({}), file.path());
     std::int64_t images = 0;
     if (check) images = write_check(check->begin(), *wanted_.proof.check);
     const std::string proven = runtime ? verified(file.path(), *wanted_.proof.verify, *runtime) : promised();
     stop_if_interrupted("export");
+    refuse_foreign_file(*exporter_);  // minutes may have passed
     if (check) check->finish(file.path());
     file.finish();
     print_text(wanted_.file.string() + "\n" + proven);
@@ -81,18 +84,22 @@ class Export {
   void verify_only() {
     const Exporter::Runtime runtime = needed_runtime();
     refuse_other_checkpoint();
-    const std::string difference = difference_from_fresh();
-    if (!promise_.equal && !difference.empty()) say_difference(difference);
+    const Exporter::Difference difference = difference_from_fresh();
+    if (!promise_.equal && !difference.what.empty()) say_difference(difference);
     ExportReference reference(session_, model_, step_, *wanted_.proof.only);
     const auto outcome = compare(reference, runtime, wanted_.file);
     if (const std::string why = refusal(outcome); !why.empty()) {
       fail(Error::Category::data, "export", "the file does not compute what the run does: " + why, wanted_.file.string(),
-           difference.empty()
+           difference.what.empty()
                ? fmt::format("it is what qfw writes of the run: this is a fault of the exporter or of {}", outcome.runtime)
-               : fmt::format("it was altered ({}): export it again", difference));
+               : fmt::format("{}: {}", difference.what, why_it_may_differ()));
     }
-    if (promise_.equal && !difference.empty()) say_difference(difference);
+    if (promise_.equal && !difference.what.empty()) say_difference(difference);
     print_text(outcome.guarantee(promise_) + "\n");
+    const auto claim = note_of_file(guarantee_note);
+    if (claim && *claim != outcome.guarantee(promise_)) {
+      print_text(fmt::format("not repeated now is what the file says of itself: {}\n", *claim));
+    }
   }
 
  private:
@@ -107,35 +114,52 @@ class Export {
     return factory.make(options_);
   }
 
+  void refuse_foreign_file(const Exporter& exporter) const {
+    std::error_code error;
+    if (!fs::is_regular_file(wanted_.file, error) || exporter.written(wanted_.file)) return;
+    fail(Error::Category::usage, "export",
+         fmt::format("there is a file of that name that the exporter {} did not write", wanted_.exporter),
+         wanted_.file.string(), "move it away, or choose another name");
+  }
+
   /// With the options of the command line, or those that the file to verify was written with.
   std::unique_ptr<Exporter> chosen_exporter() {
     auto exporter = make_exporter(wanted_.exporter_options);
-    std::error_code error;
-    const bool there = fs::is_regular_file(wanted_.file, error);
-    if (there) written_ = exporter->written(wanted_.file);
     if (!wanted_.proof.only) {
-      if (!there || written_) return exporter;
-      fail(Error::Category::usage, "export",
-           fmt::format("there is a file of that name that the exporter {} did not write", wanted_.exporter),
-           wanted_.file.string(), "move it away, or choose another name");
+      refuse_foreign_file(*exporter);
+      return exporter;
     }
-    if (!there) {
+    std::error_code error;
+    if (!fs::is_regular_file(wanted_.file, error)) {
       fail(Error::Category::usage, "export", "there is no such file to verify", wanted_.file.string(),
            "name one that `qfw export` wrote");
     }
+    written_ = exporter->written(wanted_.file);
     if (!written_) {
       fail(Error::Category::data, "export",
            fmt::format("this is no file of the exporter {}, or only a part of one", wanted_.exporter), wanted_.file.string(),
            "name one that `qfw export` wrote");
     }
+    std::error_code no_folder;
+    temporaries_ = fs::temp_directory_path(no_folder);
+    if (no_folder) {
+      fail(Error::Category::usage, "export", "there is no folder for temporary files: " + no_folder.message(), "TMPDIR",
+           "set it to one, or unset it");
+    }
     return make_exporter(options_of_file());
   }
 
+  std::optional<std::string> note_of_file(std::string_view name) const {
+    const auto note = std::ranges::find(written_->notes, name, &Exporter::Notes::value_type::first);
+    if (note == written_->notes.end()) return std::nullopt;
+    return note->second;
+  }
+
   std::vector<std::string> options_of_file() const {
-    const auto note = std::ranges::find(written_->notes, options_note, &Exporter::Notes::value_type::first);
-    if (note == written_->notes.end()) return wanted_.exporter_options;
+    const auto note = note_of_file(options_note);
+    if (!note) return wanted_.exporter_options;
     std::vector<std::string> options;
-    std::istringstream lines(note->second);
+    std::istringstream lines(*note);
     for (std::string line; std::getline(lines, line);) options.push_back(line);
     for (const auto& [key, value] : options_) {
       const std::string given = fmt::format("{}={}", key, to_string(value));
@@ -173,30 +197,42 @@ class Export {
   }
 
   /// Where the file is not what the exporter makes of the run; empty: nowhere. Its version and recipe, which may be others, are
-  /// taken from it.
-  std::string difference_from_fresh() const {
+  /// taken from it, and what it says was proven of it.
+  Exporter::Difference difference_from_fresh() const {
     FrozenModel model = model_;
     model.provenance.qfw = written_->provenance.qfw;
     model.provenance.recipe = written_->provenance.recipe;
-    const Unfinished fresh(fs::temp_directory_path() / wanted_.file.filename());
-    exporter_->write(model, written_->notes, fresh.path());
+    const Unfinished fresh(temporaries_ / wanted_.file.filename());
+    const auto claim = note_of_file(guarantee_note);
+    exporter_->write(model, notes(claim ? Exporter::Notes{{guarantee_note, *claim}} : Exporter::Notes{}), fresh.path());
     if (read_text(fresh.path()) == read_text(wanted_.file)) return {};
     return exporter_->difference(wanted_.file, fresh.path());
   }
 
   /// Of a file whose logits are not at fault.
-  void say_difference(const std::string& difference) const {
+  void say_difference(const Exporter::Difference& difference) const {
     const std::string &theirs = written_->provenance.qfw, &ours = model_.provenance.qfw;
-    if (theirs == ours) {
+    if (theirs == ours || !difference.computed) {
       fail(Error::Category::data, "export",
            (promise_.equal ? "no logit tells, but this is not what qfw writes of the run: "
                            : "this is not what qfw writes of the run: ") +
-               difference,
-           wanted_.file.string(), "it was altered: export it again");
+               difference.what,
+           wanted_.file.string(), why_it_may_differ());
     }
     logger().warn(
         "the file was written by qfw {}, and this is {}, which writes it otherwise ({}): its logits alone are compared", theirs,
-        ours, difference);
+        ours, difference.what);
+  }
+
+  std::string why_it_may_differ() const {
+    std::istringstream theirs(written_->provenance.recipe), ours(in_utf8(model_.provenance.recipe));
+    std::string their_line, our_line;
+    while (std::getline(theirs, their_line) && std::getline(ours, our_line)) {
+      if (their_line == our_line) continue;
+      return fmt::format("it was written with `{}`, and here it is `{}`: verify it with the same keys, or export it again",
+                         their_line, our_line);
+    }
+    return "it was altered, or the data set, which names the classes, was not there: export it again";
   }
 
   /// What is to be told of what was not verified.
@@ -257,7 +293,7 @@ class Export {
                                         outcome.runtime)
                           : fmt::format("{} was not written; a form that is equal may serve", wanted_.file.string()));
     }
-    exporter_->write(model_, notes({{"guarantee", outcome.guarantee(promise_)}}), file);
+    exporter_->write(model_, notes({{guarantee_note, outcome.guarantee(promise_)}}), file);
     if (promise_.equal) check_again(runtime, file);
     std::string proven = outcome.guarantee(promise_) + "\n";
     if (!promise_.equal) proven += fmt::format("only closeness was promised: {}\n", promise_.reason);
@@ -287,7 +323,8 @@ class Export {
   const NetworkExport& wanted_;
   const Catalog& catalog_;
   Settings options_;                          ///< of the exporter
-  std::optional<Exporter::Written> written_;  ///< what the file says that is there
+  fs::path temporaries_;                      ///< where a fresh file is written to be compared
+  std::optional<Exporter::Written> written_;  ///< what the file to verify says of itself
   std::unique_ptr<Exporter> exporter_;
   Session::Data data_;
   Session session_;

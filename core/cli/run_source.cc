@@ -115,6 +115,10 @@ void check_output(const fs::path& target, OutputKind kind) {
   if (among_checkpoints || (exists && is_run(folder))) {
     fail(Error::Category::usage, "output", "this would replace a file of a run", target.string(), "choose another name");
   }
+  if (exists && access(file.c_str(), W_OK) != 0 && errno == EACCES) {
+    fail(Error::Category::usage, "output", "there is a file of that name that this user may not write", target.string(),
+         "choose another name, or take the protection away");
+  }
   if (!fs::is_regular_file(file, error) || is_of_kind(file, kind)) return;  // what is no file the writer refuses itself
   fail(Error::Category::usage, "output", fmt::format("there is a file of that name that is no {}", name_of(kind)),
        target.string(), "move it away, or choose another name");

@@ -12,9 +12,16 @@ namespace qfw {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+constexpr std::size_t longest = 150;  ///< bytes of a name and of an ending that a temporary name takes over: 255 are allowed
+
+}  // namespace
+
 Unfinished::Unfinished(const fs::path& to)
     : to_(to),
-      path_(to.parent_path() / fmt::format(".{}.qfw-tmp.{}{}", to.stem().string(), getpid(), to.extension().string())) {}
+      path_(to.parent_path() / fmt::format(".{}.qfw-tmp.{}{}", to.stem().string().substr(0, longest), getpid(),
+                                           to.extension().string().substr(0, longest / 3))) {}
 
 Unfinished::~Unfinished() {
   std::error_code ignored;

@@ -23,10 +23,10 @@ QFW_LOG=info expect 0 "resuming after step 2" "$QFW" run tiny.ini --run.dir=seco
 
 expect 2 "has checkpoints already" "$QFW" import tiny.ini first.h5 --run.dir=second
 expect 1 "there is no group /nowhere" "$QFW" import tiny.ini first.h5 --group=/nowhere --run.dir=third
-expect 1 "another shape: params/DenseAqt_0/kernel" "$QFW" import tiny.ini first.h5 --model.stages=1 --run.dir=third
+expect 1 "another shape or type: params/DenseAqt_0/kernel" "$QFW" import tiny.ini first.h5 --model.stages=1 --run.dir=third
 expect 1 "the file lacks: .*\(for stage3/block0/conv" "$QFW" import tiny.ini first.h5 --model.stages=1,1,1 --run.dir=third
 expect 0 "grey changes nothing: params/init_conv/kernel has one input channel in the file, too" "$QFW" import tiny.ini first.h5 --grey --run.dir=grey
-expect 1 "another shape: params/init_conv/kernel is" "$QFW" import tiny.ini first.h5 --model.num_filters=16 --run.dir=third
+expect 1 "another shape or type: params/init_conv/kernel is" "$QFW" import tiny.ini first.h5 --model.num_filters=16 --run.dir=third
 head -c 3000 first.h5 > cut.h5
 expect 1 "damaged" "$QFW" import tiny.ini cut.h5 --run.dir=third
 mkfifo pipe.h5

@@ -87,6 +87,21 @@ for target in theirs.npz theirs.onnx; do
 done
 [ "$before" = "$(state whole)" ] || fail "files of the run were replaced"
 
+# Behind a link lies the file that is written; one to nowhere is nobody's to replace. Long names are names.
+mkdir links
+"$QFW" export whole links/real.h5 > /dev/null
+cp links/real.h5 links/before.h5
+ln -s real.h5 links/latest.h5
+ln -s absent.h5 links/dangling.h5
+expect 0 "real.h5" "$QFW" export whole links/latest.h5 --group=elsewhere
+[ -L links/latest.h5 ] && ! cmp -s links/real.h5 links/before.h5 || fail "a link was replaced"
+expect 2 "a link to what is not there" "$QFW" export whole links/dangling.h5
+if [ "$(id -u)" != 0 ]; then
+  chmod 444 links/real.h5
+  expect 2 "may not write" "$QFW" export whole links/real.h5
+fi
+expect 0 "" "$QFW" export whole "links/$(printf 'n%.0s' $(seq 247)).h5"
+
 # What follows the last checkpoint is made up for: the report, and recipe.ini, which eval and export read.
 rm whole/report.json
 expect 0 "this run is finished" quick --run.dir=whole

@@ -97,6 +97,20 @@ for word in 'height": 28/height": 29' 'qfw.phase/qfw.phbse' 'Sneaker/Sneakes'; d
   cmp -s w4.onnx altered.onnx && continue
   expect 1 "no logit tells, but this is not what qfw writes of the run: .*metadata qfw" "$QFW" export w4 altered.onnx --verify-only=7
 done
+# Nor is a proof taken over, or another version an excuse for other labels.
+"$QFW" export w4 unproven.onnx > /dev/null
+LC_ALL=C sed 's/equal by construction, not compared with a runtime/equal: onnxruntime 1.32.0 cpu, all of the images!!/' unproven.onnx > altered.onnx
+cmp -s unproven.onnx altered.onnx && fail "the guarantee was not altered"
+expect 0 "not repeated now is what the file says of itself: equal: .* all of the images!!" "$QFW" export w4 altered.onnx --verify-only=7
+LC_ALL=C sed 's/0\.1\.0 (\(.\)/0.0.9 (\1/g' w4.onnx > older.onnx
+cmp -s w4.onnx older.onnx && fail "the version was not altered"
+expect 0 "^equal: .* 7 images$" "$QFW" export w4 older.onnx --verify-only=7
+LC_ALL=C sed 's/Sneaker/Sneakes/' older.onnx > altered.onnx
+expect 1 "not what qfw writes of the run: metadata qfw.labels differ" "$QFW" export w4 altered.onnx --verify-only=7
+alter_codes older.onnx altered.onnx dense/weights/codes 12 1
+expect 1 "the first layer that differs is dense" "$QFW" export w4 altered.onnx --verify-only
+expect 1 "it was written with .act_prec = 4., and here it is .act_prec = 3." "$QFW" export w4 w4.onnx --verify-only=7 --quantizer.act_prec=3
+expect 2 "no folder for temporary files" env TMPDIR=/nowhere "$QFW" export w4 w4.onnx --verify-only=7
 LC_ALL=C sed 's/qfw.checkpoint\(..\)./qfw.checkpoint\1x/' w4.onnx > altered.onnx
 expect 1 "another checkpoint" "$QFW" export w4 altered.onnx --verify-only=7
 
@@ -130,6 +144,12 @@ expect 2 "the model is of another run or checkpoint: [0-9]+ of [0-9]+ constants 
 expect 2 "backend.form = exact is asked for, and the model is of the form qdq" "$QFW" eval w4 "${on_ort[@]}" --backend.model=qdq.onnx --backend.form=exact
 expect 0 "top-1" "$QFW" eval w4 "${on_ort[@]}" --backend.model=qdq.onnx --backend.form=qdq
 
+# What is no file is told, and never waited for.
+mkfifo pipe.onnx
+for model in pipe.onnx .; do
+  expect 1 "it is a (pipe|folder), not a file" timeout 20 "$QFW" eval w4 "${on_ort[@]}" --backend.model=$model
+done
+
 # Values of layers that are not there.
 alter_codes w4.onnx renamed.onnx dense/weights/codes 12 1
 LC_ALL=C sed -i 's#init_conv/sums#init_conv/sumz#g' renamed.onnx
@@ -146,6 +166,10 @@ expect 0 "--check=20000 is more than there is: split validation has 10000 images
 expect 0 "many_check: 3 images" "$QFW" export w4 many.onnx --check=3
 expect 0 "many_check: 1 image and its logits" "$QFW" export w4 many.onnx --check=1
 expect 2 "too few images" "$QFW" export w4 none.onnx --check=3 --exporter.batch=4 --verify
+mkdir -p theirs_check/test_data_set_0
+echo mine | tee theirs_check/model.onnx > theirs_check/test_data_set_0/input_0.pb
+expect 2 "does not write.*theirs_check/model.onnx" "$QFW" export w4 theirs.onnx --check=3
+[ "$(cat theirs_check/model.onnx theirs_check/test_data_set_0/input_0.pb)" = $'mine\nmine' ] || fail "files of the user's are gone"
 mkdir other_check
 touch other_check/mine
 expect 2 "does not write.*other_check" "$QFW" export w4 other.onnx --check=3

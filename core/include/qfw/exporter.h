@@ -55,9 +55,12 @@ class QFW_API Exporter {
   /// export` replaces no file of which nothing is known here; the default knows none. The file may be a stranger's. Throws
   /// Error::Category::data only for one that cannot be read.
   virtual std::optional<Written> written(const std::filesystem::path& file) const;
-  /// What tells two unequal files of write() apart, in words of the format: "initializer dense/weights/codes differs". The
-  /// default names the first byte.
-  virtual std::string difference(const std::filesystem::path& file, const std::filesystem::path& other) const;
+  struct Difference {
+    std::string what;       ///< in words of the format: "initializer dense/weights/codes differs"
+    bool computed = false;  ///< of the network itself: where it counts, logits differ, too; else of what is said beside it
+  };
+  /// The first that tells two unequal files of write() apart. The default names a byte.
+  virtual Difference difference(const std::filesystem::path& file, const std::filesystem::path& other) const;
 
   /// Images for programs on other devices to try the file with, and what they must get: written into `folder`, which is there,
   /// in the way that users of the format know. `images` are prepared ones, f32 [n, H, W, C], `logits` qfw's, f32 [n, classes].

@@ -250,7 +250,7 @@ class Fitting {
     }
     place.refuse("the file lacks", missing_,
                  fmt::format("check --group, and that the recipe describes this network{}", advice()));
-    place.refuse("tensors of another shape", misshapen_, check_network + advice());
+    place.refuse("tensors of another shape or type", misshapen_, check_network + advice());
     place.refuse("the recipe's network has no place for", left_over(format), check_network);
     place.refuse("weights that no network can have", wrong_, "export them again, from a step before they went wrong");
     for (const std::string& part : absent_) {

@@ -146,7 +146,7 @@ class GuardedExporter final : public Guard<Exporter> {
   std::optional<Written> written(const std::filesystem::path& file) const override {
     return call("written()", [&] { return inner().written(file); });
   }
-  std::string difference(const std::filesystem::path& file, const std::filesystem::path& other) const override {
+  Difference difference(const std::filesystem::path& file, const std::filesystem::path& other) const override {
     return call("difference()", [&] { return inner().difference(file, other); });
   }
   void write_check(const FrozenModel& model, const HostView& images, const HostView& logits,

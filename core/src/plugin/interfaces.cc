@@ -105,10 +105,10 @@ Exporter::Runtime Exporter::runtime() const { return {}; }
 
 std::optional<Exporter::Written> Exporter::written(const std::filesystem::path&) const { return {}; }
 
-std::string Exporter::difference(const std::filesystem::path& file, const std::filesystem::path& other) const {
+Exporter::Difference Exporter::difference(const std::filesystem::path& file, const std::filesystem::path& other) const {
   const std::string a = read_text(file), b = read_text(other);
   const auto at = std::ranges::mismatch(a, b).in1 - a.begin();
-  return fmt::format("byte {} of {} differs", at, a.size());
+  return {.what = fmt::format("byte {} of {} differs", at, a.size())};
 }
 
 void Exporter::write_check(const FrozenModel&, const HostView&, const HostView&, const std::filesystem::path&) const {

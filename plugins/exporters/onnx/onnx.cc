@@ -95,7 +95,7 @@ class Onnx final : public Exporter {
     return onnx::written(std::as_bytes(std::span(bytes)));
   }
 
-  std::string difference(const std::filesystem::path& file, const std::filesystem::path& other) const override {
+  Difference difference(const std::filesystem::path& file, const std::filesystem::path& other) const override {
     const std::string a = read_text(file), b = read_text(other);
     return onnx::difference(std::as_bytes(std::span(a)), std::as_bytes(std::span(b)));
   }

@@ -52,7 +52,7 @@ TEST(OnnxWritten, NamesTheFirstDifference) {
     Parts other(file);
     change(other.file);
     const std::string bytes = other.file.SerializeAsString();
-    return onnx::difference(bytes_of(bytes), bytes_of(file));
+    return onnx::difference(bytes_of(bytes), bytes_of(file)).what;
   };
   EXPECT_THAT(difference([](auto&) {}), IsEmpty());
   EXPECT_EQ(difference([](auto& model) { model.mutable_metadata_props(8)->set_value("[]"); }), "metadata qfw.labels differ");

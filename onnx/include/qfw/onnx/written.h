@@ -3,7 +3,6 @@
 #include <cstddef>
 #include <optional>
 #include <span>
-#include <string>
 
 #include "qfw/exporter.h"
 
@@ -12,7 +11,8 @@ namespace qfw::onnx {
 /// What a file of write() says of itself, in any form; none: these bytes are something else. Threads: any.
 std::optional<Exporter::Written> written(std::span<const std::byte> bytes);
 
-/// The first part in which two files of write() are not equal, with its name in the file; empty: they are.
-std::string difference(std::span<const std::byte> bytes, std::span<const std::byte> other);
+/// The first part in which two files of write() are not equal, by its name in the file; metadata come first. Says nothing of
+/// equal ones.
+Exporter::Difference difference(std::span<const std::byte> bytes, std::span<const std::byte> other);
 
 }  // namespace qfw::onnx
