@@ -146,7 +146,7 @@ compile_for() {  # compile_for MODEL PLANS(true, false)
   unset XDG_CACHE_HOME QFW_PLUGIN_PATH
 }
 
-is_installed() { QFW_PLUGIN_PATH=$build/tests/compiling qfw_compiling describe backend cuda_compiling 2> /dev/null | grep -q '^On this machine'; }
+is_installed() { QFW_PLUGIN_PATH=$build/tests/compiling qfw_compiling describe backend cuda_compiling 2> /dev/null | grep > /dev/null '^On this machine'; }
 qfw_compiling() { LD_LIBRARY_PATH="$tree/qfw/lib" "$tree/qfw/bin/qfw" "$@"; }
 
 make_code() {

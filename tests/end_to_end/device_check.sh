@@ -62,11 +62,11 @@ sed -i 's/^glibc: .*/glibc: 9.99/' moved/manifest.txt
 expect 2 "needs glibc 9.99 or later, here is " "${check[@]}"
 sed -i 's/^glibc: .*/glibc: 2.36/' moved/manifest.txt
 
-if "$QFW" describe backend cuda | grep -q '^Not on this machine'; then
+if "$QFW" describe backend cuda | grep > /dev/null '^Not on this machine'; then
   expect 3 "^check: there is no device" moved/check.sh --out none
 fi
 mv moved/qfw/lib/libfmt.so.9 moved/qfw/lib/kept 2> /dev/null || mv moved/qfw/lib/libfmt.so.* moved/qfw/lib/kept
-if ! ldconfig -p | grep -q libfmt; then
+if ! ldconfig -p | grep > /dev/null libfmt; then
   expect 2 "libraries are missing: " "${check[@]}"
 fi
 echo "device_check: a bundle stands by itself, the emulated device passes"

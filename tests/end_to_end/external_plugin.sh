@@ -27,7 +27,7 @@ cmake -S "$QFW_SOURCE_DIR/tests/external_plugin" -B plugin -G Ninja -DCMAKE_BUIL
 cmake --build plugin >> plugin.log || { cat plugin.log; fail "the external project cannot be built"; }
 rm -rf plugin_folder && mkdir plugin_folder && cp plugin/libqfw_quantizer_dorefa.so plugin_folder
 
-"$qfw" list quantizer | grep -q dorefa && fail "the plugin is listed without its folder"
+"$qfw" list quantizer | grep > /dev/null dorefa && fail "the plugin is listed without its folder"
 "$qfw" list quantizer --plugin-dir=plugin_folder > list.txt
 grep -Eq "^quantizer +dorefa +DoReFa-Net's k-bit weights" list.txt || fail "qfw list does not show it: $(cat list.txt)"
 QFW_PLUGIN_PATH=$PWD/plugin_folder "$qfw" describe quantizer DOREFA > describe.txt
@@ -46,7 +46,7 @@ ls run/checkpoints/step_*.h5 > /dev/null || fail "the run left no checkpoint"
 # Activations are clipped to [0, 1]; weights are squashed before they are rounded, so that none is clipped by its grid.
 grep -Eq ',input,1,1,1,[0-9.e-]+$' run/layers.csv && grep -Eq ',weights,1,1,1,$' run/layers.csv || fail "layers.csv: $(cat run/layers.csv)"
 "$qfw" explain "$recipe" --plugin-dir=plugin_folder > explain.txt
-grep -q integer explain.txt || grep -q float explain.txt || fail "qfw explain shows no site: $(cat explain.txt)"
+grep -q integer explain.txt || grep > /dev/null float explain.txt || fail "qfw explain shows no site: $(cat explain.txt)"
 # A backend on the installed qfw::lowering: equal to the reference in every conformance case, and fit to train with replicas.
 grep -q 'libqfw_lowering\.a' <<< "$(ls "$prefix/lib")" || fail "the lowering was not installed"
 mkdir -p backend_folder && cp plugin/libqfw_backend_plain.so backend_folder

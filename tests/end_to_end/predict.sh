@@ -21,7 +21,7 @@ if LD_LIBRARY_PATH='' ldd "$library" | grep -vF "=> $prefix/lib/qfw/" | grep -E 
   fail "the library needs what a program that predicts must do without"
 fi
 if nm -D --defined-only "$library" | grep -vE ' [TA] qfw_'; then fail "the library shows more than its functions"; fi
-readelf -d "$library" | grep -q 'SONAME.*\[libqfw_predict.so.0\]' || fail "another SONAME"
+readelf -d "$library" | grep > /dev/null 'SONAME.*\[libqfw_predict.so.0\]' || fail "another SONAME"
 echo '#include <qfw_predict.h>' | "$cc" -std=c99 -Wall -Wextra -Wpedantic -Werror -I "$prefix/include" -fsyntax-only -x c - ||
   fail "the header is no C99"
 # Nothing of the rest is needed: the library with oneDNN beside it is enough.

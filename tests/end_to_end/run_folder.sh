@@ -57,4 +57,4 @@ grep -aqE 'train/|eval/|layers/' original/events.* && fail "names that the origi
 [ "$(json_field examples < two/evaluation.json)" = 100 ] || fail "two replicas evaluate $(json_field examples < two/evaluation.json) examples"
 
 expect 0 '^[0-9.]+ % of the machine.s peak, which would be [0-9.]+ images/s$' "$QFW" bench tiny.ini --steps=2
-"$QFW" bench tiny.ini --steps=2 --json 2> /dev/null | grep -Eq '"peak_share": 0\.[0-9]+' || fail "bench --json has no peak_share"
+"$QFW" bench tiny.ini --steps=2 --json 2> /dev/null | grep -E > /dev/null '"peak_share": 0\.[0-9]+' || fail "bench --json has no peak_share"

@@ -88,6 +88,6 @@ printf '\003' >&3
 ends 130
 if [ -e early/report.json ]; then
   [ "$(json_field status < early/report.json)" = '"interrupted"' ] || fail "not interrupted"
-  lines | grep -q 'stopping: ' || fail "no answer: $(lines)"
+  lines | grep > /dev/null 'stopping: ' || fail "no answer: $(lines)"
 fi
-if lines | grep -q '\^C\|^left '; then fail "something is left of the line: $(lines)"; fi
+if lines | grep > /dev/null '\^C\|^left '; then fail "something is left of the line: $(lines)"; fi

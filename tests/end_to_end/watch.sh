@@ -44,7 +44,7 @@ until_update() {  # until_update PATTERN: the news match it, 60 s at most
 watch run --port=0
 grep -q "there is no run yet" watch.log || fail "$(cat watch.log)"
 until_update '"mode":"waiting"'
-get / | grep -q '<title>run</title>' || fail "no page: $(get / | head -c 300)"
+get / | grep > /dev/null '<title>run</title>' || fail "no page: $(get / | head -c 300)"
 "$QFW" run tiny.ini --run.dir=run --train.steps=100000 --schedule.num_epochs=400 > /dev/null 2>&1 &
 run=$!
 until_update '"name":"(running|training|evaluating|saving)".*"alive":true'
@@ -89,8 +89,8 @@ refused 403 "GET / HTTP/1.1\r\n${line}Origin: http://localhost:$port\r\nOrigin: 
 refused 200 "GET / HTTP/1.1\r\n$line\r\n"
 refused 200 "GET http://127.0.0.1:$port/ HTTP/1.1\r\n$line\r\n"
 refused 200 "GET / HTTP/1.1\r\nHost: localhost:\r\nConnection: close\r\n\r\n"
-get / | grep -qi "^content-security-policy: default-src 'none'.*frame-ancestors 'none'" || fail "no policy"
-get / | grep -qi '^access-control' && fail "other pages are let in"
+get / | grep -i > /dev/null "^content-security-policy: default-src 'none'.*frame-ancestors 'none'" || fail "no policy"
+get / | grep -i > /dev/null '^access-control' && fail "other pages are let in"
 
 # It ends with Ctrl-C, and leaves the run alone.
 before=$(find run | sort | md5sum)
@@ -103,13 +103,13 @@ wait $watcher || status=$?
 # A folder of runs; and where the port is taken.
 mkdir runs && "$sample" runs/one && "$sample" runs/two state=interrupted
 watch runs --port=0
-body_of /list | grep -q '"name":"one".*"name":"two"\|"name":"two".*"name":"one"' || fail "$(body_of /list)"
+body_of /list | grep > /dev/null '"name":"one".*"name":"two"\|"name":"two".*"name":"one"' || fail "$(body_of /list)"
 for run in one two; do  # the list, `qfw runs` and the page say the same
   listed=$("$QFW" runs runs/$run --json | sed -nE 's/^ *"state": "([a-z]+)",$/\1/p')
   grep -q "\"name\":\"$run\",\"state\":\"$listed\"" <<< "$(body_of /list)" || fail "$run is $listed, but: $(body_of /list)"
   grep -q "\"name\": *\"$listed\"" <<< "$("$QFW" report runs/$run --json)" || fail "the page of $run is not $listed"
 done
-body_of /run/0/update | grep -q '"mode":"run"' || fail "$(body_of /run/0/update | head -c 200)"
+body_of /run/0/update | grep > /dev/null '"mode":"run"' || fail "$(body_of /run/0/update | head -c 200)"
 expect 2 "port $port is taken" "$QFW" watch runs --port="$port"
 expect 2 "is no IP address" "$QFW" watch runs --address=everywhere
 expect 2 "from 0 .* to 65535" "$QFW" watch runs --port=70000
