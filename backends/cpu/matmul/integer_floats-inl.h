@@ -131,7 +131,7 @@ HWY_INLINE void float_results(const FloatRows& rows, const FloatRow& row, std::i
   for (int i = 0; i < Count; ++i) sums[i] = hn::Zero(d);
   const std::byte* weights = row.weights + v * rows.weights_step;
   const std::int64_t from = x * stride * column + v * bytes;
-  for (std::int64_t l = 0; l < row.line_count; ++l) {
+  const auto add_line = [&](std::int64_t l) HWY_ATTR {
     // Else the compiler would compute the offset of each word once, and have no registers for them.
     const auto* words = static_cast<const std::byte*>(HWY_ASSUME_ALIGNED(row.lines[l] + from, hn::MaxLanes(d) * sizeof(float)));
     if constexpr (Width == 0) {
@@ -156,13 +156,19 @@ HWY_INLINE void float_results(const FloatRows& rows, const FloatRow& row, std::i
         }
       }
     }
+  };
+  if (Width > 0 && row.line_count == Width) {
+#pragma GCC unroll 8
+    for (int l = 0; l < Width; ++l) add_line(l);
+  } else {
+    for (std::int64_t l = 0; l < row.line_count; ++l) add_line(l);
   }
   const std::int64_t step = rows.dst_step, ahead = row.ahead;
   std::int32_t* to = row.dst + x * step + v * word_vector();
   if (v + 1 < rows.vectors || rows.channels == word_vector()) {
 #pragma GCC unroll 8
     for (int i = 0; i < Count; ++i, to += step) {
-      hwy::Prefetch(to + ahead);
+      if (v == 0) hwy::Prefetch(to + ahead);  // what else there is lies in the same line
       hn::StoreU(whole_numbers(sums[i]), dw, to);
     }
     return;
