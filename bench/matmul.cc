@@ -41,7 +41,8 @@ constexpr Layer resnet50[] = {
 constexpr Layer grouped[] = {{128, 128, 3, 1, 56, 1},      {128, 128, 3, 1, 56, 1, 4},   {128, 128, 3, 1, 56, 1, 32},
                              {256, 256, 3, 2, 56, 1, 32},  {512, 512, 3, 1, 14, 1, 32},  {32, 32, 3, 1, 112, 1, 32},
                              {144, 144, 3, 1, 56, 1, 144}, {144, 144, 3, 2, 56, 1, 144}, {576, 576, 3, 1, 14, 1, 576},
-                             {240, 240, 5, 1, 28, 1, 240}, {960, 960, 3, 1, 7, 1, 960}};
+                             {576, 576, 3, 2, 14, 1, 576}, {240, 240, 5, 1, 28, 1, 240}, {960, 960, 3, 1, 7, 1, 960},
+                             {960, 960, 5, 1, 7, 1, 960}};
 
 struct Column {
   const char* name;
@@ -89,6 +90,9 @@ Memory filled(const TensorType& type, int greatest) {
         break;
       case DType::bf16:
         put(BFloat16(static_cast<float>(draw) / 2048 - 1));
+        break;
+      case DType::f16:
+        put(Float16(static_cast<float>(draw) / 2048 - 1));
         break;
       case DType::u8:
         put(static_cast<std::uint8_t>(draw % (greatest + 1)));

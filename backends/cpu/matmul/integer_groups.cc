@@ -38,10 +38,10 @@ class IntegerGroups final : public PackedInteger<WordProduct> {
   /// For weights up to that size.
   WordLoop least_loop(int greatest_weight) const {
     if (vnni_) return WordLoop::vnni;
+    if (floats_are_faster() && exact_in_floats(greatest_weight)) return WordLoop::floats;
     const bool fits =
         codes_.steps(greatest_weight) >= std::min(fewest_steps, words_per_channel(product_.geometry, WordLoop::quads));
-    if (has_word_loop(WordLoop::quads) && fits) return WordLoop::quads;
-    return floats_are_faster() && exact_in_floats(greatest_weight) ? WordLoop::floats : WordLoop::pairs;
+    return has_word_loop(WordLoop::quads) && fits ? WordLoop::quads : WordLoop::pairs;
   }
 
   bool exact_in_floats(int greatest_weight) const {

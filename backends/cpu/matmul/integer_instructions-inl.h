@@ -22,6 +22,19 @@ namespace qfw::cpu::HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
+/// Of floats that are integers of 32 bits: what is beyond these is not looked for.
+HWY_INLINE hn::Vec<hn::ScalableTag<std::int32_t>> whole_numbers(hn::Vec<hn::ScalableTag<float>> numbers) {
+#if !QFW_MULTIPLIES_BYTES
+  return hn::ConvertTo(hn::ScalableTag<std::int32_t>(), numbers);
+#elif HWY_TARGET <= HWY_AVX3
+  return hn::Vec<hn::ScalableTag<std::int32_t>>{_mm512_cvttps_epi32(numbers.raw)};
+#elif HWY_TARGET <= HWY_AVX2
+  return hn::Vec<hn::ScalableTag<std::int32_t>>{_mm256_cvttps_epi32(numbers.raw)};
+#else
+  return hn::Vec<hn::ScalableTag<std::int32_t>>{_mm_cvttps_epi32(numbers.raw)};
+#endif
+}
+
 HWY_INLINE bool bytes_possible() { return QFW_MULTIPLIES_BYTES != 0; }
 
 #if QFW_MULTIPLIES_BYTES

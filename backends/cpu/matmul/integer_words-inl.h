@@ -30,6 +30,54 @@ std::int64_t word_vector() { return static_cast<std::int64_t>(hn::Lanes(Words32(
 
 HWY_INLINE Word load_words(const std::byte* from) { return hn::Load(Words32(), reinterpret_cast<const std::int32_t*>(from)); }
 
+// Rows of results that are gone through vector by vector: what they and their part of src take stays in the second-level cache.
+constexpr std::int64_t band_bytes = 256 << 10;
+
+// Vectors of output channels that are gone through together: with vectors of 32 bytes two, since they fill a cache's lines.
+constexpr std::int64_t vectors_at_once = HWY_MAX_BYTES == 32 ? 2 : 1;
+
+/// Of results, all images' rows one after the other.
+std::int64_t band_rows(const Geometry& g) {
+  // What is written in whole lines of a cache is not met again.
+  const std::int64_t bytes = g.sh * g.w * g.c + (vectors_at_once > 1 ? g.sh * g.w * g.c : 4 * g.ow * g.o);
+  return std::max<std::int64_t>(band_bytes / bytes, 1);
+}
+
+std::int64_t whole_lines(std::int64_t bytes) { return (bytes + 63) / 64 * 64; }
+
+/// Pixels in a line of memory, and how many of them may be read a vector at a time without leaving the tensor.
+struct Pixels {
+  const std::uint8_t* from;
+  std::int64_t step, count;
+
+  std::int64_t readable(const std::uint8_t* end, std::int64_t bytes) const {
+    if (step == 0 || (count - 1) * step + bytes <= end - from) return count;
+    return end - from < bytes ? 0 : (end - from - bytes) / step + 1;
+  }
+};
+
+template <bool Signed>
+HWY_INLINE Word load_codes(const std::uint8_t* from) {
+  if constexpr (Signed) {
+    const hn::Rebind<std::int8_t, Words32> narrow;
+    return hn::PromoteTo(Words32(), hn::LoadU(narrow, reinterpret_cast<const std::int8_t*>(from)));
+  } else {
+    const hn::Rebind<std::uint8_t, Words32> narrow;
+    return hn::PromoteTo(Words32(), hn::LoadU(narrow, from));
+  }
+}
+
+HWY_INLINE void store_words(Word word, std::byte* to) { hn::Store(word, Words32(), reinterpret_cast<std::int32_t*>(to)); }
+
+/// Past the caches: pixels of as many vectors as are gone through together, to pixels of `channels`.
+void stream_lines(const std::int32_t* line, std::int64_t pixels, std::int64_t channels, std::int32_t* dst) {
+  const Words32 d;
+  const std::int64_t count = vectors_at_once * word_vector();
+  for (std::int64_t x = 0; x < pixels; ++x, line += count, dst += channels) {
+    for (std::int64_t o = 0; o < count; o += word_vector()) hn::Stream(hn::Load(d, line + o), d, dst + o);
+  }
+}
+
 HWY_INLINE Word multiply_two(Word a, Word b) {
 #if QFW_MULTIPLIES_BYTES
   return multiply_pairs(hn::BitCast(D16(), a), hn::BitCast(D16(), b));
@@ -58,15 +106,6 @@ struct SumPairs {
   static HWY_INLINE Sum zero() { return hn::Zero(Words32()); }
   static HWY_INLINE Sum add(Sum sum, Word word, Word weight) { return hn::Add(sum, multiply_two(word, weight)); }
   static HWY_INLINE Word result(const WordRow&, Sum sum) { return sum; }
-};
-struct SumFloats {
-  using D = hn::ScalableTag<float>;
-  using Sum = hn::Vec<D>;
-  static HWY_INLINE Sum zero() { return hn::Zero(D()); }
-  static HWY_INLINE Sum add(Sum sum, Word word, Word weight) {
-    return hn::MulAdd(hn::BitCast(D(), word), hn::BitCast(D(), weight), sum);
-  }
-  static HWY_INLINE Word result(const WordRow&, Sum sum) { return hn::ConvertTo(Words32(), sum); }
 };
 #if QFW_MULTIPLIES_BYTES
 /// Where 16 bits hold all sums.

@@ -12,6 +12,7 @@
 #include "hwy/cache_control.h"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
+#include "matmul/integer_floats-inl.h"
 #include "matmul/integer_words-inl.h"
 #include "matmul/spread-inl.h"
 
@@ -19,14 +20,6 @@ HWY_BEFORE_NAMESPACE();
 namespace qfw::cpu::HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
-
-// Rows of results that are gone through vector by vector: what they and their part of src take stays in the second-level cache.
-constexpr std::int64_t band_bytes = 256 << 10;
-
-// Vectors of output channels that are gone through together: with vectors of 32 bytes two, since they fill a cache's lines.
-constexpr std::int64_t vectors_at_once = HWY_MAX_BYTES == 32 ? 2 : 1;
-
-std::int64_t whole_lines(std::int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
 /// How kernels and pixels are cut into words.
 struct Layout {
@@ -63,30 +56,6 @@ struct Layout {
   std::int64_t bytes() const { return whole_lines(made_rows() + slots * static_cast<std::int64_t>(sizeof(std::int64_t))); }
 };
 
-/// Pixels in a line of memory, and how many of them may be read a vector at a time without leaving the tensor.
-struct Pixels {
-  const std::uint8_t* from;
-  std::int64_t step, count;
-
-  std::int64_t readable(const std::uint8_t* end, std::int64_t bytes) const {
-    if (step == 0 || (count - 1) * step + bytes <= end - from) return count;
-    return end - from < bytes ? 0 : (end - from - bytes) / step + 1;
-  }
-};
-
-template <bool Signed>
-HWY_INLINE Word load_codes(const std::uint8_t* from) {
-  if constexpr (Signed) {
-    const hn::Rebind<std::int8_t, Words32> narrow;
-    return hn::PromoteTo(Words32(), hn::LoadU(narrow, reinterpret_cast<const std::int8_t*>(from)));
-  } else {
-    const hn::Rebind<std::uint8_t, Words32> narrow;
-    return hn::PromoteTo(Words32(), hn::LoadU(narrow, from));
-  }
-}
-
-HWY_INLINE void store_words(Word word, std::byte* to) { hn::Store(word, Words32(), reinterpret_cast<std::int32_t*>(to)); }
-
 /// A code of each row side by side, as they are or in 16 bits.
 template <int Count, bool Pairs, bool Signed>
 HWY_NOINLINE void combine(const Pixels* rows, std::int64_t pixels, [[maybe_unused]] int offset, std::byte* to) {
@@ -120,18 +89,6 @@ constexpr Combine combine_pairs[2][2] = {{combine<1, true, false>, combine<2, tr
                                          {combine<1, true, true>, combine<2, true, true>}};
 constexpr Combine combine_quads[] = {combine<1, false, false>, combine<2, false, false>, combine<3, false, false>,
                                      combine<4, false, false>};
-
-/// A code in each word.
-template <bool Signed>
-HWY_NOINLINE void convert(const Pixels& row, std::int64_t pixels, std::int64_t ahead, std::byte* to) {
-  const hn::ScalableTag<float> d;
-  const std::uint8_t* from = row.from;
-  const std::int64_t step = row.step;
-  for (std::int64_t x = 0; x < pixels; ++x, from += step, to += word_vector() * 4) {
-    hwy::Prefetch(from + ahead);
-    store_words(hn::BitCast(Words32(), hn::ConvertTo(d, load_codes<Signed>(from))), to);
-  }
-}
 
 /// Gives each lane the word of another one.
 HWY_NOINLINE void permute(const std::int32_t* lanes, std::int64_t pixels, std::byte* line) {
@@ -193,7 +150,6 @@ class LineMaker {
       : signed_(product.src_signed),
         codes_(static_cast<int>(codes_per_word(product.loop))),
         offset_(codes_ == 4 ? product.offset : 0),
-        line_(product.geometry.w * product.geometry.c),
         spread_(spread),
         end_(product.src + product.geometry.n * product.geometry.h * product.geometry.w * product.geometry.c) {
     const int shift = codes_ / 2;
@@ -208,11 +164,7 @@ class LineMaker {
   void of_rows(const Pixels* rows, int count, std::byte* to) const {
     std::int64_t ready = rows[0].count;
     for (int s = 0; s < count; ++s) ready = std::min(ready, rows[s].readable(end_, lanes_));
-    if (codes_ == 1) {
-      (signed_ ? convert<true> : convert<false>)(rows[0], ready, line_, to);
-    } else {
-      (codes_ == 2 ? combine_pairs[signed_][count - 1] : combine_quads[count - 1])(rows, ready, offset_, to);
-    }
+    (codes_ == 2 ? combine_pairs[signed_][count - 1] : combine_quads[count - 1])(rows, ready, offset_, to);
     if (!spread_.as_it_is) permute(spread_.offsets, ready, to);
     for (std::int64_t x = ready; x < rows[0].count; ++x) {
       for (std::int64_t l = 0; l < lanes_; ++l) {
@@ -265,10 +217,7 @@ class LineMaker {
   void put(std::byte* word, int s, const std::uint8_t* code) const {
     const std::uint8_t bits = code == nullptr ? std::uint8_t{0} : *code;
     const int number = signed_ ? static_cast<std::int8_t>(bits) : bits;
-    if (codes_ == 1) {
-      const auto value = static_cast<float>(number);
-      std::memcpy(word, &value, sizeof(value));
-    } else if (codes_ == 2) {
+    if (codes_ == 2) {
       const auto value = static_cast<std::int16_t>(number);
       std::memcpy(word + 2 * s, &value, sizeof(value));
     } else {
@@ -278,7 +227,6 @@ class LineMaker {
 
   const bool signed_;
   const int codes_, offset_;
-  const std::int64_t line_;
   const Spread& spread_;
   const std::uint8_t* const end_;
   const std::int64_t lanes_ = word_vector();
@@ -290,8 +238,6 @@ void multiply_row(WordLoop loop, const WordRow& row) {
   switch (loop) {
     case WordLoop::pairs:
       return row.same ? multiply_same<AnyWidth<SumPairs, true>>(row) : multiply_row<SumPairs>(row);
-    case WordLoop::floats:
-      return multiply_row<SumFloats>(row);
     case WordLoop::quads:
 #if QFW_MULTIPLIES_BYTES
       if (row.same) return multiply_same<WidenedQuads<true>>(row);
@@ -302,6 +248,8 @@ void multiply_row(WordLoop loop, const WordRow& row) {
 #endif
     case WordLoop::vnni:
       return multiply_vnni(row);
+    case WordLoop::floats:  // are no words
+      return;
   }
 }
 
@@ -405,9 +353,7 @@ class Multiplication {
     for (std::int64_t v = 0; v < vectors_at_once; ++v) {
       std::memset(buffer_ + v * layout_.bytes(), padding, static_cast<std::size_t>(layout_.pointers()));
     }
-    // What is written in whole lines of a cache is not met again.
-    const std::int64_t bytes = g_.sh * g_.w * g_.c + (vectors_at_once > 1 ? g_.sh * g_.w * g_.c : 4 * g_.ow * g_.o);
-    const std::int64_t band = std::max<std::int64_t>(band_bytes / bytes, 1);
+    const std::int64_t band = band_rows(g_);
     for (; row < row_end; row += band) {
       for (std::int64_t o = 0; o < g_.o; o += word_vector() * vectors_at_once) add_up(row, std::min(row + band, row_end), o);
     }
@@ -442,14 +388,7 @@ class Multiplication {
           vectors[v]->add_up(image, y, dst + first, g_.o, ahead, product_.stream);
         }
       }
-      if (gathered) stream_pixels(line, channels, dst);
-    }
-  }
-
-  void stream_pixels(const std::int32_t* line, std::int64_t channels, std::int32_t* dst) const {
-    const Words32 d;
-    for (std::int64_t x = 0; x < g_.ow; ++x, line += channels, dst += g_.o) {
-      for (std::int64_t o = 0; o < channels; o += word_vector()) hn::Stream(hn::Load(d, line + o), d, dst + o);
+      if (gathered) stream_lines(line, g_.ow, g_.o, dst);
     }
   }
 
@@ -460,13 +399,18 @@ class Multiplication {
 };
 
 void multiply_words(const WordProduct& product, const WordRows& rows) {
-  Multiplication(product, rows.buffer).run(rows.row, rows.row_end);
+  if (product.loop == WordLoop::floats) {
+    FloatProduct(product, rows.buffer).run(rows.row, rows.row_end);
+  } else {
+    Multiplication(product, rows.buffer).run(rows.row, rows.row_end);
+  }
   if (product.stream) hwy::FlushStream();
 }
 
 void pack(const WordProduct& product, const std::int8_t* weights, std::int64_t v, std::byte* packed,
           std::int32_t* compensation) {
   const Geometry& g = product.geometry;
+  if (product.loop == WordLoop::floats) return pack_floats(g, weights, v, packed);
   const Layout layout(g, product.loop);
   const std::int64_t lanes = word_vector(), o = v * lanes, count = std::min(lanes, g.o - o), of_line = layout.per_pixel;
   if (compensation != nullptr) std::fill(compensation, compensation + lanes, 0);
@@ -479,9 +423,7 @@ void pack(const WordProduct& product, const std::int8_t* weights, std::int64_t v
       const std::int8_t* from = i < g.kh && q < g.cg() ? weights + ((i * g.kw + j) * g.cg() + q) * g.o + o : nullptr;
       for (std::int64_t l = 0; l < lanes; ++l) {
         const std::int8_t w = from != nullptr && l < count ? from[l] : std::int8_t{0};
-        if (layout.codes == 1) {
-          reinterpret_cast<float*>(packed)[l] = w;
-        } else if (layout.codes == 2) {
+        if (layout.codes == 2) {
           reinterpret_cast<std::int16_t*>(packed)[l * 2 + s] = w;
         } else {
           reinterpret_cast<std::int8_t*>(packed)[l * 4 + s] = w;
@@ -501,6 +443,7 @@ std::int64_t words(const Geometry& g, WordLoop loop) {
 }
 bool quads_possible() { return bytes_possible(); }
 std::size_t buffer_bytes(const Geometry& g, WordLoop loop) {
+  if (loop == WordLoop::floats) return static_cast<std::size_t>(FloatLayout(g).bytes(g));
   return static_cast<std::size_t>(vectors_at_once * (Layout(g, loop).bytes() + g.ow * word_vector() * 4));
 }
 

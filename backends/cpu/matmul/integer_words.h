@@ -18,7 +18,7 @@ enum class WordLoop : std::uint8_t {
 };
 bool has_word_loop(WordLoop loop);  ///< on this processor; there are always pairs
 const char* name_of(WordLoop loop);
-bool floats_are_faster();  ///< than pairs, on this processor
+bool floats_are_faster();  ///< than pairs and quads, on this processor
 inline std::int64_t codes_per_word(WordLoop loop) { return loop == WordLoop::floats ? 1 : loop == WordLoop::pairs ? 2 : 4; }
 
 /// A step is a word.

@@ -193,6 +193,42 @@ TEST(Groups, FloatsAreTakenWhereTheyAreExact) {
   EXPECT_THAT(largest, HasSubstr("own groups f32"));
   EXPECT_THAT(too_large, HasSubstr("own groups s16"));
   EXPECT_THAT(loop_of(kernel(3, 3), -128), HasSubstr("own groups f32"));
+  EXPECT_THAT(loop_of(kernel(3, 3), 7), HasSubstr("own groups f32"));  // though 16 bits would hold four steps and more
+}
+
+// Floats keep an image's rows, all of them or as many as fit: small images of every size, one that is deeper and one that is
+// wider than what is kept, a kernel that lies outside the image with all its rows, more channels out than in.
+TEST(Groups, IntegerProductOfDepthwiseImages) {
+  std::vector<ConvCase> all;
+  const std::int64_t channels[] = {5, 16, 19, 40, 8};
+  const auto add = [&](std::int64_t h, std::int64_t w, std::int64_t kernel, const Conv2d& conv) {
+    const std::int64_t c = channels[all.size() % 5], out = all.size() % 7 == 0 ? 2 : 1;
+    const Conv2d in_groups{.stride = conv.stride, .padding = conv.padding, .groups = c};
+    all.push_back({2, h, w, c, c * out, kernel, kernel, in_groups});
+  };
+  for (std::int64_t size = 1; size <= 7; ++size) {
+    for (const std::int64_t kernel : {3, 5}) {
+      const std::int64_t half = kernel / 2;
+      for (const std::int64_t stride : {1, 2}) {
+        const Extent strides{stride, stride};
+        add(size, size, kernel, {.stride = strides, .padding = {{half, half}, {half, half}}});
+        add(size, 8 - size, kernel, {.stride = strides, .padding = {{0, half}, {kernel - 1, kernel - 1}}});
+        add(8 - size, size, kernel, {.stride = {stride, 3 - stride}, .padding = {{half + 1, 0}, {half, kernel - 1}}});
+      }
+    }
+  }
+  add(40, 41, 3, {.padding = {{1, 1}, {1, 1}}});
+  add(45, 33, 5, {.stride = {2, 2}, .padding = {{1, 2}, {2, 2}}});
+  add(9, 300, 3, {.padding = {{1, 1}, {1, 1}}});
+  add(9, 300, 5, {.stride = {3, 2}, .padding = {{2, 0}, {2, 4}}});
+  add(2, 9, 3, {.padding = {{4, 1}, {3, 1}}});
+  with_each_instruction_set([&] {
+    unsigned seed = 1;
+    for (const ConvCase& test : all) {
+      expect_words(test, WordLoop::floats, {DType::u8, 0, 255, -128, 127}, ++seed);
+      expect_words(test, WordLoop::floats, {DType::s8, -128, 127, -128, 127}, ++seed);
+    }
+  });
 }
 
 TEST(Groups, IntegerProductOfRandomShapes) {
