@@ -76,9 +76,9 @@ class Export {
     if (check) check->finish(file.path());
     file.finish();
     print_text(wanted_.file.string() + "\n" + proven);
-    if (check)
-      print_text(fmt::format("{}: {} and {} logits\n", check->path().string(), counted(images, "image"),
-                             images == 1 ? "its" : "their"));
+    if (!check) return;
+    print_text(
+        fmt::format("{}: {} and {} logits\n", check->path().string(), counted(images, "image"), images == 1 ? "its" : "their"));
   }
 
   void verify_only() {

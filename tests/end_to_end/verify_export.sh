@@ -16,6 +16,10 @@ for run in w4 w8; do "$QFW" run $run.ini --run.dir=$run 2> $run.log || fail "$(c
   expect 1 "QFW_ONNXRUNTIME = /nowhere cannot be used: there is no such file" "$QFW" export w4 none.onnx --verify
   [ ! -e none.onnx ] || fail "there is a file that was not verified"
 )
+# The longest name that there is: temporary ones must not be longer.
+long=$(printf 'n%.0s' $(seq 250)).onnx
+expect 0 "nothing was verified" "$QFW" export w4 "$long"
+[ -s "$long" ] || fail "a file with a long name is not there"
 expect 2 "writes nothing" "$QFW" export w4 none.onnx --verify --verify-only
 expect 2 "nothing to verify" "$QFW" export w4 none.h5 --verify
 expect 2 "at least 1" "$QFW" export w4 none.onnx --verify=0

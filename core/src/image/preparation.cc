@@ -179,6 +179,8 @@ struct Preparer::Impl {
   std::vector<std::array<float, 256>> tables;
 };
 
+namespace {
+
 /// What a picture is that a network does not read, as whoever gave it knows it: a file's channels are the decoder's choice.
 std::string text_of(const Example& example, const Shape& decoded) {
   if (example.encoding == Example::Encoding::pixels) {
@@ -187,6 +189,8 @@ std::string text_of(const Example& example, const Shape& decoded) {
   const auto encoding = encoding_of(example.bytes).value_or(example.encoding);
   return fmt::format("the picture ({}) has {} x {} pixels, height x width", name_of(encoding), decoded[0], decoded[1]);
 }
+
+}  // namespace
 
 /// Of pixels as they are in the network's order.
 void Preparer::Impl::exact(const Example& example, std::span<float> image) const {
