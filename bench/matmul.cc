@@ -50,10 +50,13 @@ struct Column {
   DType type;
   int greatest_code = 0, greatest_weight = 0;  // of integers; codes are bounded in the graph
   Implementation implementation = Implementation::automatic;
+  bool winograd = false;
 };
 constexpr Column columns[] = {
     {"f32", Op::conv2d, DType::f32},
     {"f32.bd", Op::conv2d_grad_src, DType::f32},
+    {"f32.w", Op::conv2d, DType::f32, 0, 0, Implementation::automatic, true},
+    {"f32.bd.w", Op::conv2d_grad_src, DType::f32, 0, 0, Implementation::automatic, true},
     {"f32.bw", Op::conv2d_grad_weights, DType::f32},
     {"f32.bw.own", Op::conv2d_grad_weights, DType::f32, 0, 0, Implementation::own},
     {"f32.bw.lib", Op::conv2d_grad_weights, DType::f32, 0, 0, Implementation::library},
@@ -196,7 +199,7 @@ int main(int argc, char** argv) {
         fmt::print("{:>11}", "-");
         continue;
       }
-      Context context{.threads = threads, .implementation = column.implementation};
+      Context context{.threads = threads, .implementation = column.implementation, .winograd = column.winograd};
       const Graph graph = graph_of(layer, batch, column);
       const Node& node = graph.nodes.back();
       const auto kernel = make_matmul(graph, node, context);

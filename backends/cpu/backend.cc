@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <hwy/targets.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "bandwidth.h"
@@ -29,6 +30,7 @@ std::shared_ptr<Context> make_context() {
 CpuBackend::CpuBackend(const Options& options) : context_(make_context()) {
   context_->threads = options.threads;
   context_->body = options.groups == "compiled" ? &body_kinds().front() : &body_kinds().back();
+  context_->winograd = options.winograd;
   if (options.threads > 0) return;
   const DefaultThreads chosen = default_threads();
   context_->threads = chosen.count;
@@ -57,6 +59,14 @@ Backend::Support CpuBackend::supports(const Graph& graph, const Node& node) cons
     return {false, "f16 is for GPUs without bf16; backend.compute = bf16 takes as much memory and needs no loss scale"};
   }
   return lowering::support_of(graph, node);
+}
+
+std::vector<std::string> CpuBackend::notes(const Graph& training) const {
+  const auto taken = [&](const Node& node) { return by_winograd(training, node, *context_); };
+  if (!context_->winograd || std::ranges::any_of(training.nodes, taken)) return {};
+  return {
+      "backend.winograd = true has no effect: no product of a training step is a 3x3 convolution of f32 with stride 1, without "
+      "groups, between multiples of 16 channels"};
 }
 
 std::unique_ptr<Executable> CpuBackend::compile(const Graph& graph, Communicator& replicas) {

@@ -16,6 +16,7 @@ class CpuBackend final : public Backend {
   struct Options {
     int threads = 0;
     std::string groups = "compiled";
+    bool winograd = false;
     static void declare(Declare<Options>& option) {
       option("threads", &Options::threads,
              "threads to compute with; 0: OMP_NUM_THREADS, or else one per physical core that affinity and cgroup allow",
@@ -24,6 +25,9 @@ class CpuBackend final : public Backend {
              "passes between matmuls: compiled to machine code when a step is made, or interpreted, two to three times slower; "
              "equal bits",
              {.choices = {"compiled", "interpreted"}});
+      option("winograd", &Options::winograd,
+             "f32 convolutions of 3x3 with stride 1, and their gradients for src, by Winograd's F(4x4, 3x3): a quarter of the "
+             "multiplications, other last bits, in training and evaluation alike");
     }
   };
   explicit CpuBackend(const Options& options);
@@ -33,6 +37,7 @@ class CpuBackend final : public Backend {
   Peak peak() const override;
   double bandwidth() const override;
   Support supports(const Graph& graph, const Node& node) const override;
+  std::vector<std::string> notes(const Graph& training) const override;
   std::unique_ptr<Executable> compile(const Graph& graph, Communicator& replicas) override;
   void read(std::string_view variable, HostTensor to) const override;
   void write(std::string_view variable, HostView from) override;

@@ -19,6 +19,7 @@ struct Context {
   /// For tests and benchmarks, which compare both sides on any machine. `library` may be inexact for integers (16-bit sums
   /// saturate) where the processor has no u8 x s8 instruction; `automatic` never is.
   enum class Implementation { automatic, library, own } implementation = Implementation::automatic;
+  bool winograd = false;                            ///< f32 convolutions that can (matmul/winograd.h)
   const BodyKind* body = &body_kinds().front();     ///< of fused passes; the interpreter takes what it cannot
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};  ///< primitives are compiled once per key by oneDNN's own cache
   dnnl::stream stream{engine};
@@ -35,6 +36,7 @@ struct Context {
       auto own = std::make_unique<Context>();
       own->threads = 1;
       own->implementation = implementation;
+      own->winograd = winograd;
       own->body = body;
       of_threads.push_back(std::move(own));
     }

@@ -50,11 +50,13 @@ class CudaBackend : public Backend {
   Peak peak() const override;
   double bandwidth() const override { return context_->device().properties().memory_bandwidth; }
   Support supports(const Graph& graph, const Node& node) const override;
+  std::vector<std::string> notes(const Graph& training) const override;
   std::unique_ptr<Executable> compile(const Graph& graph, Communicator& replicas) override;
   void read(std::string_view variable, HostTensor to) const override;
   void write(std::string_view variable, HostView from) override;
 
  private:
+  bool tf32_, bf16_weight_gradients_;
   std::shared_ptr<Context> context_;  // executables may outlive the backend
 };
 

@@ -59,6 +59,7 @@ class Contestant:
 
 EIGHT_BITS = ("--quantizer.weight_prec=8", "--quantizer.act_prec=8")
 FLOAT = ("--quantizer.name=none",)
+WINOGRAD = ("--backend.winograd=true",)
 
 
 def qfw_command(setting: Setting, recipe: str, options: Tuple[str, ...], steps: int) -> Tuple[str, ...]:
@@ -79,6 +80,8 @@ def own_training(setting: Setting) -> List[Contestant]:
               for work in ("f32", "bf16")}
     rows = (
         (TRAINING, "f32", *floats["f32"]),
+        (TRAINING, "f32.winograd", "f32", "f32, winograd", base, (*FLOAT, "--backend.compute=f32", *WINOGRAD),
+         ("f32.w", "f32.bd.w", "f32.bw")),
         (TRAINING, "bf16", *floats["bf16"]),
         (QUANTIZED, f"{number}.again", *floats[number]),
         (QUANTIZED, "w8a8", "quantized", f"W8A8, integer forward, {number} backward", base, (*EIGHT_BITS, compute),
@@ -97,17 +100,18 @@ def own_training(setting: Setting) -> List[Contestant]:
 
 def own_evaluation(setting: Setting) -> List[Contestant]:
     rows = (
-        ("f32", "f32", (*FLOAT, "--backend.compute=f32"), ("f32",)),
-        ("bf16", "bf16", (*FLOAT, "--backend.compute=bf16"), ("bf16",)),
-        ("int8", "W8A8, integers", EIGHT_BITS, ("w8a8",)),
+        ("f32", "f32", "f32", (*FLOAT, "--backend.compute=f32"), ("f32",)),
+        ("f32.winograd", "f32", "f32, winograd", (*FLOAT, "--backend.compute=f32", *WINOGRAD), ("f32.w",)),
+        ("bf16", "bf16", "bf16", (*FLOAT, "--backend.compute=bf16"), ("bf16",)),
+        ("int8", "int8", "W8A8, integers", EIGHT_BITS, ("w8a8",)),
     )
     found = []
     for batch in setting.evaluation_batches:
         steps = evaluation_steps(setting, batch)
-        for work, label, options, ceiling in rows:
+        for key, work, label, options, ceiling in rows:
             more = (*options, "--eval", f"--eval.batch_size={batch}")
             command = qfw_command(setting, "resnet50_w4a4.ini", more, steps)
-            found.append(Contestant(f"qfw.eval.{work}.{batch}", EVALUATION, work, QFW, label, batch, command, steps, ceiling))
+            found.append(Contestant(f"qfw.eval.{key}.{batch}", EVALUATION, work, QFW, label, batch, command, steps, ceiling))
     return found
 
 
@@ -185,7 +189,10 @@ def aims_for(setting: Setting) -> List[Aim]:
         return tuple(f"torch.train.{number}.{way}.{train}" for way in ("eager", "compiled"))
 
     fx = tuple(f"torch.train.fx.{way}.{train}" for way in FX_WAYS)
-    aims = [Aim("f32 training against PyTorch's best", "qfw.train.f32", torch("f32"), 1.2)]
+    aims = [
+        Aim("f32 training against PyTorch's best", "qfw.train.f32", torch("f32"), 1.2),
+        Aim("the same with backend.winograd = true", "qfw.train.f32.winograd", torch("f32"), 1.2),
+    ]
     if setting.has_bf16:
         aims += [
             Aim("W8A8 training against FX QAT's best", "qfw.train.w8a8", fx, 4.3),
@@ -200,6 +207,7 @@ def aims_for(setting: Setting) -> List[Aim]:
     for batch, factor in ((many, 1.25), (one, 1.1)):
         aims += [
             Aim(f"f32 evaluation against ONNX Runtime, batch {batch}", f"qfw.eval.f32.{batch}", (f"onnx.eval.f32.{batch}",), 1.1),
+            Aim("the same with backend.winograd = true", f"qfw.eval.f32.winograd.{batch}", (f"onnx.eval.f32.{batch}",), 1.1),
             Aim(f"int8 evaluation against ONNX Runtime, batch {batch}", f"qfw.eval.int8.{batch}", (f"onnx.eval.int8.{batch}",),
                 factor),
         ]

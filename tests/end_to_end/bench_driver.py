@@ -124,7 +124,7 @@ class Contestants(unittest.TestCase):
 
     def test_columns_of_a_batch(self):
         every = contestants.all_contestants(setting())
-        self.assertEqual(ceilings.columns_of(every, 1), ["bf16", "f32", "w8a8"])
+        self.assertEqual(ceilings.columns_of(every, 1), ["bf16", "f32", "f32.w", "w8a8"])
         self.assertIn("bf16.bw", ceilings.columns_of(every, 16))
 
     def test_recipes_are_there(self):
@@ -480,7 +480,7 @@ class Commands(unittest.TestCase):
 
     def test_a_list(self):
         status, text = self.said("--list", "--only=^qfw.train")
-        self.assertEqual((status, len(text.split())), (0, 7))
+        self.assertEqual((status, len(text.split())), (0, 8))
 
 
 if __name__ == "__main__":

@@ -29,6 +29,9 @@ explained --quantizer.backward=int8 | grep "^init_conv .*backward" && fail "imag
 noted "the schedule ends after 0.005 of the run's" --schedule.num_epochs=0.005 --train.epochs=0.05
 noted "memory_limit_mib = 100 has no effect: train.recompute is none" --train.memory_limit_mib=100
 explained --train.memory_limit_mib=1000 --train.recompute=auto | grep "^note" && fail "a limit that auto heeds has a note"
+noted "backend.winograd = true has no effect" --backend.winograd=true
+explained --backend.winograd=true --model.num_filters=32 | grep "^note" && fail "a Winograd that is taken has a note"
+noted "backend.winograd = true has no effect" --backend.winograd=true --model.num_filters=32 --backend.compute=bf16
 noted "within the warm-up" --schedule.num_epochs=0.05 --schedule.warmup_epochs=0.04
 noted "warm-up and cool-down take" --schedule.warmup_epochs=0.003 --schedule.cooldown_epochs=0.049
 

@@ -99,13 +99,17 @@ std::unique_ptr<Kernel> make_grad_weights(const Graph& graph, const Node& node, 
   return narrow_groups(g) ? make_direct_grad_weights(graph, node, context) : make_own_grad_weights(graph, node, context);
 }
 
+std::unique_ptr<Kernel> make_float_convolution(const Graph& graph, const Node& node, Context& context) {
+  return by_winograd(graph, node, context) ? make_winograd(graph, node, context)
+                                           : make_library_convolution(graph, node, context);
+}
+
 std::unique_ptr<Kernel> make(const Graph& graph, const Node& node, Context& context) {
   const DType type = graph.type(node.inputs[0]).dtype;
   switch (node.op) {
     case Op::conv2d:
     case Op::conv2d_grad_src:
-      if (is_integer(type)) return make_integer(graph, node, context);
-      return make_library_convolution(graph, node, context);
+      return is_integer(type) ? make_integer(graph, node, context) : make_float_convolution(graph, node, context);
     case Op::conv2d_grad_weights:
       return make_grad_weights(graph, node, context);
     case Op::dense:
@@ -147,6 +151,11 @@ std::unique_ptr<Kernel> make_matmul(const Graph& graph, const Node& node, Contex
                      node.inputs.size() > 1 ? graph.type(node.inputs[1]).str() : "nothing", error.what()),
          node.path, "backend.name = reference takes every shape");
   }
+}
+
+bool by_winograd(const Graph& graph, const Node& node, const Context& context) {
+  if (!context.winograd || (node.op != Op::conv2d && node.op != Op::conv2d_grad_src)) return false;
+  return graph.type(node.inputs[0]).dtype == DType::f32 && takes_winograd(geometry_of(graph, node));
 }
 
 std::string describe_matmul() {

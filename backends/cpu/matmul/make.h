@@ -35,6 +35,9 @@ std::unique_ptr<Kernel> make_own_grad_weights(const Graph& graph, const Node& no
 bool takes_tiles(const Geometry& g);
 std::unique_ptr<Kernel> make_grad_weights_tiles(const Graph& graph, const Node& node, Context& context);
 std::unique_ptr<Kernel> make_direct_grad_weights(const Graph& graph, const Node& node, Context& context);
+/// conv2d of f32 and conv2d_grad_src, by fewer multiplications than their definition has.
+bool takes_winograd(const Geometry& g);
+std::unique_ptr<Kernel> make_winograd(const Graph& graph, const Node& node, Context& context);
 /// conv2d of any type and conv2d_grad_src.
 std::unique_ptr<Kernel> make_library_convolution(const Graph& graph, const Node& node, Context& context);
 std::unique_ptr<Kernel> make_library_grad_weights(const Graph& graph, const Node& node, Context& context);

@@ -15,6 +15,9 @@ namespace qfw::cpu {
 /// setting must be the context's threads: oneDNN reads it there.
 std::unique_ptr<Kernel> make_matmul(const Graph& graph, const Node& node, Context& context);
 
+/// Whether make_matmul takes the context's Winograd for that node, of any op.
+bool by_winograd(const Graph& graph, const Node& node, const Context& context);
+
 /// One line for a backend's description: the instruction sets that oneDNN and the kernels here use.
 std::string describe_matmul();
 

@@ -100,6 +100,9 @@ class QFW_API Backend {
   /// Asked for each node before compile. A composite it declines is expanded into simpler ops first; declining anything else
   /// ends the run with the reason.
   virtual Support supports(const Graph& graph, const Node& node) const = 0;
+  /// Which of its options never take effect in a run whose training steps are, at the end, that graph: a sentence each, for a
+  /// person, with the option's whole key. Composites are not expanded there.
+  virtual std::vector<std::string> notes(const Graph& training) const;
   /// Takes a finished graph (see Graph). Variables it has not seen come into being with undefined contents; write them before
   /// the first run. `replicas` outlives the executable and serves Op::all_reduce.
   virtual std::unique_ptr<Executable> compile(const Graph& graph, Communicator& replicas) = 0;

@@ -85,6 +85,9 @@ class GuardedBackend final : public Guard<Backend> {
          fmt::format("{} says that its memory gives {} bytes a second", plugin()->name, bandwidth), plugin()->file,
          "give what the device does at best, or 0 where that is not known");
   }
+  std::vector<std::string> notes(const Graph& training) const override {
+    return call("notes()", [&] { return inner().notes(training); });
+  }
   Support supports(const Graph& graph, const Node& node) const override {
     return call(
         "supports()", [&] { return "layer " + node.path; }, [&] { return inner().supports(graph, node); });

@@ -49,6 +49,7 @@ Dataset::Identity Dataset::identity(std::string_view split) const {
 }
 
 std::vector<std::string> Schedule::notes(const Clock&) const { return {}; }
+std::vector<std::string> Backend::notes(const Graph&) const { return {}; }
 
 Communicator& Communicator::local(int i) {
   if (i != 0) fail(Error::Category::internal, "communicator", "it has one replica in this process");

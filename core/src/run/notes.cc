@@ -56,7 +56,8 @@ class Notes {
       notes_.push_back(fmt::format("no gradient reaches {} of the parameters, which only weight decay changes: {}",
                                    untrained.size(), fmt::join(untrained, ", ")));
     }
-    if (const auto idle = parameters_without_update(); !idle.empty()) {
+    const Graph step = session_.training_graph_at(total_ - 1);
+    if (const auto idle = parameters_without_update(step); !idle.empty()) {
       notes_.push_back(fmt::format("optimizer {} never changes {} of the parameters: {}", session_.recipe().name("optimizer"),
                                    idle.size(), fmt::join(idle, ", ")));
     }
@@ -65,6 +66,7 @@ class Notes {
                                    *train.memory_limit_mib, train.recompute));
     }
     for (const std::string& note : session_.schedule().notes(session_.clock(total_, false))) notes_.push_back(note);
+    for (const std::string& note : session_.backend().notes(step)) notes_.push_back(note);
     return std::move(notes_);
   }
 
@@ -141,8 +143,7 @@ class Notes {
     notes_.push_back(fmt::format("quantizer.{} has no effect on {}: {}", options, layers_text(floats), first->reason));
   }
 
-  std::vector<std::string> parameters_without_update() const {
-    const Graph graph = session_.training_graph_at(total_ - 1);
+  static std::vector<std::string> parameters_without_update(const Graph& graph) {
     std::vector<std::string> idle;
     for (std::size_t i = 0; i < graph.variables.size(); ++i) {
       const bool updated =

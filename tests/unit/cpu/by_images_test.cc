@@ -92,18 +92,18 @@ std::vector<std::vector<float>> feeds_of(const Graph& graph) {
 }
 
 /// The graph by kernels for all images at once: what trains is not split.
-std::vector<std::vector<float>> whole(Graph graph, int threads) {
+std::vector<std::vector<float>> whole(Graph graph, int threads, bool winograd = false) {
   const auto feeds = feeds_of(graph);
   graph.training = true;  // which the ops of this graph do not ask for
-  CpuBackend backend({.threads = threads});
+  CpuBackend backend({.threads = threads, .winograd = winograd});
   EqualReplicas replicas;
   const auto executable = backend.compile(graph, replicas);
   EXPECT_EQ(dynamic_cast<CpuExecutable&>(*executable).images(), nullptr);
   return run(*executable, graph, feeds);
 }
 
-std::vector<std::vector<float>> in_two(const Graph& graph, int threads) {
-  CpuBackend backend({.threads = threads});
+std::vector<std::vector<float>> in_two(const Graph& graph, int threads, bool winograd = false) {
+  CpuBackend backend({.threads = threads, .winograd = winograd});
   EqualReplicas replicas;
   const auto executable = backend.compile(graph, replicas);
   EXPECT_NE(dynamic_cast<CpuExecutable&>(*executable).images(), nullptr);
@@ -115,6 +115,13 @@ TEST(ByImages, BothPartsGiveTheBitsOfTheWhole) {
   const Graph graph = network(12);
   const auto expected = whole(graph, 2);
   for (const int threads : {1, 2, 3}) EXPECT_TRUE(in_two(graph, threads) == expected) << threads;
+}
+
+TEST(ByImages, BothPartsMultiplyByWinogradWhereAsked) {
+  const Graph graph = network(12);
+  const auto expected = whole(graph, 2, true);
+  EXPECT_FALSE(expected == whole(graph, 2));
+  for (const int threads : {1, 2, 3}) EXPECT_TRUE(in_two(graph, threads, true) == expected) << threads;
 }
 
 TEST(ByImages, AnImageHasTheSameLogitsInEveryBatch) {

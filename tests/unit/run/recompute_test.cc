@@ -53,6 +53,7 @@ TEST_P(RecomputedRun, EndsWithTheSameBits) {
 
 const std::vector<std::string> all_modes[] = {
     {"quantizer.name=none"},
+    {"quantizer.name=none", "model.num_filters=32", "backend.winograd=true"},
     {"quantizer.name=none", "backend.compute=bf16"},
     {"quantizer.arithmetic=fake_quant"},
     {"quantizer.arithmetic=integer"},
