@@ -18,9 +18,10 @@ namespace qfw::cpu::HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Sizes of what is gathered at once: a panel of grad and the strip of src it meets share the first-level cache, all of it fits
-// the second.
-constexpr std::int64_t slice_rows = 192, slice_depth = 16 * gradient_tile, slice_channels = 256;
+// Sizes of what is gathered at once: a panel of grad and the lines of src it meets share the first-level cache, which is 32 KB
+// on processors without 512-bit vectors; all of it fits the second.
+constexpr std::int64_t slice_rows = QFW_FEW_REGISTERS ? 128 : 192, slice_channels = 256,
+                       slice_depth = (QFW_FEW_REGISTERS ? 32 : 16) * gradient_tile;
 constexpr std::int64_t row_gap = 16;  // spreads the rows of a strip over the cache's sets
 
 struct Plain {
