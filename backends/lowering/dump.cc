@@ -10,7 +10,7 @@ namespace qfw::lowering {
 
 bool is_dumped(std::string_view word) {
   const char* wanted = std::getenv("QFW_DUMP");
-  return wanted != nullptr && std::string_view(wanted).find(word) != std::string_view::npos;
+  return wanted != nullptr && fmt::format(",{},", wanted).find(fmt::format(",{},", word)) != std::string::npos;
 }
 
 std::string groups_text(const Graph& graph, const StepList& list) {

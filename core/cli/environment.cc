@@ -1,10 +1,11 @@
 #include "environment.h"
 
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdlib>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,27 @@
 #include "util/nearest.h"
 
 namespace qfw {
+
+namespace {
+
+/// The core's word is graph; the others are those of the backends in this tree.
+void check_dump() {
+  static const std::vector<std::string> words = {"graph", "plan", "groups", "code", "perf"};
+  const char* dumped = std::getenv("QFW_DUMP");
+  std::istringstream given(dumped == nullptr ? "" : dumped);
+  std::vector<std::string> unknown;
+  std::string meant;
+  for (std::string word; std::getline(given, word, ',');) {
+    if (word.empty() || std::ranges::find(words, word) != words.end()) continue;
+    if (meant.empty()) meant = did_you_mean(word, words);
+    unknown.push_back("'" + word + "'");
+  }
+  if (unknown.empty()) return;
+  logger().warn("QFW_DUMP: {} {} none of its words, which are {}, separated by commas{}{}", fmt::join(unknown, ", "),
+                unknown.size() == 1 ? "is" : "are", fmt::join(words, ", "), meant.empty() ? "" : "; ", meant);
+}
+
+}  // namespace
 
 void bound_spinning() {
   const auto is_set = [](const char* name) { return std::getenv(name) != nullptr; };
@@ -29,12 +51,7 @@ void check_environment() {
     const std::string meant = nearest(name, known);
     if (!meant.empty()) logger().warn("the environment has {}, which nothing reads; did you mean {}?", name, meant);
   }
-  const char* dumped = std::getenv("QFW_DUMP");
-  static const std::array<std::string_view, 5> words = {"graph", "plan", "groups", "code", "perf"};
-  const auto in_it = [&](std::string_view word) { return std::string_view(dumped).find(word) != std::string_view::npos; };
-  if (dumped != nullptr && *dumped != 0 && std::ranges::none_of(words, in_it)) {
-    logger().warn("QFW_DUMP = {} prints nothing; its words are graph, plan, groups, code, perf", dumped);
-  }
+  check_dump();
 }
 
 }  // namespace qfw

@@ -8,7 +8,7 @@ namespace qfw {
 /// thread is started or library opened.
 void bound_spinning();
 
-/// Warns of variables QFW_... that are spelt nearly as one that qfw reads.
+/// Warns of variables QFW_... that are spelt nearly as one that qfw reads, and of words of QFW_DUMP that nothing here prints.
 void check_environment();
 
 }  // namespace qfw

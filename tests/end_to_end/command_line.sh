@@ -125,6 +125,15 @@ QFW_PLUGINS_PATH=x expect 0 err 'QFW_PLUGINS_PATH, which nothing reads; did you 
 QFW_WEATHER=fine expect 0 out '^quantizer' list
 ! grep -q QFW_WEATHER err || { echo "FAILED: QFW_WEATHER is said"; failures=$((failures + 1)); }
 
+# QFW_DUMP is a list of words; others are said once and print nothing. The program knows those of every backend.
+words=graph,$(grep -rhoE --include='*.cc' 'is_dumped\("[^"]+' "$QFW_SOURCE_DIR/backends" | sed 's/.*"//' | sort -u | paste -sd,)
+[[ $words == *,plan* ]] || { echo "FAILED: the backends' words of QFW_DUMP are not found: $words"; failures=$((failures + 1)); }
+QFW_DUMP=$words, expect 0 out '^quantizer' list
+! grep -q QFW_DUMP err || { echo "FAILED: $(cat err)"; failures=$((failures + 1)); }
+QFW_DUMP=plans expect 0 err "QFW_DUMP: 'plans' is none of its words, which are graph, plan, groups, code, perf, .*; did you mean plan\?" list
+QFW_DUMP=xyz,plan,code2 expect 0 err "QFW_DUMP: 'xyz', 'code2' are none of its words.*did you mean code\?" list
+[ "$(grep -c QFW_DUMP err)" = 1 ] || { echo "FAILED: QFW_DUMP is said more than once"; failures=$((failures + 1)); }
+
 # A recipe that is none is called by its name.
 printf '\xff\xfe[\x00m\x00]\x00' > wide.ini
 expect 2 err 'it is stored as UTF-16; save it as UTF-8 \(wide.ini\)' explain wide.ini
@@ -139,6 +148,9 @@ expect 2 err 'bad.json: .*line 1, column 2, at .seed' hparams convert bad.json
 
 # Numbers of which no run can be made, and settings that nothing reads.
 printf '[model]\nname = resnet\nstages = 1\nstem = small\n[dataset]\nname = synthetic\nheight = 16\nwidth = 16\n[augment]\nname = none\nimage_size = 16\n' > small.ini
+QFW_DUMP=plan,graph expect 0 err '^==== after finish \(training\)' explain small.ini
+QFW_DUMP=graphs expect 0 err "'graphs' is none of its words" explain small.ini
+! grep -q '^====' err || { echo "FAILED: QFW_DUMP=graphs prints graphs"; failures=$((failures + 1)); }
 expect 2 err 'schedule.base_learning_rate: 0 is too small, must be above 0' explain small.ini --schedule.base_learning_rate=0
 expect 2 err "schedule.base_learning_rate: 'inf' is not a finite number" explain small.ini --schedule.base_learning_rate=inf
 expect 2 err 'schedule.num_epochs: 0 is too small, must be above 0' explain small.ini --schedule.num_epochs=0

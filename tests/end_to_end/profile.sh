@@ -78,5 +78,15 @@ grep -q '"step 1"' cut.json && tail -n 1 cut.json | grep -q '^]}$' || fail "the 
 if grep -qw avx2 /proc/cpuinfo; then
   ONEDNN_MAX_CPU_ISA=AVX2 "$QFW" bench tiny.ini "${short[@]}" > capped.txt 2> /dev/null
   grep -q 'own kernels AVX2, Highway AVX2, passes: avx2' capped.txt || fail "$(grep ^backend capped.txt)"
+
+  # A value that oneDNN ignores is told once, however many replicas there are.
+  "$QFW" bench tiny.ini "${short[@]}" > free.txt 2> free.log
+  grep MAX_CPU_ISA free.log && fail "a cap is told that nobody set"
+  ONEDNN_MAX_CPU_ISA=AVX22 "$QFW" bench tiny.ini "${short[@]}" --communicator.name=threads --communicator.replicas=2 > ignored.txt 2> ignored.log
+  grep -q '^\[warning\] ONEDNN_MAX_CPU_ISA is "AVX22", which oneDNN does not know and ignores; expected DEFAULT, SSE41, .*AVX512_CORE' ignored.log ||
+    fail "an ignored cap is not told: $(cat ignored.log)"
+  [ "$(grep -c MAX_CPU_ISA ignored.log)" = 1 ] || fail "an ignored cap is told more than once"
+  kernels() { grep -oE 'oneDNN .*Highway [A-Z0-9_]+' "$1"; }
+  [ "$(kernels free.txt)" = "$(kernels ignored.txt)" ] || fail "a cap that is ignored changes the kernels"
 fi
 echo "profile: tables, JSON and traces agree"

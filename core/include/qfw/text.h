@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -13,5 +14,9 @@ QFW_API std::string line_and_column(std::string_view text, std::size_t offset);
 
 /// The text with each byte that is no UTF-8, which names of files may hold, as the text `\xe4`.
 QFW_API std::string in_utf8(std::string_view text);
+
+/// The decimal integer that is all behind `word`: 3 of "stage3" behind "stage". Empty for any other text, and for a number that
+/// no int holds.
+QFW_API std::optional<int> number_after(std::string_view text, std::string_view word);
 
 }  // namespace qfw

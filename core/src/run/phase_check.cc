@@ -14,9 +14,9 @@ namespace qfw {
 
 namespace {
 
-std::map<std::string, std::string> types_by_name(const Graph& graph) {
+std::map<std::string, std::string> types_by_name(const std::vector<Variable>& variables) {
   std::map<std::string, std::string> types;
-  for (const Variable& variable : graph.variables) types[variable.name] = variable.type.str();
+  for (const Variable& variable : variables) types[variable.name] = variable.type.str();
   return types;
 }
 
@@ -27,8 +27,8 @@ std::string kept(const std::map<std::string, std::string>& types, const std::str
 
 }  // namespace
 
-void check_same_variables(const Graph& first, const Graph& graph, const std::string& when) {
-  const auto before = types_by_name(first), now = types_by_name(graph);
+void check_same_variables(const std::vector<Variable>& first, const Graph& graph, const std::string& when) {
+  const auto before = types_by_name(first), now = types_by_name(graph.variables);
   std::set<std::string> differing;
   for (const auto& [name, type] : now) {
     if (kept(before, name) != type) differing.insert(name);
@@ -44,11 +44,12 @@ void check_same_variables(const Graph& first, const Graph& graph, const std::str
        {}, "the model or quantizer that uses it must declare it in every phase, training and evaluation");
 }
 
-void check_phases(Session& session) {
-  const Graph& first = session.training(0).graph;
+void check_phases(Session& session, std::int64_t from) {
+  const std::vector<Variable>& first = session.variables();
   const TrainSettings& train = session.recipe().train();
   const bool memory_decides = train.recompute == "auto" && train.memory_limit_mib;
-  std::set<std::vector<Phase>> evaluated;
+  std::set<std::vector<Phase>> compiled, evaluated;
+  if (memory_decides) compiled = phases_from(session, from);
   const auto check_evaluation = [&](std::int64_t completed) {
     const Clock clock = session.clock(completed, false);
     if (!evaluated.insert(session.phases(clock)).second) return;
@@ -56,7 +57,7 @@ void check_phases(Session& session) {
                          fmt::format("in evaluation after step {} (phase {})", completed, session.phase_text(clock)));
   };
   for (const std::int64_t step : first_steps_of_phases(session)) {
-    if (step > 0 && memory_decides) {
+    if (compiled.contains(session.phases(session.clock(step, true)))) {
       session.training(step);  // throws if it needs more than is allowed
     } else if (step > 0) {
       check_same_variables(first, session.prepared(session.training_graph_at(step)),

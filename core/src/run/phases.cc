@@ -1,7 +1,6 @@
 #include "run/phases.h"
 
 #include <algorithm>
-#include <set>
 
 namespace qfw {
 
@@ -38,6 +37,15 @@ std::vector<std::int64_t> first_steps_of_phases(const Session& session) {
     if (seen.insert(phases).second) steps.push_back(step);
   });
   return steps;
+}
+
+std::set<std::vector<Phase>> phases_from(const Session& session, std::int64_t step) {
+  std::set<std::vector<Phase>> met;
+  for_each_phase(session, [&](std::int64_t begin, const std::vector<Phase>& phases) {
+    if (begin <= step) met.clear();
+    met.insert(phases);
+  });
+  return met;
 }
 
 }  // namespace qfw

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <functional>
+#include <set>
+#include <vector>
 
 #include "run/session.h"
 
@@ -14,5 +16,8 @@ void for_each_phase(const Session& session,
 
 /// The first step of every distinct phase, in order.
 std::vector<std::int64_t> first_steps_of_phases(const Session& session);
+
+/// The distinct phases of the steps from this one on.
+std::set<std::vector<Phase>> phases_from(const Session& session, std::int64_t step);
 
 }  // namespace qfw

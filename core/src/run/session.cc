@@ -239,8 +239,8 @@ Session::Compiled& Session::training(std::int64_t step) {
   logger().info("step {}: compiling a training step ({})", step, phase_text(clock(step, true)));
   const Activity compiling("compiling a training step");
   Compiled compiled = compile_fitting(step);
-  if (!training_.empty()) {
-    check_same_variables(training_.begin()->second.graph, compiled.graph, fmt::format("from step {}", step));
+  if (!training_.empty() || !declared_.empty()) {
+    check_same_variables(declared(), compiled.graph, fmt::format("from step {}", step));
   }
   return training_.emplace(key, std::move(compiled)).first->second;
 }
@@ -278,7 +278,18 @@ Graph Session::freeze(const Evaluation& evaluation, std::int64_t step) {
 
 Session::Compiled Session::frozen(const Evaluation& evaluation, std::int64_t step) { return compile(freeze(evaluation, step)); }
 
-std::vector<Variable> Session::variables() { return training(0).graph.variables; }
+const std::vector<Variable>& Session::declared() {
+  if (declared_.empty()) {
+    const auto first = training_.find(phases(clock(0, true)));
+    declared_ = first != training_.end() ? first->second.graph.variables : prepared(training_graph_at(0)).variables;
+  }
+  return declared_;
+}
+
+const std::vector<Variable>& Session::variables() {
+  if (training_.empty()) training(0);
+  return declared();
+}
 
 std::vector<Session::Curve> Session::observed() {
   std::map<std::string, std::string, std::less<>> tags;
@@ -301,7 +312,7 @@ std::int64_t Session::variable_bytes() {
 }
 
 void Session::initialize_variables() {
-  const std::vector<Variable> all = variables();
+  const std::vector<Variable>& all = variables();
   std::mutex writing;
   const int threads = backend().threads() * replicas_.count();
   parallel_for(threads, static_cast<std::int64_t>(all.size()), [&](std::int64_t i) {

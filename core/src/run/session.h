@@ -133,9 +133,11 @@ class Session {
   };
   std::vector<Curve> observed();
 
-  /// All variables of a training step; compiles one if need be.
+  /// All variables, as the first training step declares them; compiles nothing.
+  const std::vector<Variable>& declared();
+  /// The same, known to the backends: compiles that step if there is no other yet.
+  const std::vector<Variable>& variables();
   std::int64_t variable_bytes();  ///< of all variables
-  std::vector<Variable> variables();
   void initialize_variables();
   void write(std::string_view variable, HostView from) { replicas_.write(variable, from); }
   void read(std::string_view variable, HostTensor to) const { replicas_.read(variable, to); }
@@ -164,6 +166,7 @@ class Session {
   std::unique_ptr<Network> network_;
   RunLength length_;
   bool warm_start_ = false;
+  std::vector<Variable> declared_;  ///< once somebody asked
   std::map<std::vector<Phase>, Compiled> training_;
   std::map<std::vector<Phase>, Evaluation> evaluation_;
 };

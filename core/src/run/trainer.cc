@@ -185,12 +185,13 @@ void Trainer::start() {
   starting_ = true;
   tell(&RunObserver::starting);
   tell(&RunObserver::busy, Busy{Busy::With::compiling});  // until the first step
-  session_.training(0);                                   // declares all variables
+  // The step that is next; the last one where only an evaluation is left. Each declares all variables.
+  session_.training(std::min(completed_, session_.total_steps() - 1));
   checkpoint ? session_.restore(*checkpoint, session_.variables()) : session_.initialize_variables();
   checkpoint.reset();  // it holds a copy of them
   {
     const Activity checking("checking the phases of the run");
-    check_phases(session_);
+    check_phases(session_, completed_);
   }
   const Activity checking("looking at the data, the disk and the recipe");
   if (session_.replicas().leads()) check_before_training(session_, *folder_, session_.variable_bytes());
@@ -228,8 +229,7 @@ std::unique_ptr<Checkpoint> Trainer::accepted_checkpoint() {
   check_same_data(checkpoint->info().data, data_record_, session_.recipe(), path);
   check_same_seed(checkpoint->info().seed, session_.recipe(), path);
   session_.continue_from(checkpoint->info());
-  const Graph graph = session_.prepared(session_.training_graph_at(0));
-  check_same_variables(checkpoint->variables(), for_checkpoint(graph.variables), session_.recipe(), path);
+  check_same_variables(checkpoint->variables(), for_checkpoint(session_.declared()), session_.recipe(), path);
   if (session_.replicas().leads()) say_if_of_another_file(folder_->path(), session_.recipe());
   completed_ = saved_at_ = checkpoint->info().step;
   history_ = History::from_metrics(checkpoint->info().metrics);

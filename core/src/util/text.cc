@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdint>
+#include <system_error>
 
 #include "io/printable.h"
 #include "qfw/error.h"
@@ -53,6 +55,16 @@ std::string in_utf8(std::string_view text) {
     result += next.valid ? std::string(next.bytes) : fmt::format("\\x{:02x}", static_cast<unsigned char>(next.bytes.front()));
   }
   return result;
+}
+
+std::optional<int> number_after(std::string_view text, std::string_view word) {
+  if (!text.starts_with(word)) return std::nullopt;
+  text.remove_prefix(word.size());
+  int number = 0;
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, number);
+  if (text.empty() || error != std::errc() || rest != end) return std::nullopt;
+  return number;
 }
 
 std::string encoding_fault(std::string_view bytes) {

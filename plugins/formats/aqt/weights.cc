@@ -2,25 +2,16 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "qfw/text.h"
+
 namespace qfw::aqt {
 namespace {
-
-/// The number behind `word`: "stage3" -> 3.
-std::optional<int> number_after(std::string_view text, std::string_view word) {
-  if (!text.starts_with(word)) return std::nullopt;
-  text.remove_prefix(word.size());
-  int number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
 
 std::pair<std::string_view, std::string_view> cut(std::string_view path) {
   const std::size_t slash = path.find('/');

@@ -4,10 +4,11 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <optional>
 #include <set>
 #include <vector>
+
+#include "qfw/text.h"
 
 namespace qfw::keras {
 
@@ -26,15 +27,6 @@ std::vector<std::string_view> parts_of(std::string_view path) {
     begin = end + 1;
   }
   return parts;
-}
-
-std::optional<int> number_after(std::string_view text, std::string_view word) {
-  if (!text.starts_with(word)) return std::nullopt;
-  text.remove_prefix(word.size());
-  int number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
 }
 
 /// "kernel:0" and "kernel" are the same.

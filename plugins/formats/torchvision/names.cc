@@ -3,8 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
+
+#include "qfw/text.h"
 
 namespace qfw::torchvision {
 
@@ -17,16 +18,6 @@ std::pair<std::string_view, std::string_view> cut(std::string_view path) {
   const std::size_t slash = path.find('/');
   if (slash == std::string_view::npos) return {path, {}};
   return {path.substr(0, slash), path.substr(slash + 1)};
-}
-
-/// The number behind `word`: "stage3" -> 3.
-std::optional<int> number_after(std::string_view text, std::string_view word) {
-  if (!text.starts_with(word)) return std::nullopt;
-  text.remove_prefix(word.size());
-  int number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
 }
 
 /// What a variable is called within its layer.

@@ -119,6 +119,17 @@ TEST(RecipeNotes, WhatAPluginMakesNoUseOfIsSaidOnce) {
   EXPECT_THAT(notes("[backend]\nname = cpu\nthreads = 2\n", {"backend.name=plain"}), IsEmpty()) << "it was meant for another";
 }
 
+TEST(Text, ANumberAfterAWordIsAllThatIsThere) {
+  EXPECT_EQ(number_after("stage3", "stage"), 3);
+  EXPECT_EQ(number_after("conv_012", "conv_"), 12);
+  EXPECT_EQ(number_after("2147483647", ""), 2147483647);
+  EXPECT_EQ(number_after("at-7", "at"), -7);
+  for (const char* none :
+       {"stage", "stage ", "stage 3", "stage3x", "stagex", "stag3", "block3", "stage+3", "stage2147483648", ""}) {
+    EXPECT_EQ(number_after(none, "stage"), std::nullopt) << none;
+  }
+}
+
 TEST(Text, PlacesAreCountedFromOne) {
   EXPECT_EQ(line_and_column("", 0), "line 1, column 1");
   EXPECT_EQ(line_and_column("ab\ncd", 1), "line 1, column 2");

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include <csignal>
+#include <cstdio>
 #include <cstring>
 #include <map>
 #include <sstream>
@@ -142,6 +143,35 @@ TEST_F(TrainerTest, AResumedRunBeginsWithTheEvaluationThatWasCutShort) {
   run();
   EXPECT_EQ(told_, (Told{"compiling", "started after 4", "evaluated after 4", "step 5", "step 6", "saved 6",
                          "evaluated after 6", "saved 6", "finished after 6"}));
+}
+
+/// Phases begin with steps 3 and 4.
+TEST_F(TrainerTest, AStartCompilesTheStepsOfThePhasesThatAreLeft) {
+  using Steps = std::vector<std::int64_t>;
+  const std::vector<std::string> limited{"train.recompute=auto", "train.memory_limit_mib=1000"};
+  for (const auto& overrides : {std::vector<std::string>(), limited}) {
+    const auto compiled = [&](const std::string& at) {
+      ::testing::internal::CaptureStderr();
+      run(overrides, at, interrupt);
+      std::istringstream log(::testing::internal::GetCapturedStderr());
+      Steps steps;
+      std::int64_t step = 0;
+      for (std::string line; std::getline(log, line);) {
+        const bool says_it = line.find(": compiling a training step") != std::string::npos;
+        if (says_it && std::sscanf(line.c_str(), "[info] step %ld", &step) == 1) steps.push_back(step);
+      }
+      return steps;
+    };
+    const bool ahead = !overrides.empty();  // to know what later phases need
+    EXPECT_EQ(compiled("step 1"), ahead ? Steps({0, 3, 4}) : Steps{0});
+    EXPECT_EQ(compiled("step 2"), ahead ? Steps({1, 3, 4}) : Steps{1});
+    EXPECT_EQ(compiled("step 4"), Steps({2, 3, 4}));
+    EXPECT_EQ(compiled("step 5"), Steps{4});
+    EXPECT_EQ(compiled("saved 6"), Steps{5});
+    EXPECT_EQ(compiled(""), Steps{5}) << "an evaluation is left";
+    EXPECT_EQ(compiled(""), Steps());
+    fs::remove_all(folder_.path() / "r");
+  }
 }
 
 TEST_F(TrainerTest, FromAnOlderCheckpointTheSeriesHasEachLineOnce) {

@@ -7,7 +7,7 @@
 
 namespace qfw::lowering {
 
-/// Whether the environment variable QFW_DUMP contains the word.
+/// Whether the environment variable QFW_DUMP, words separated by commas, has the word.
 bool is_dumped(std::string_view word);
 
 /// Every group of a list with its operands and its program: what QFW_DUMP=groups shows, whatever the backend.
