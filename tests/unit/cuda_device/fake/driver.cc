@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <mutex>
 #include <set>
 
 #include "control.h"
@@ -64,6 +65,8 @@ int somewhere = 0;
 
 /// A status of the caller's function; no call is made without a context.
 int begin(const char* function, bool needs_context = true) {
+  static std::mutex mutex;  // replicas call from threads of their own
+  const std::lock_guard lock(mutex);
   if (const int status = state().control.status(function)) return status;
   if (needs_context && current == nullptr) state().control.wrong(std::string(function) + " without a context");
   return success;
@@ -178,8 +181,8 @@ int cuDeviceTotalMem_v2(std::size_t* bytes, int) {
   *bytes = state().control.memory;
   return begin("cuDeviceTotalMem_v2", false);
 }
-int cuDeviceGetUuid_v2(void* uuid, int) {
-  std::memset(uuid, 7, 16);
+int cuDeviceGetUuid_v2(void* uuid, int device) {
+  std::memset(uuid, 7 + device, 16);
   return begin("cuDeviceGetUuid_v2", false);
 }
 int cuDevicePrimaryCtxSetFlags_v2(int, unsigned) { return begin("cuDevicePrimaryCtxSetFlags_v2", false); }
