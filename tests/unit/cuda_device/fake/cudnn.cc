@@ -2,8 +2,6 @@
 // made of it, and one that does. It computes nothing and notes which operation it was asked for, on which addresses. Plans go
 // before the handle that they were made with, the handle is told its stream before work is recorded, and whoever calls has a
 // context.
-#include <dlfcn.h>
-
 #include <cstdint>
 #include <cstring>
 #include <map>
@@ -11,6 +9,7 @@
 #include <vector>
 
 #include "control.h"
+#include "driver_state.h"
 
 namespace {
 
@@ -34,13 +33,7 @@ Descriptor* of(void* raw) {
 constexpr int not_deterministic = 4, plan = 5;
 int handles = 0;
 
-/// What the made-up driver answers to one of its questions.
-bool driver_says(const char* question) {
-  static void* driver = ::dlopen("libcuda.so.1", RTLD_LAZY | RTLD_NOLOAD);
-  if (driver == nullptr) return false;
-  auto* const ask = reinterpret_cast<bool (*)()>(::dlsym(driver, question));
-  return ask != nullptr && ask();
-}
+bool driver_says(const char* question) { return fake::driver_says(QFW_FAKE_CUDA, question); }
 int begin(const char* function) {
   if (!driver_says("fake_has_context")) control.wrong(std::string(function) + " without a context");
   return control.status(function);

@@ -1,7 +1,5 @@
 // A libnccl.so.2 that sums nothing. Ranks of one id wait for each other, as they do in NCCL, but not for ever; a rank belongs
 // to the context in which it was made.
-#include <dlfcn.h>
-
 #include <chrono>
 #include <condition_variable>
 #include <cstring>
@@ -9,6 +7,7 @@
 #include <mutex>
 
 #include "control.h"
+#include "driver_state.h"
 
 namespace {
 
@@ -26,13 +25,8 @@ int ids = 0;
 std::map<std::string, int> ranks_of;  // that came, by id
 thread_local int groups = 0;          // that are open
 
-bool has_context() {
-  static void* driver = ::dlopen("libcuda.so.1", RTLD_LAZY | RTLD_NOLOAD);
-  auto* const ask = driver == nullptr ? nullptr : reinterpret_cast<bool (*)()>(::dlsym(driver, "fake_has_context"));
-  return ask != nullptr && ask();
-}
 int begin(const char* function) {
-  if (!has_context()) control.wrong(std::string(function) + " without a context");
+  if (!fake::driver_says(QFW_FAKE_CUDA, "fake_has_context")) control.wrong(std::string(function) + " without a context");
   return control.status(function);
 }
 
