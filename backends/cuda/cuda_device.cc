@@ -160,7 +160,9 @@ CudaDevice::CudaDevice(const Options& options, const Surroundings& surroundings)
       tf32_(options.tf32),
       bf16_weight_gradients_(options.bf16_weight_gradients) {}
 
-CudaDevice::~CudaDevice() = default;
+CudaDevice::~CudaDevice() {
+  connection_->try_use();  // plans may have code of theirs on the device
+}
 
 Address CudaDevice::allocate(std::size_t bytes) {
   connection_->use();

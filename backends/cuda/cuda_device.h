@@ -71,8 +71,8 @@ class CudaDevice final : public Device {
   int target_ = 0;  ///< architecture that code is compiled for
   bool tf32_ = false, bf16_weight_gradients_ = false;
   std::map<std::string, std::weak_ptr<Function>> functions_;  ///< by text
-  std::unique_ptr<CudnnPlans> plans_;                         ///< from the first product on
-  std::shared_ptr<CudnnHandle> cudnn_;
+  std::shared_ptr<CudnnHandle> cudnn_;                        ///< from the first product on
+  std::unique_ptr<CudnnPlans> plans_;                         ///< made with it
 };
 
 }  // namespace qfw::cuda

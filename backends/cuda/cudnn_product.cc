@@ -31,6 +31,12 @@ class Unrestricted {
 CudnnHandle::CudnnHandle(const Library& library, std::shared_ptr<const Connection> connection)
     : connection_(std::move(connection)), library_(std::make_shared<const cudnn::Cudnn>(library)) {
   library_->check(library_->cudnnCreate(&handle_), "cudnnCreate", connection_->name());
+  try {
+    use(Stream::compute);  // now, not in the first product: that one may be recorded
+  } catch (...) {
+    library_->cudnnDestroy(handle_);
+    throw;
+  }
 }
 
 CudnnHandle::~CudnnHandle() {
@@ -60,6 +66,10 @@ CudnnProduct::CudnnProduct(Device& device, std::shared_ptr<const Connection> con
   weights_bytes_ = aligned(shape.weights.count() * size_of(within));
   const std::array sources{transposition_source(within, of_weights ? shape.out : within)};
   transposition_ = device_.load(sources).front();
+}
+
+CudnnProduct::~CudnnProduct() {
+  connection_->try_use();  // its plan may have code of its own on the device
 }
 
 std::size_t CudnnProduct::workspace_bytes() const { return aligned(plan_->workspace_bytes) + weights_bytes_; }

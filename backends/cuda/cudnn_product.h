@@ -9,7 +9,7 @@
 
 namespace qfw::cuda {
 
-/// cuDNN as it is bound to a device.
+/// cuDNN as it is bound to a device; it works in the compute stream unless it is told another. Plans go before it.
 class CudnnHandle {
  public:
   CudnnHandle(const Library& library, std::shared_ptr<const Connection> connection);
@@ -33,6 +33,7 @@ class CudnnProduct final : public FloatProduct {
  public:
   CudnnProduct(Device& device, std::shared_ptr<const Connection> connection, std::shared_ptr<CudnnHandle> handle,
                std::shared_ptr<const CudnnPlan> plan, const ProductShape& shape);
+  ~CudnnProduct() override;
 
   std::size_t workspace_bytes() const override;
   std::string describe() const override;

@@ -18,6 +18,13 @@ const char* remedy_for(Result result) {
     case 209:  // CUDA_ERROR_NO_BINARY_FOR_GPU
     case 200:  // CUDA_ERROR_INVALID_IMAGE
       return "driver and NVRTC do not fit each other: update the driver, or install an NVRTC of its CUDA version";
+    case 700:  // CUDA_ERROR_ILLEGAL_ADDRESS
+    case 715:  // CUDA_ERROR_ILLEGAL_INSTRUCTION
+    case 716:  // CUDA_ERROR_MISALIGNED_ADDRESS
+    case 719:  // CUDA_ERROR_LAUNCH_FAILED
+      return "a kernel that ran before failed, and this process can use the device no longer; with backend.launch = checked "
+             "the "
+             "error names its layer";
     case 802:  // CUDA_ERROR_SYSTEM_NOT_READY
     case 803:  // CUDA_ERROR_SYSTEM_DRIVER_MISMATCH
       return "the driver is not ready, or libcuda is of another version than the kernel's module: see nvidia-smi, or reboot";

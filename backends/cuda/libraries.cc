@@ -23,6 +23,7 @@ using lowering::split_path;
 using lowering::value_of;
 
 constexpr int newest_cuda = 13, oldest_cuda = 12;
+constexpr int oldest_compiler = 12030;  // those before do not know __builtin_bit_cast
 #ifdef __aarch64__
 #define QFW_CUDA_TARGET "sbsa-linux"
 #define QFW_MULTIARCH "aarch64-linux-gnu"
@@ -124,12 +125,12 @@ class Finder {
 
 std::string dotted(int cuda) { return fmt::format("{}.{}", cuda / 1000, cuda % 1000 / 10); }
 
-std::string compiler_version(const Library& library) {
+int compiler_number(const Library& library) {
   int (*version)(int*, int*) = nullptr;
   int major = 0, minor = 0;
   library.bind(version, "nvrtcVersion");
   version(&major, &minor);
-  return fmt::format("{}.{}", major, minor);
+  return 1000 * major + 10 * minor;
 }
 
 std::size_t cudnn_number(const Library& library, const char* function) {
@@ -260,7 +261,13 @@ Wanted wanted_compiler(int cuda) {
   Wanted wanted{.title = "the compiler NVRTC",
                 .install = newest >= 13 ? "`pip install nvidia-cuda-nvrtc` (Debian, from NVIDIA's repository: cuda-nvrtc-13-0)"
                                         : "`pip install nvidia-cuda-nvrtc-cu12` (Debian 13: libnvrtc12)",
-                .parts = {"libnvrtc-builtins.so."}};
+                .parts = {"libnvrtc-builtins.so."},
+                .objection = [](const Library& library) -> std::string {
+                  const int version = compiler_number(library);
+                  if (version >= oldest_compiler) return {};
+                  return fmt::format("is of CUDA {}, that of {} is the oldest that will do", dotted(version),
+                                     dotted(oldest_compiler));
+                }};
   for (int major = newest; major >= oldest_cuda; --major) wanted.names.push_back(fmt::format("libnvrtc.so.{}", major));
   return wanted;
 }
@@ -316,9 +323,9 @@ Libraries Libraries::open(const Surroundings& surroundings) {
   }
   open_for_cudnn(libraries.cudnn, surroundings);
   libraries.nccl = look_for(wanted_nccl(libraries.cuda), surroundings).found;
-  libraries.versions =
-      fmt::format("driver for CUDA {}, NVRTC {}, cuDNN {}, {}", dotted(libraries.cuda), compiler_version(libraries.compiler),
-                  cudnn_version(libraries.cudnn), libraries.nccl ? "NCCL " + nccl_version(libraries.nccl) : "no NCCL");
+  libraries.versions = fmt::format("driver for CUDA {}, NVRTC {}, cuDNN {}, {}", dotted(libraries.cuda),
+                                   dotted(compiler_number(libraries.compiler)), cudnn_version(libraries.cudnn),
+                                   libraries.nccl ? "NCCL " + nccl_version(libraries.nccl) : "no NCCL");
   return libraries;
 }
 

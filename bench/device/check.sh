@@ -189,7 +189,9 @@ bench() {
     nvidia-smi --id="$device" --query-gpu=memory.used --format=csv,noheader,nounits -lms 100 > "$log.memory" 2> /dev/null &
     sampler=$!
   fi
-  qfw bench "$recipe" --json --backend.name="$backend" --backend.device="$device" "${sizes[@]}" "$@" > "$log.json" 2> "$log.log"
+  # One that hangs must not take the others' time.
+  program timeout --foreground -k 2 $((${stage_seconds:?} / 3)) "$bundle/qfw/bin/qfw" bench "$recipe" --json --backend.name="$backend" \
+    --backend.device="$device" "${sizes[@]}" "$@" > "$log.json" 2> "$log.log"
   local status=$?
   [ -z "$sampler" ] || { kill "$sampler" 2> /dev/null; wait "$sampler" 2> /dev/null; }
   [ $status -eq 0 ] || { echo "$what: WRONG status $status: $(tail -n 1 "$log.log" | cut -c1-400), expected 0"; return; }
@@ -279,7 +281,8 @@ print_aims() {
 
 wanted() { [ -z "$only" ] || [[ ,$only, == *,$1,* ]]; }
 
-# run_stage NAME SECONDS: in a process of its own, which is stopped when its time is up.
+# run_stage NAME SECONDS: in a process of its own, which is killed when its time is up with all that it started: a program that goes on
+# would take the device from the next stage.
 run_stage() {
   local name=$1 seconds=$2 left=$((limit - SECONDS)) begin=$SECONDS status
   [ -z "$quick" ] || seconds=$((10 * seconds))
@@ -289,7 +292,7 @@ run_stage() {
     return 0
   fi
   [ "$seconds" -le "$left" ] || seconds=$left
-  stage_seconds=$seconds timeout -k 5 "$seconds" bash "$script" --stage "$name" 2> "$logs/stage-$name.err" < /dev/null | tee "$logs/stage-$name.txt"
+  stage_seconds=$seconds timeout -s KILL "$seconds" bash "$script" --stage "$name" 2> "$logs/stage-$name.err" < /dev/null | tee "$logs/stage-$name.txt"
   status=${PIPESTATUS[0]}
   case $status in
     0) ;;
@@ -304,7 +307,7 @@ print_machine() {
   echo "qfw: $(qfw --version), bundle of $(sed -n 's/^made: //p' "$bundle/manifest.txt")"
   echo "machine: $(uname -sr), $(getconf GNU_LIBC_VERSION), $(nproc) cores, $(sed -nE 's/^model name\s*: //p' /proc/cpuinfo | head -n 1)"
   if command -v nvidia-smi > /dev/null; then
-    nvidia-smi --query-gpu=name,driver_version,memory.total,clocks.max.sm,clocks.max.mem,power.limit --format=csv,noheader 2>&1 | sed 's/^/nvidia-smi: /'
+    timeout -k 2 20 nvidia-smi --query-gpu=name,driver_version,memory.total,clocks.max.sm,clocks.max.mem,power.limit --format=csv,noheader 2>&1 | sed 's/^/nvidia-smi: /'
   else
     echo "nvidia-smi: not here"
   fi

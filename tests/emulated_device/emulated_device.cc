@@ -189,7 +189,9 @@ class EmulatedDevice final : public cuda::Device {
     const auto& code = dynamic_cast<const EmulatedFunction&>(function);
     const std::size_t threads = std::size_t{shape.block[0]} * shape.block[1] * shape.block[2];
     const std::size_t blocks = std::size_t{shape.grid[0]} * shape.grid[1] * shape.grid[2];
-    if (threads == 0 || threads > 1024 || blocks == 0 || shape.grid[1] > 65535 || shape.grid[2] > 65535) {
+    constexpr unsigned most_blocks = 0x7fffffff;  // in x
+    if (threads == 0 || threads > 1024 || shape.block[2] > 64 || blocks == 0 || shape.grid[0] > most_blocks ||
+        shape.grid[1] > 65535 || shape.grid[2] > 65535 || shape.shared_bytes > properties_.shared_bytes) {
       qfw::fail(qfw::Error::Category::device, "cuda",
                 fmt::format("cuLaunchKernel: CUDA_ERROR_INVALID_VALUE, {} blocks of {} threads for {}", blocks, threads,
                             code.name()));
@@ -210,7 +212,11 @@ class EmulatedDevice final : public cuda::Device {
   std::unique_ptr<cuda::Event> make_event() override { return std::make_unique<EmulatedEvent>(); }
   void record(Stream stream, cuda::Event& event) override { streams_.record(stream, moment(event)); }
   void wait(Stream stream, const cuda::Event& event) override { streams_.wait(stream, moment(event)); }
-  double seconds(const cuda::Event& from, const cuda::Event& to) override { return moment(to)->at - moment(from)->at; }
+  double seconds(const cuda::Event& from, const cuda::Event& to) override {
+    if (moment(from)->recording != 0 || moment(to)->recording != 0)
+      throw std::runtime_error("emulated device: an event that was recorded with other work is asked for its time");
+    return moment(to)->at - moment(from)->at;
+  }
 
   void synchronize(Stream stream) override {
     if (streams_.idle(stream)) return;

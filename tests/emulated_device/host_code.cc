@@ -52,12 +52,16 @@ void write(const fs::path& file, std::string_view text) {
   if (!out.flush()) throw std::runtime_error("emulated device: cannot write " + file.string());
 }
 
+/// A device refuses accesses that are not aligned; host_cuda.h has what is called then.
+constexpr std::string_view options =
+    "-std=c++20 -O1 -w -ffp-contract=off -fno-math-errno -fPIC -fsanitize=alignment -fno-sanitize-recover=alignment "
+    "-static-libubsan";
+
 /// `arguments` besides those that all code is compiled with. Throws with what the compiler says.
 void call_compiler(const std::string& arguments, const std::string& source) {
   const std::string log = unique(source + ".log");
   const std::string command =
-      fmt::format("'{}' -std=c++20 -O1 -w -ffp-contract=off -fno-math-errno -fPIC -I '{}' {} > '{}' 2>&1", QFW_HOST_COMPILER,
-                  QFW_EMULATED_HEADERS, arguments, log);
+      fmt::format("'{}' {} -I '{}' {} > '{}' 2>&1", QFW_HOST_COMPILER, options, QFW_EMULATED_HEADERS, arguments, log);
   const int status = std::system(command.c_str());
   const std::string said = text_of(log);
   fs::remove(log);
@@ -68,7 +72,7 @@ void call_compiler(const std::string& arguments, const std::string& source) {
 
 /// What all code begins with, as a header that is compiled once: most of the time of a compilation is its own.
 fs::path compiled_headers(std::string_view headers) {
-  std::string text = fmt::format("// {}\n#include \"host_cuda.h\"\n{}\n", QFW_HOST_COMPILER_VERSION, headers);
+  std::string text = fmt::format("// {}, {}\n#include \"host_cuda.h\"\n{}\n", QFW_HOST_COMPILER_VERSION, options, headers);
   std::string all = text;
   for (const char* header : {"host_cuda.h", "host_thread.h"}) all += text_of(fs::path(QFW_EMULATED_HEADERS) / header);
   const fs::path folder = cache_folder() / fmt::format("headers-{:016x}", qfw::hash_of(all)), header = folder / "all.h";
@@ -136,6 +140,10 @@ void wait(Barrier barrier) {
   block.fibers[index].waits = barrier;
   block.back = std::move(block.back).resume();
   enter(block, index);
+}
+
+[[noreturn]] void misaligned(unsigned long address) {
+  throw std::runtime_error(fmt::format("emulated device: an access at {:#x} is not aligned to its type", address));
 }
 
 void copy(void* to, const void* from, int bytes, bool inside) {
@@ -212,7 +220,8 @@ class BlockRun {
       const unsigned first = (from_last ? warps - 1 - k : k) * warp_size;
       for (bool more = true; more; moved = moved || more) {
         more = false;
-        for (unsigned t = first; t < warp_end(first); ++t) more = resume(t) || more;
+        const unsigned end = warp_end(first);
+        for (unsigned t = first; t < end; ++t) more = resume(from_last ? first + end - 1 - t : t) || more;
         more = release(Barrier::warp, first, warp_end(first)) || more;
       }
     }
@@ -292,6 +301,7 @@ void run_grid(const HostCode& code, HostCode::Kernel kernel, const qfw::cuda::La
   block.thread.grid_extent = {shape.grid[0], shape.grid[1], shape.grid[2]};
   block.thread.shared = shared.data() + (16 - reinterpret_cast<std::uintptr_t>(shared.data()) % 16) % 16;
   block.thread.wait = wait;
+  block.thread.misaligned = misaligned;
   block.thread.copy = copy;
   block.thread.commit = commit;
   block.thread.wait_group = wait_group;

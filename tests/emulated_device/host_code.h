@@ -17,7 +17,7 @@ namespace emulated {
 enum class Schedule {
   in_step,      ///< all threads of a block up to the next barrier
   first_ahead,  ///< one warp as far as it gets, from the first
-  last_ahead    ///< from the last; blocks too
+  last_ahead    ///< from the last; lanes of a warp and blocks, too
 };
 inline constexpr std::array schedules{Schedule::in_step, Schedule::first_ahead, Schedule::last_ahead};
 
@@ -40,8 +40,8 @@ class HostCode {
 };
 
 /// All blocks of a grid, with subnormals flushed. Throws if the threads of a block wait for each other in vain, if one waits
-/// although the shape says that none does, or if an asynchronous copy is not aligned. Asynchronous copies land as late as the
-/// code lets them.
+/// although the shape says that none does, or if an access is not aligned to its type, an asynchronous copy to its bytes. These
+/// copies land as late as the code lets them.
 void run_grid(const HostCode& code, HostCode::Kernel kernel, const qfw::cuda::LaunchShape& shape, void** arguments,
               Schedule schedule);
 

@@ -39,6 +39,12 @@ int sizes(void (*)(Parameters...), unsigned long* to) {
   ((*to++ = sizeof(Parameters)), ...);
   return sizeof...(Parameters);
 }
+
+/// What -fsanitize=alignment calls; a device would end with CUDA_ERROR_MISALIGNED_ADDRESS.
+extern "C" __attribute__((used, visibility("hidden"))) void __ubsan_handle_type_mismatch_v1_abort(void*,
+                                                                                                  unsigned long address) {
+  now->misaligned(address);
+}
 }  // namespace emulated
 
 #define threadIdx (emulated::now->thread)

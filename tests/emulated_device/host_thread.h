@@ -17,6 +17,7 @@ struct HostThread {
   /// 32 lanes of 16 words each, of the thread's warp.
   unsigned long long (*slots)[16] = nullptr;
   void (*wait)(Barrier) = nullptr;
+  void (*misaligned)(unsigned long address) = nullptr;  ///< throws
   // cp.async, its groups and the wait for all but the last n of them.
   void (*copy)(void* to, const void* from, int bytes, bool inside) = nullptr;
   void (*commit)() = nullptr;

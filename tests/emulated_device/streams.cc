@@ -14,10 +14,21 @@ void Streams::record(Stream stream, const std::shared_ptr<Moment>& moment) {
 void Streams::wait(Stream stream, const std::shared_ptr<Moment>& moment) { give({Operation::Kind::wait, stream, {}, moment}); }
 
 void Streams::give(const Operation& operation) {
-  if (recording_) {
-    recorded_.push_back(operation);
-    return;
-  }
+  if (recording_) return keep(operation);
+  if (operation.kind == Operation::Kind::record) operation.moment->recording = 0;
+  if (operation.kind == Operation::Kind::wait && operation.moment->recording != 0)
+    throw std::runtime_error("emulated device: an event that was recorded with other work is waited for beside it");
+  queue(operation);
+}
+
+void Streams::keep(const Operation& operation) {
+  if (operation.kind == Operation::Kind::record) operation.moment->recording = recordings_;
+  if (operation.kind == Operation::Kind::wait && operation.moment->recording != recordings_)
+    throw std::runtime_error("emulated device: work that is recorded waits for an event that was not recorded with it");
+  recorded_.push_back(operation);
+}
+
+void Streams::queue(const Operation& operation) {
   auto& queue = queues_[index(operation.stream)];
   switch (operation.kind) {
     case Operation::Kind::work:
@@ -60,7 +71,9 @@ void Streams::reach(const std::shared_ptr<Moment>& moment, std::uint64_t count) 
 }
 
 void Streams::begin_recording() {
+  if (recording_) throw std::runtime_error("emulated device: a recording begins within another one");
   recording_ = true;
+  ++recordings_;
   recorded_.clear();
 }
 
@@ -100,7 +113,8 @@ Streams::Operations Streams::end_recording() {
 }
 
 void Streams::replay(const Operations& operations) {
-  for (const Operation& operation : operations) give(operation);
+  if (recording_) throw std::runtime_error("emulated device: what was recorded is replayed while work is recorded");
+  for (const Operation& operation : operations) queue(operation);
 }
 
 }  // namespace emulated

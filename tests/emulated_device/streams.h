@@ -21,12 +21,13 @@ class Streams {
   struct Moment {
     Stream stream{};
     std::uint64_t recorded = 0, reached = 0;
-    double at = 0;  ///< of the work done so far, when it was reached last
+    std::uint64_t recording = 0;  ///< in which it was recorded last, by number; 0: in none
+    double at = 0;                ///< of the work done so far, when it was reached last
   };
 
   void add(Stream stream, Work work);
   void record(Stream stream, const std::shared_ptr<Moment>& moment);
-  /// Nothing, if it was never recorded.
+  /// Nothing, if it was never recorded. Throws where the one of them is being recorded and the other was not with it.
   void wait(Stream stream, const std::shared_ptr<Moment>& moment);
   /// Does what is left in a stream, and of others what events ask for.
   void drain(Stream stream);
@@ -57,11 +58,14 @@ class Streams {
 
   static std::size_t index(Stream stream) { return static_cast<std::size_t>(stream); }
   void give(const Operation& operation);
+  void keep(const Operation& operation);
+  void queue(const Operation& operation);
   void run_front(Stream stream);
   void reach(const std::shared_ptr<Moment>& moment, std::uint64_t count);
 
   std::array<std::deque<Queued>, qfw::cuda::stream_count> queues_;
   bool recording_ = false;
+  std::uint64_t recordings_ = 0;
   Operations recorded_;
   double done_ = 0;
 };

@@ -56,6 +56,21 @@ same=$QFW_BINARY_DIR/tests/bin/same_values
 expect 1 "^WRONG [1-9][0-9]* of [0-9]+ values differ, by [0-9.e-]+ at most, first " "$same" run/checkpoints/step_00000000{2,4}.h5 /variables
 expect 0 "^ok, [1-9][0-9]* values" "$same" run/checkpoints/step_00000000{4,4}.h5
 expect 2 "^WRONG .*no such file" "$same" run/checkpoints/step_000000004.h5 nowhere.h5
+
+# What hangs and does not listen is gone when its stage is over.
+mv moved/qfw/bin/qfw moved/qfw/bin/real
+cat > moved/qfw/bin/qfw << 'END'
+#!/usr/bin/env bash
+[ "$1" = eval ] || exec "$(dirname "$0")/real" "$@"
+trap '' TERM
+echo $$ > hung
+while :; do sleep 1; done
+END
+chmod 755 moved/qfw/bin/qfw
+expect 1 "^logits: WRONG stopped after 1[0-9] s, expected its end" "${check[@]}" --out hangs --only logits --limit 16
+kill -0 "$(< hung)" 2> /dev/null && { kill -KILL "$(< hung)"; fail "what hung goes on after its stage"; }
+mv moved/qfw/bin/real moved/qfw/bin/qfw
+
 expect 2 "there is no stage 'nothing'" "${check[@]}" --only nothing
 expect 2 "is no bundle" "${check[@]}" --bundle run
 sed -i 's/^glibc: .*/glibc: 9.99/' moved/manifest.txt

@@ -25,6 +25,9 @@ class EqualReplicas : public Communicator {
   }
   void broadcast(std::span<std::byte>, int) override {}
   void barrier() override {}
+  std::vector<std::vector<std::byte>> all_gather(std::span<const std::byte> mine) override {
+    return std::vector(static_cast<std::size_t>(size_), std::vector(mine.begin(), mine.end()));
+  }
 
   Ticket start(HostTensor data, Reduction how) override {
     in_flight_.emplace(++started, Work{data, how});

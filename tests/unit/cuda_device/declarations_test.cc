@@ -59,6 +59,8 @@ TEST(Declarations, OfTheDriverAreThoseOfItsHeader) {
                 driver::no_device == CUDA_ERROR_NO_DEVICE);
   static_assert(CUDA_ERROR_NO_BINARY_FOR_GPU == 209 && CUDA_ERROR_INVALID_IMAGE == 200 && CUDA_ERROR_SYSTEM_NOT_READY == 802 &&
                 CUDA_ERROR_SYSTEM_DRIVER_MISMATCH == 803);
+  static_assert(CUDA_ERROR_ILLEGAL_ADDRESS == 700 && CUDA_ERROR_ILLEGAL_INSTRUCTION == 715 &&
+                CUDA_ERROR_MISALIGNED_ADDRESS == 716 && CUDA_ERROR_LAUNCH_FAILED == 719);
   static_assert(driver::attribute_clock == CU_DEVICE_ATTRIBUTE_CLOCK_RATE &&
                 driver::attribute_memory_clock == CU_DEVICE_ATTRIBUTE_MEMORY_CLOCK_RATE &&
                 driver::attribute_memory_width == CU_DEVICE_ATTRIBUTE_GLOBAL_MEMORY_BUS_WIDTH);
@@ -87,6 +89,7 @@ TEST(Declarations, OfCudnnAreThoseOfItsHeader) {
 #define QFW_CHECK(own, theirs) static_assert(static_cast<int>(cudnn::own) == static_cast<int>(theirs));
   QFW_CHECK(success, CUDNN_STATUS_SUCCESS)
   QFW_CHECK(data_float, CUDNN_DATA_FLOAT)
+  QFW_CHECK(data_half, CUDNN_DATA_HALF)
   QFW_CHECK(data_bfloat16, CUDNN_DATA_BFLOAT16)
   QFW_CHECK(cross_correlation, CUDNN_CROSS_CORRELATION)
   QFW_CHECK(pointwise_identity, CUDNN_POINTWISE_IDENTITY)

@@ -170,6 +170,16 @@ TEST_F(LibrarySearch, AnOldDriverIsRefused) {
   control_of(libraries.driver) = {};
 }
 
+TEST_F(LibrarySearch, AnOldCompilerIsRefused) {
+  const Library compiler = Libraries::open(nothing_around(fakes)).compiler;
+  control_of(compiler).compiler = 12020;
+  const Failure failure = failure_of([&] { Libraries::open(nothing_around(fakes)); });
+  EXPECT_THAT(failure.message, HasSubstr("libnvrtc.so.13 is of CUDA 12.2, that of 12.3 is the oldest that will do"));
+  control_of(compiler).compiler = 12030;
+  EXPECT_THAT(Libraries::open(nothing_around(fakes)).versions, HasSubstr("NVRTC 12.3,"));
+  control_of(compiler) = {};
+}
+
 TEST_F(LibrarySearch, VersionsOfWhatWasFoundAreTold) {
   const Libraries libraries = Libraries::open(nothing_around(fakes));
   EXPECT_EQ(libraries.versions, "driver for CUDA 13.0, NVRTC 13.1, cuDNN 9.12.3, no NCCL");

@@ -93,6 +93,37 @@ TEST(HostCode, AMissingBarrierShowsInOneOfTheSchedules) {
   EXPECT_TRUE(shown);
 }
 
+TEST(HostCode, AMissingBarrierWithinAWarpShowsWhicheverLaneItIsThatReads) {
+  for (const char* const read : {"threadIdx.x / 2 * 2", "threadIdx.x / 2 * 2 + 1"}) {
+    const std::string text = std::string(R"(extern "C" __global__ void k(int* to) {
+    __shared__ int part[32];
+    part[threadIdx.x] = blockIdx.x + 1;
+    to[blockIdx.x * 32 + threadIdx.x] = part[)") +
+                             read + "];\n}";
+    bool shown = false;
+    for (const Schedule schedule : emulated::schedules) {
+      const auto found = run(text, {.grid = {2, 1, 1}, .block = {32, 1, 1}, .barriers = true}, 64, schedule);
+      for (int i = 0; i < 64; ++i) shown = shown || found[i] != i / 32 + 1;
+    }
+    EXPECT_TRUE(shown) << read;
+  }
+}
+
+TEST_P(HostCodeOf, AnAccessThatIsNotAlignedIsAnError) {
+  const std::string text = R"(struct alignas(8) Pair { int v[2]; };
+  extern "C" __global__ void k(int* to) {
+    *reinterpret_cast<Pair*>(to + AT) = {};
+    __syncthreads();
+  })";
+  const auto run_at = [&](const char* at) {
+    std::string own = text;
+    own.replace(own.find("AT"), 2, at);
+    return run(own, {.block = {32, 1, 1}, .barriers = true}, 4, GetParam());
+  };
+  EXPECT_THAT(run_at("2"), testing::ElementsAre(-1, -1, 0, 0));
+  EXPECT_ANY_THROW(run_at("1"));
+}
+
 TEST(HostCode, SubnormalsAreFlushedAndNothingIsContracted) {
   const std::string text = R"(extern "C" __global__ void k(int* to) {
     volatile float least = __uint_as_float(0x00800000u), a = __uint_as_float(0x3f800001u), b = -a * a;

@@ -16,8 +16,10 @@ struct Control {
   std::string mistake;  ///< the first thing that no real library would have let pass
   std::vector<std::string> log;
 
+  int init_status = 0;   ///< of what comes first
+  int compiler = 13010;  ///< NVRTC's version
   // Of the driver alone.
-  int version = 13000, init_status = 0, devices = 2;
+  int version = 13000, devices = 2;
   int major = 9, minor = 0, multiprocessors = 132, shared_per_block = 232448;
   std::size_t memory = std::size_t{80} << 30;
 

@@ -1,5 +1,7 @@
 // A libcudnn.so.9 whose heuristics propose three engines: one that is not deterministic, one that is refused when a plan is
-// made of it, and one that does. It computes nothing and notes which operation it was asked for, on which addresses.
+// made of it, and one that does. It computes nothing and notes which operation it was asked for, on which addresses. Plans go
+// before the handle that they were made with, the handle is told its stream before work is recorded, and whoever calls has a
+// context.
 #include <cstdint>
 #include <cstring>
 #include <map>
@@ -7,6 +9,7 @@
 #include <vector>
 
 #include "control.h"
+#include "driver_state.h"
 
 namespace {
 
@@ -27,7 +30,14 @@ Descriptor* of(void* raw) {
   return descriptor;
 }
 
-constexpr int not_deterministic = 4;
+constexpr int not_deterministic = 4, plan = 5;
+int handles = 0;
+
+bool driver_says(const char* question) { return fake::driver_says(QFW_FAKE_CUDA, question); }
+int begin(const char* function) {
+  if (!driver_says("fake_has_context")) control.wrong(std::string(function) + " without a context");
+  return control.status(function);
+}
 
 }  // namespace
 
@@ -40,17 +50,22 @@ std::size_t cudnnGetCudartVersion() { return 12090; }
 const char* cudnnGetErrorString(int status) { return status / 1000 == 3 ? "CUDNN_STATUS_NOT_SUPPORTED" : "CUDNN_STATUS_FAKE"; }
 void cudnnGetLastErrorString(char* text, std::size_t bytes) { std::strncpy(text, "made up by a test", bytes); }
 int cudnnCreate(void** handle) {
-  if (const int status = control.status("cudnnCreate")) return status;
+  if (const int status = begin("cudnnCreate")) return status;
   *handle = new int;
+  ++handles;
   ++control.live;
   return 0;
 }
 int cudnnDestroy(void* handle) {
   delete static_cast<int*>(handle);
+  --handles;
   --control.live;
-  return control.status("cudnnDestroy");
+  return begin("cudnnDestroy");
 }
-int cudnnSetStream(void*, void*) { return control.status("cudnnSetStream"); }
+int cudnnSetStream(void*, void*) {
+  if (driver_says("fake_is_recording")) control.wrong("cudnnSetStream while work is recorded");
+  return begin("cudnnSetStream");
+}
 
 int cudnnBackendCreateDescriptor(int kind, void** raw) {
   if (const int status = control.status("cudnnBackendCreateDescriptor")) return status;
@@ -62,6 +77,8 @@ int cudnnBackendCreateDescriptor(int kind, void** raw) {
   return 0;
 }
 int cudnnBackendDestroyDescriptor(void* raw) {
+  if (of(raw)->kind == plan && handles == 0) control.wrong("a plan outlives its handle");
+  if (of(raw)->kind == plan && !driver_says("fake_has_context")) control.wrong("a plan goes without a context");
   descriptors.erase(of(raw));
   delete static_cast<Descriptor*>(raw);
   --control.live;
@@ -70,7 +87,7 @@ int cudnnBackendDestroyDescriptor(void* raw) {
 int cudnnBackendFinalize(void* raw) {
   if (const int status = control.status("cudnnBackendFinalize")) return status;
   Descriptor* descriptor = of(raw);
-  if (descriptor->kind == 5) {  // a plan
+  if (descriptor->kind == plan) {
     const auto config = descriptor->parts.find(401);
     if (config == descriptor->parts.end()) {
       if (descriptor->numbers.count(405) == 0) return 2000;
@@ -158,10 +175,10 @@ int cudnnBackendGetAttribute(void* raw, int attribute, int, std::int64_t room, s
       return 2000;
   }
 }
-int cudnnBackendExecute(void*, void* plan, void* pack) {
-  if (const int status = control.status("cudnnBackendExecute")) return status;
-  if (!of(plan)->finalized || !of(pack)->finalized) control.wrong("what is not finalized is executed");
-  std::string line = "execute " + std::to_string(of(plan)->operation);
+int cudnnBackendExecute(void*, void* raw_plan, void* pack) {
+  if (const int status = begin("cudnnBackendExecute")) return status;
+  if (!of(raw_plan)->finalized || !of(pack)->finalized) control.wrong("what is not finalized is executed");
+  std::string line = "execute " + std::to_string(of(raw_plan)->operation);
   for (const void* pointer : of(pack)->pointers) line += " " + std::to_string(reinterpret_cast<std::uintptr_t>(pointer));
   control.log.push_back(line);
   return 0;

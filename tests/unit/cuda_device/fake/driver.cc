@@ -1,13 +1,15 @@
 // A libcuda.so.1 without a GPU behind it. Memory is the host's, copies are done at once, kernels are only noted. It keeps to
-// the driver's rules for recording, counts what was not given back, and can fail at any call. It also answers what cuDNN asks
-// of a driver when it makes plans for a device that is described to it.
+// the driver's rules for recording and for contexts, counts what was not given back, and can fail at any call. It also answers
+// what cuDNN asks of a driver when it makes plans for a device that is described to it.
 #include <dlfcn.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <mutex>
 #include <set>
 
 #include "control.h"
@@ -19,8 +21,11 @@ enum Status {
   invalid_value = 1,
   out_of_memory = 2,
   invalid_device = 101,
+  invalid_handle = 400,
   unsupported_in_capture = 900,
-  unjoined = 904
+  unjoined = 904,
+  isolation = 905,
+  captured_event = 907
 };
 
 struct Stream {
@@ -34,13 +39,19 @@ struct Event {
 };
 struct Object {};
 
+/// A device's primary context: there as long as somebody retains it. What is made in it goes with it.
+struct Context {
+  int retained = 0;
+};
+
 struct State {
   fake::Control control;
   std::set<void*> streams, events, modules, functions, graphs, execs, memory, locked;
   std::map<void*, int> shared;  // bytes that a function may have
   Stream* capturing = nullptr;
-  int captures = 0, mode = 1, contexts = 0;
-  void* current = nullptr;
+  int captures = 0, mode = 1;
+  std::array<Context, 16> contexts;
+  std::map<void*, void*> made_in;  // of what is there, by address
   long work = 0;
 };
 
@@ -49,28 +60,48 @@ State& state() {
   return state;
 }
 
-int context_object = 0;
+thread_local void* current = nullptr;  // the context that calls of this thread mean
+int somewhere = 0;
 
 /// A status of the caller's function; no call is made without a context.
 int begin(const char* function, bool needs_context = true) {
+  static std::mutex mutex;  // replicas call from threads of their own
+  const std::lock_guard lock(mutex);
   if (const int status = state().control.status(function)) return status;
-  if (needs_context && state().current == nullptr) state().control.wrong(std::string(function) + " without a context");
+  if (needs_context && current == nullptr) state().control.wrong(std::string(function) + " without a context");
   return success;
+}
+
+void add(std::set<void*>& all, void* object) {
+  all.insert(object);
+  state().made_in[object] = current;
+  ++state().control.live;
+}
+bool remove(std::set<void*>& all, void* object) {
+  if (all.erase(object) == 0) return false;
+  state().made_in.erase(object);
+  --state().control.live;
+  return true;
 }
 
 template <class T>
 T* make(std::set<void*>& all) {
   T* made = new T;
-  all.insert(made);
-  ++state().control.live;
+  add(all, made);
   return made;
 }
 
 template <class T>
 void give_back(std::set<void*>& all, void* object, const char* function) {
-  if (all.erase(object) == 0) return state().control.wrong(std::string(function) + " of what is not there");
-  --state().control.live;
+  if (!remove(all, object)) return state().control.wrong(std::string(function) + " of what is not there");
   delete static_cast<T*>(object);
+}
+
+/// That the thread's context is the one in which the object was made.
+void expect_own(void* object, const char* function) {
+  const auto made = state().made_in.find(object);
+  if (made != state().made_in.end() && made->second != current)
+    state().control.wrong(std::string(function) + " with what was made in another context");
 }
 
 /// Whether such a call is refused because work is being recorded.
@@ -81,6 +112,7 @@ int work_on(void* raw, const char* function) {
     state().control.wrong(std::string(function) + " on a stream that is not there");
     return invalid_value;
   }
+  expect_own(raw, function);
   auto* stream = static_cast<Stream*>(raw);
   stream->last_work = ++state().work;
   if (state().capturing != nullptr && !stream->recorded) state().control.log.push_back(std::string(function) + " escapes");
@@ -94,6 +126,10 @@ int unknown() { return success; }
 extern "C" {
 
 fake::Control* fake_control() { return &state().control; }
+
+// What a made-up cuDNN asks.
+bool fake_is_recording() { return state().capturing != nullptr; }
+bool fake_has_context() { return current != nullptr; }
 
 int cuInit(unsigned) {
   const int status = begin("cuInit", false);
@@ -145,27 +181,33 @@ int cuDeviceTotalMem_v2(std::size_t* bytes, int) {
   *bytes = state().control.memory;
   return begin("cuDeviceTotalMem_v2", false);
 }
-int cuDeviceGetUuid_v2(void* uuid, int) {
-  std::memset(uuid, 7, 16);
+int cuDeviceGetUuid_v2(void* uuid, int device) {
+  std::memset(uuid, 7 + device, 16);
   return begin("cuDeviceGetUuid_v2", false);
 }
 int cuDevicePrimaryCtxSetFlags_v2(int, unsigned) { return begin("cuDevicePrimaryCtxSetFlags_v2", false); }
-int cuDevicePrimaryCtxRetain(void** context, int) {
+int cuDevicePrimaryCtxRetain(void** context, int device) {
   if (const int status = begin("cuDevicePrimaryCtxRetain", false)) return status;
-  *context = &context_object;
-  ++state().contexts;
+  Context& own = state().contexts.at(device);
+  *context = &own;
+  ++own.retained;
   ++state().control.live;
   return success;
 }
-int cuDevicePrimaryCtxRelease_v2(int) {
-  if (--state().contexts < 0) state().control.wrong("a context that was not retained is released");
+int cuDevicePrimaryCtxRelease_v2(int device) {
+  Context& own = state().contexts.at(device);
+  if (--own.retained < 0) state().control.wrong("a context that was not retained is released");
+  for (const auto& [object, context] : state().made_in) {
+    if (own.retained == 0 && context == &own) state().control.wrong("a context is released before what was made in it");
+  }
   --state().control.live;
   return begin("cuDevicePrimaryCtxRelease_v2", false);
 }
 int cuCtxSetCurrent(void* context) {
   if (const int status = begin("cuCtxSetCurrent", false)) return status;
-  if (context != nullptr && state().contexts == 0) state().control.wrong("a context that was released is made current");
-  state().current = context;
+  if (context != nullptr && static_cast<Context*>(context)->retained == 0)
+    state().control.wrong("a context that was released is made current");
+  current = context;
   return success;
 }
 int cuMemGetInfo_v2(std::size_t* free, std::size_t* total) {
@@ -178,28 +220,26 @@ int cuMemAlloc_v2(std::uintptr_t* address, std::size_t bytes) {
   if (bytes == 0) return invalid_value;
   if (bytes > state().control.memory) return out_of_memory;
   void* memory = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
-  state().memory.insert(memory);
-  ++state().control.live;
+  add(state().memory, memory);
   *address = reinterpret_cast<std::uintptr_t>(memory);
   return success;
 }
 int cuMemFree_v2(std::uintptr_t address) {
   void* memory = reinterpret_cast<void*>(address);
-  if (state().memory.erase(memory) == 0) state().control.wrong("memory that is not there is freed");
-  --state().control.live;
+  expect_own(memory, "cuMemFree_v2");
+  if (!remove(state().memory, memory)) state().control.wrong("memory that is not there is freed");
   std::free(memory);
   return begin("cuMemFree_v2");
 }
 int cuMemAllocHost_v2(void** memory, std::size_t bytes) {
   if (const int status = begin("cuMemAllocHost_v2")) return status;
+  if (refused()) return unsupported_in_capture;
   *memory = std::malloc(bytes);
-  state().locked.insert(*memory);
-  ++state().control.live;
+  add(state().locked, *memory);
   return success;
 }
 int cuMemFreeHost(void* memory) {
-  if (state().locked.erase(memory) == 0) state().control.wrong("memory of the host that is not there is freed");
-  --state().control.live;
+  if (!remove(state().locked, memory)) state().control.wrong("memory of the host that is not there is freed");
   std::free(memory);
   return begin("cuMemFreeHost");
 }
@@ -235,8 +275,9 @@ int cuStreamWaitEvent(void* raw, void* event_raw, unsigned) {
   if (const int status = begin("cuStreamWaitEvent")) return status;
   auto* stream = static_cast<Stream*>(raw);
   const auto* event = static_cast<const Event*>(event_raw);
-  if (state().capturing == nullptr) return success;
-  if (event->capture != state().captures) return 905;  // isolation
+  expect_own(raw, "cuStreamWaitEvent");
+  if (state().capturing == nullptr) return event->capture == 0 ? success : captured_event;
+  if (event->capture != state().captures) return isolation;
   stream->recorded = true;
   if (stream == state().capturing && event->stream != nullptr) event->stream->joined = event->work;
   return success;
@@ -306,14 +347,20 @@ int cuEventDestroy_v2(void* event) {
 }
 int cuEventRecord(void* raw, void* stream_raw) {
   if (const int status = begin("cuEventRecord")) return status;
+  expect_own(raw, "cuEventRecord");
+  expect_own(stream_raw, "cuEventRecord");
   auto* stream = static_cast<Stream*>(stream_raw);
   *static_cast<Event*>(raw) = {stream, stream->last_work,
                                state().capturing != nullptr && stream->recorded ? state().captures : 0};
   return success;
 }
-int cuEventElapsedTime(float* milliseconds, void*, void*) {
+int cuEventElapsedTime(float* milliseconds, void* from, void* to) {
+  if (const int status = begin("cuEventElapsedTime")) return status;
+  for (const void* event : {from, to}) {
+    if (static_cast<const Event*>(event)->capture != 0) return invalid_handle;
+  }
   *milliseconds = 2.5f;
-  return begin("cuEventElapsedTime");
+  return success;
 }
 int cuModuleLoadData(void** module, const void* image) {
   if (const int status = begin("cuModuleLoadData")) return status;
@@ -343,10 +390,13 @@ int cuFuncSetAttribute(void* function, int attribute, int value) {
   state().shared[function] = value;
   return success;
 }
-int cuLaunchKernel(void* function, unsigned x, unsigned y, unsigned z, unsigned, unsigned, unsigned, unsigned shared,
-                   void* stream, void** parameters, void**) {
+int cuLaunchKernel(void* function, unsigned x, unsigned y, unsigned z, unsigned block_x, unsigned block_y, unsigned block_z,
+                   unsigned shared, void* stream, void** parameters, void**) {
   if (const int status = begin("cuLaunchKernel")) return status;
-  if (x == 0 || y == 0 || z == 0 || y > 65535 || parameters == nullptr) return invalid_value;
+  expect_own(function, "cuLaunchKernel");
+  if (x == 0 || y == 0 || z == 0 || x > 0x7fffffffu || y > 65535 || z > 65535 || parameters == nullptr) return invalid_value;
+  const std::uint64_t threads = std::uint64_t{block_x} * block_y * block_z;
+  if (threads == 0 || threads > 1024 || block_z > 64) return invalid_value;
   if (shared > 49152 && static_cast<int>(shared) > state().shared[function]) return invalid_value;
   state().control.log.push_back("launch");
   return work_on(stream, "cuLaunchKernel");
@@ -354,15 +404,15 @@ int cuLaunchKernel(void* function, unsigned x, unsigned y, unsigned z, unsigned,
 
 // What cuDNN asks for besides; it gets along with any answer to what is not named here.
 int cuLibraryLoadData(void** library, const void*, void*, void*, unsigned, void*, void*, unsigned) {
-  *library = &context_object;
+  *library = &somewhere;
   return success;
 }
 int cuLibraryGetKernel(void** kernel, void*, const char*) {
-  *kernel = &context_object;
+  *kernel = &somewhere;
   return success;
 }
 int cuLibraryGetModule(void** module, void*) {
-  *module = &context_object;
+  *module = &somewhere;
   return success;
 }
 int cuKernelGetFunction(void** function, void* kernel) {
@@ -374,11 +424,11 @@ int cuKernelGetAttribute(int* value, int, void*, int) {
   return success;
 }
 int cuModuleLoadDataEx(void** module, const void*, unsigned, void*, void*) {
-  *module = &context_object;
+  *module = &somewhere;
   return success;
 }
 int cuModuleLoadFatBinary(void** module, const void*) {
-  *module = &context_object;
+  *module = &somewhere;
   return success;
 }
 int cuOccupancyMaxActiveClusters(int* count, void*, void*) {

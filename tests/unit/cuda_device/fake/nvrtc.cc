@@ -23,8 +23,8 @@ fake::Control* fake_control() { return &control; }
 
 int nvrtcVersion(int* major, int* minor) {
   const Lock lock(mutex);
-  *major = 13;
-  *minor = 1;
+  *major = control.compiler / 1000;
+  *minor = control.compiler % 1000 / 10;
   return control.status("nvrtcVersion");
 }
 const char* nvrtcGetErrorString(int result) { return result == 6 ? "NVRTC_ERROR_COMPILATION" : "NVRTC_ERROR_FAKE"; }
