@@ -22,9 +22,8 @@ const char* remedy_for(Result result) {
     case 715:  // CUDA_ERROR_ILLEGAL_INSTRUCTION
     case 716:  // CUDA_ERROR_MISALIGNED_ADDRESS
     case 719:  // CUDA_ERROR_LAUNCH_FAILED
-      return "a kernel that ran before failed, and this process can use the device no longer; with backend.launch = checked "
-             "the "
-             "error names its layer";
+      return "a kernel that ran before failed, and this process can use the device no longer; "
+             "with backend.launch = checked the error names its layer";
     case 802:  // CUDA_ERROR_SYSTEM_NOT_READY
     case 803:  // CUDA_ERROR_SYSTEM_DRIVER_MISMATCH
       return "the driver is not ready, or libcuda is of another version than the kernel's module: see nvidia-smi, or reboot";
