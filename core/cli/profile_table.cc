@@ -83,7 +83,8 @@ std::string profile_table(const Profile& profile, const Ceilings& ceilings) {
   fit_paths(table, columns);
   const std::string key =
       "ms of a step by layer: forward products, backward ones for data and for weights, passes and all else; % of the peak "
-      "while multiplying, of memory's bandwidth in passes (above 100: from caches)";
+      "while multiplying (above 100: Winograd does fewer multiplications than it counts with), of memory's bandwidth in passes "
+      "(above 100: from caches)";
   return wrapped(key, columns, 0) + qfw::table(table, columns) + wrapped(ceiling_text(profile, ceilings), columns, 0);
 }
 

@@ -52,7 +52,7 @@ int run(const Arguments& arguments, const Catalog& catalog) {
     fmt::print("eval_accuracy {:.4f}", *history.eval_accuracy);
     if (history.best_accuracy) fmt::print(" (best {:.4f} at step {})", *history.best_accuracy, history.best_step);
     fmt::print(", eval_loss {:.4f}, {}", *history.eval_loss, counted(trainer.completed(), "step"));
-    if (outcome == Trainer::Outcome::finished) {
+    if (trainer.images_per_second() > 0) {  // else there was nothing left to train
       fmt::print(", {:.0f} images/s", trainer.images_per_second());
       if (const auto share = trainer.peak_share()) fmt::print(" ({:.1f} % of the machine's peak)", 100 * *share);
     }

@@ -32,6 +32,9 @@ explained --train.memory_limit_mib=1000 --train.recompute=auto | grep "^note" &&
 noted "backend.winograd = true has no effect" --backend.winograd=true
 explained --backend.winograd=true --model.num_filters=32 | grep "^note" && fail "a Winograd that is taken has a note"
 noted "backend.winograd = true has no effect" --backend.winograd=true --model.num_filters=32 --backend.compute=bf16
+int8=(--backend.winograd=true --model.num_filters=32 --quantizer.backward=int8)
+explained "${int8[@]}" | grep "^note.*winograd" && fail "before activations are quantized, Winograd is taken"
+noted "backend.winograd = true has no effect" "${int8[@]}" --quantizer.name=weights_and_fixed_acts --quantizer.bounds=2
 noted "within the warm-up" --schedule.num_epochs=0.05 --schedule.warmup_epochs=0.04
 noted "warm-up and cool-down take" --schedule.warmup_epochs=0.003 --schedule.cooldown_epochs=0.049
 

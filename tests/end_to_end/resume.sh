@@ -56,6 +56,11 @@ expect 2 "process $pid is running" "$QFW" run tiny.ini --run.dir=busy
 kill -9 $pid
 wait $pid 2> /dev/null || true
 
+# Where only an evaluation is left, no speed is told.
+cp -r whole evaluated
+rm evaluated/checkpoints/step_000000020.h5
+expect 0 "^eval_accuracy .*, 15 steps$" "$QFW" run tiny.ini --run.dir=evaluated --train.steps=15
+
 # A damaged newest checkpoint is noticed, and the one before it used.
 cp -r whole damaged
 truncate -s 1000 damaged/checkpoints/step_000000020.h5

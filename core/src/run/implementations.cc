@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <exception>
+#include <vector>
 
 #include "io/json.h"
 #include "util/counted.h"
@@ -28,17 +29,23 @@ json::object counts_of(std::span<const Executable::Task> tasks) {
   return kinds;
 }
 
-std::string text_of(const json::value& implementations) {
+/// Those first that stand otherwise in `other`, if it has the kind.
+std::string text_of(const json::value& implementations, const json::value* other) {
   constexpr std::size_t told = 2;
-  std::string text;
   const json::object& all = implementations.as_object();
-  std::size_t number = 0;
-  for (const auto& [implementation, count] : all) {
-    if (++number > told) return text + fmt::format(" and {} others", all.size() - told);
-    const std::string name = implementation.empty() ? "its only way" : std::string(implementation);
-    text += fmt::format("{}{} x {}", text.empty() ? "" : ", ", json::serialize(count), name);
+  std::vector<const json::key_value_pair*> ordered;
+  for (const json::key_value_pair& each : all) ordered.push_back(&each);
+  std::stable_partition(ordered.begin(), ordered.end(), [&](const json::key_value_pair* each) {
+    const json::value* const same = other == nullptr ? nullptr : other->as_object().if_contains(each->key());
+    return same == nullptr || *same != each->value();
+  });
+  std::string text;
+  for (std::size_t i = 0; i < std::min(told, ordered.size()); ++i) {
+    const std::string_view name = ordered[i]->key();
+    text += fmt::format("{}{} x {}", i == 0 ? "" : ", ", json::serialize(ordered[i]->value()),
+                        name.empty() ? "its only way" : name);
   }
-  return text;
+  return ordered.size() > told ? fmt::format("{} and {}", text, counted(ordered.size() - told, "other")) : text;
 }
 
 /// Kinds that only one of them has differ, too: passes may be fused otherwise.
@@ -51,8 +58,8 @@ std::string difference(const json::value& recorded, const json::object& now) try
     ++kinds;
     if (!first.empty()) return;
     const std::string none = "nothing";
-    first = fmt::format("{} was {}, is {}", kind, then == nullptr ? none : text_of(*then),
-                        today == nullptr ? none : text_of(*today));
+    first = fmt::format("{} was {}, is {}", kind, then == nullptr ? none : text_of(*then, today),
+                        today == nullptr ? none : text_of(*today, then));
   };
   for (const auto& [kind, implementations] : before) compare(kind, &implementations, now.if_contains(kind));
   for (const auto& [kind, implementations] : now) {

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "run/phase_check.h"
+#include "run/phases.h"
 #include "util/counted.h"
 
 namespace qfw {
@@ -66,7 +67,7 @@ class Notes {
                                    *train.memory_limit_mib, train.recompute));
     }
     for (const std::string& note : session_.schedule().notes(session_.clock(total_, false))) notes_.push_back(note);
-    for (const std::string& note : session_.backend().notes(step)) notes_.push_back(note);
+    for (const std::string& note : of_backend()) notes_.push_back(note);
     return std::move(notes_);
   }
 
@@ -141,6 +142,17 @@ class Notes {
     const auto first = std::ranges::find(end.sites, floats.front(), &QuantizedSite::path);
     const char* options = asked.backward == "int8" ? "arithmetic = integer, with backward = int8," : "arithmetic = integer";
     notes_.push_back(fmt::format("quantizer.{} has no effect on {}: {}", options, layers_text(floats), first->reason));
+  }
+
+  /// What holds in every phase: before activations are quantized there are float products that later steps lack.
+  std::vector<std::string> of_backend() const {
+    std::vector<std::string> notes = session_.backend().notes(session_.training_graph_at(total_ - 1));
+    if (notes.empty()) return notes;
+    for (const std::int64_t step : first_steps_of_phases(session_)) {
+      const auto then = session_.backend().notes(session_.training_graph_at(step));
+      std::erase_if(notes, [&](const std::string& note) { return std::ranges::find(then, note) == then.end(); });
+    }
+    return notes;
   }
 
   static std::vector<std::string> parameters_without_update(const Graph& graph) {

@@ -1,4 +1,6 @@
 #include <cmath>
+#include <cstring>
+#include <limits>
 
 #include "single.h"
 
@@ -95,6 +97,31 @@ TEST(Winograd, OfAnImageHasTheSameBitsInEveryBatch) {
       }
     }
   }
+}
+
+// Its own tile, and of others no more than the sums that it is in (docs/numerics.md).
+TEST(Winograd, KeepsWhatIsNotFiniteInItsTile) {
+  const ConvCase test{2, 16, 16, 32, 32, 3, 3, padded(1, 1, 1, 1)};
+  const Bytes src = random_floats({test.src(), DType::f32}, 1), weights = random_floats({test.weights(), DType::f32}, 2);
+  constexpr std::int64_t y = 7, x = 9;  // in the tile of rows 4 to 7 and columns 8 to 11; sums of row 8 have it, too
+  with_each_instruction_set([&] {
+    Context context{.threads = 2, .winograd = true};
+    const auto before = as<float>(run(forward(test), {src, weights}, context));
+    for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+      Bytes other(src);
+      std::memcpy(other.data() + ((y * test.w + x) * test.c + 5) * sizeof(float), &bad, sizeof bad);
+      const auto after = as<float>(run(forward(test), {other, weights}, context));
+      for (std::size_t i = 0; i < after.size(); ++i) {
+        const auto pixel = static_cast<std::int64_t>(i) / test.o;
+        const std::int64_t row = pixel / test.w % test.h, column = pixel % test.w;
+        if (pixel >= test.h * test.w || row < 4 || row > 8 || column < 8 || column > 11) {
+          ASSERT_EQ(after[i], before[i]) << "image " << pixel / (test.h * test.w) << ", row " << row << ", column " << column;
+        } else if (std::abs(row - y) <= 1 && std::abs(column - x) <= 1) {
+          ASSERT_FALSE(std::isfinite(after[i])) << "row " << row << ", column " << column;
+        }
+      }
+    }
+  });
 }
 
 TEST(Winograd, TakesNothingElse) {

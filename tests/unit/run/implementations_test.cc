@@ -34,14 +34,28 @@ TEST(Implementations, AreComparedWithThoseOfThePhase) {
   const auto other = tasks({{"conv", "engine 3"}, {"conv", "engine 3"}, {"conv", "engine 8"}});
   EXPECT_EQ(
       record_implementations(file, 7, "float", other),
-      "phase float is computed in another way than before, so that last bits may differ: conv was 2 x engine 3, 1 x engine "
-      "7, is 2 x engine 3, 1 x engine 8; and 1 kind of work");
+      "phase float is computed in another way than before, so that last bits may differ: conv was 1 x engine 7, 2 x engine "
+      "3, is 1 x engine 8, 2 x engine 3; and 1 kind of work");
   EXPECT_EQ(record_implementations(file, 8, "float", other), "");
   const json::value environment = read_json(file);
   EXPECT_EQ(environment.at("host"), "a");
   EXPECT_EQ(environment.at("training_steps"),
             (json::array{{{"first_step", 5}, {"phase", "float"}, {"tasks", {{"conv", {{"engine 3", 2}, {"engine 8", 1}}}}}},
                          {{"first_step", 9}, {"phase", "4 bits"}, {"tasks", {{"conv", {{"own", 1}}}}}}}));
+}
+
+// Of many, those that became others are the ones to tell.
+TEST(Implementations, ThatDifferAreToldFirst) {
+  const test::TemporaryFolder folder;
+  const auto file = folder.path() / "environment.json";
+  const std::vector<std::pair<std::string, std::string>> same{{"conv", "a"}, {"conv", "b"}, {"conv", "c"}};
+  auto before = same, after = same;
+  before.emplace_back("conv", "d");
+  after.emplace_back("conv", "c");
+  EXPECT_EQ(record_implementations(file, 5, "float", tasks(before)), "");
+  EXPECT_EQ(record_implementations(file, 6, "float", tasks(after)),
+            "phase float is computed in another way than before, so that last bits may differ: conv was 1 x c, 1 x d and 2 "
+            "others, is 2 x c, 1 x a and 1 other");
 }
 
 TEST(Implementations, OfADamagedFileAreForgotten) {
