@@ -100,8 +100,8 @@ class QFW_API Backend {
   /// Asked for each node before compile. A composite it declines is expanded into simpler ops first; declining anything else
   /// ends the run with the reason.
   virtual Support supports(const Graph& graph, const Node& node) const = 0;
-  /// Which of its options never take effect in a run whose training steps are, at the end, that graph: a sentence each, for a
-  /// person, with the option's whole key. Composites are not expanded there.
+  /// Which of its options have no effect in such a training step, whose composites are not expanded: a sentence each, for a
+  /// person, with the option's whole key. What it says of every phase of a run is told at the run's start.
   virtual std::vector<std::string> notes(const Graph& training) const;
   /// Takes a finished graph (see Graph). Variables it has not seen come into being with undefined contents; write them before
   /// the first run. `replicas` outlives the executable and serves Op::all_reduce.
