@@ -15,7 +15,9 @@
 namespace qfw {
 namespace {
 
+using testing::ContainsRegex;
 using testing::HasSubstr;
+using testing::Matches;
 using testing::Not;
 
 std::string drain(int descriptor) {
@@ -277,6 +279,7 @@ TEST(Progress, ALongStepKeepsTheLineAlive) {
   EXPECT_EQ(screen.written(), "") << "nothing after the end";
 }
 
+// Of a busy machine's seconds some pass unseen.
 TEST(Progress, RedrawsByItself) {
   const Screen screen(120);
   Terminal terminal(screen.descriptor());
@@ -284,11 +287,12 @@ TEST(Progress, RedrawsByItself) {
   progress.update(figures(50));
   screen.written();
   std::string all;
-  for (int i = 0; i < 200 && all.find("this step 0:02") == std::string::npos; ++i) {
+  const auto matches = ContainsRegex("this step 0:0[2-9]");
+  for (int i = 0; i < 170 && !Matches(matches)(all); ++i) {
     usleep(50000);
     all += screen.written();
   }
-  EXPECT_THAT(all, HasSubstr("this step 0:02"));
+  EXPECT_THAT(all, matches);
 }
 
 TEST(Activity, IsShownWhenItTakesLong) {
