@@ -29,15 +29,14 @@ std::int64_t width_of(const Geometry& g) { return (is_wide(g) ? Wide::vectors : 
 std::int64_t panels_of(const Geometry& g) { return (g.o + width_of(g) - 1) / width_of(g); }
 std::int64_t position_stride(const Geometry& g) { return panels_of(g) * g.c * width_of(g) + gap; }
 
+// Tiles in a row of dst and in a column.
+std::int64_t across(const Geometry& g) { return (g.ow + winograd_tile - 1) / winograd_tile; }
+std::int64_t down(const Geometry& g) { return (g.oh + winograd_tile - 1) / winograd_tile; }
+
 WinogradExtents extents(const Geometry& g) {
-  WinogradExtents e;
-  e.across = (g.ow + winograd_tile - 1) / winograd_tile;
-  e.down = (g.oh + winograd_tile - 1) / winograd_tile;
-  e.tiles = g.n * e.across * e.down;
-  e.panels = panels_of(g);
-  e.width = width_of(g);
-  e.weights_bytes = static_cast<std::size_t>(winograd_positions * position_stride(g)) * sizeof(float);
-  return e;
+  return {.tiles = g.n * across(g) * down(g),
+          .panels = panels_of(g),
+          .weights_bytes = static_cast<std::size_t>(winograd_positions * position_stride(g)) * sizeof(float)};
 }
 
 /// G g of three numbers.
@@ -143,8 +142,8 @@ struct Buffer {
 struct Place {
   std::int64_t image, y, x;
 };
-Place place_of(const WinogradExtents& e, std::int64_t tile) {
-  return {tile / (e.across * e.down), tile / e.across % e.down * winograd_tile, tile % e.across * winograd_tile};
+Place place_of(const Geometry& g, std::int64_t tile) {
+  return {tile / (across(g) * down(g)), tile / across(g) % down(g) * winograd_tile, tile % across(g) * winograd_tile};
 }
 
 void tile_of_src(const Geometry& g, const float* src, const Place& at, const float* zeros, std::int64_t stride, float* to) {
@@ -220,14 +219,13 @@ void multiply_as(const Geometry& g, const Buffer& places, const float* src, cons
 }
 
 void convolve(const Geometry& g, const float* src, const float* weights, const WinogradPart& part, float* dst) {
-  const WinogradExtents e = extents(g);
-  const std::int64_t tiles = part.tile_end - part.tile, panels = part.panel_end - part.panel, first = part.panel * e.width;
+  const std::int64_t tiles = part.tile_end - part.tile, panels = part.panel_end - part.panel, first = part.panel * width_of(g);
   const Buffer places(g, tiles, panels);
   auto* matrices = reinterpret_cast<float*>(part.buffer);
   float *sums = matrices + places.sums, *zeros = matrices + places.zeros, *rest = matrices + places.rest;
   std::fill_n(zeros, g.c, 0.0f);
   for (std::int64_t t = 0; t < tiles; ++t) {
-    tile_of_src(g, src, place_of(e, part.tile + t), zeros, places.src_stride, matrices + t * g.c);
+    tile_of_src(g, src, place_of(g, part.tile + t), zeros, places.src_stride, matrices + t * g.c);
   }
   for (std::int64_t position = 0; position < winograd_positions; ++position) {
     const float* panel = weights + position * position_stride(g) + first * g.c;
@@ -236,7 +234,7 @@ void convolve(const Geometry& g, const float* src, const float* weights, const W
   }
   for (std::int64_t t = 0; t < tiles; ++t) {
     tile_of_dst(g, sums + t * places.columns, places.dst_stride, std::min(places.columns, g.o - first),
-                place_of(e, part.tile + t), dst + first, rest);
+                place_of(g, part.tile + t), dst + first, rest);
   }
 }
 

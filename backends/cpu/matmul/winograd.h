@@ -15,10 +15,11 @@ inline constexpr std::int64_t winograd_positions = 36;  ///< products of matrice
 /// Channels are multiples of this, so that the same layers are taken with every instruction set.
 inline constexpr std::int64_t winograd_channels = 16;
 
-/// Extents of a convolution in tiles. Weights are kept as matrices [position][panel of channels of dst][channel of src][width].
+/// What there is to share out to threads. Weights are kept as matrices [position][panel of channels of dst][channel of
+/// src][width].
 struct WinogradExtents {
-  std::int64_t across = 0, down = 0, tiles = 0;  ///< in an image's row, its column, all images
-  std::int64_t panels = 0, width = 0;            ///< of channels of dst; the last may be padded
+  std::int64_t tiles = 0;   ///< of all images
+  std::int64_t panels = 0;  ///< of channels of dst; the last may be padded
   std::size_t weights_bytes = 0;
 };
 WinogradExtents winograd_extents(const Geometry& g);
